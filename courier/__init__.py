@@ -1,0 +1,1 @@
+"""The post office: items, plans, handovers and money of doorstep delivery."""

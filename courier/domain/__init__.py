@@ -1,0 +1,1 @@
+"""Decides: plain Python without SQL, HTTP, clock, randomness or network."""

@@ -1,0 +1,118 @@
+"""What an installation decides: one frozen dataclass read from the environment and the installation's own secrets file."""
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Misconfigured(Exception):
+    """A setting is missing or makes no sense; the sentence names it and says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """Keys of one installation, 32 bytes each, made once and kept in `secrets.json` (mode 0600)."""
+
+    id_number_key: bytes
+    blind_index_key: bytes
+    link_key: bytes
+    form_key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that differs between installations."""
+
+    database_url: str
+    var_dir: Path
+    data_dir: Path
+    base_url: str
+    demo: bool
+    secure_cookies: bool
+    trusted_proxies: int
+    solve_seconds: float
+    secrets: Secrets
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """Read `COURIER_*` variables; defaults serve a single machine from its own folder.
+
+        Raises:
+            Misconfigured: a value cannot be understood.
+        """
+        var_dir = Path(os.environ.get("COURIER_VAR_DIR", ROOT / "var")).resolve()
+        base_url = os.environ.get("COURIER_BASE_URL", f"http://127.0.0.1:{os.environ.get('PORT', '8000')}")
+        if not base_url.startswith(("http://", "https://")):
+            raise Misconfigured(f"COURIER_BASE_URL must start with http:// or https://, found {base_url!r}")
+        return cls(
+            database_url=os.environ.get("COURIER_DATABASE_URL", f"sqlite:///{var_dir / 'courier.db'}"),
+            var_dir=var_dir,
+            data_dir=Path(os.environ.get("COURIER_DATA_DIR", ROOT / "data")).resolve(),
+            base_url=base_url.rstrip("/"),
+            demo=_flag("COURIER_DEMO"),
+            secure_cookies=base_url.startswith("https://"),
+            trusted_proxies=_whole_number("COURIER_TRUSTED_PROXIES", default=0),
+            solve_seconds=_seconds("COURIER_SOLVE_SECONDS", default=8.0),
+            secrets=load_secrets(var_dir),
+        )
+
+
+def load_secrets(var_dir: Path) -> Secrets:
+    """Read the installation's keys, making them at the first start.
+
+    Raises:
+        Misconfigured: the file is there but is not what this program wrote.
+    """
+    path = var_dir / "secrets.json"
+    names = ("id_number_key", "blind_index_key", "link_key", "form_key")
+    if not path.exists():
+        var_dir.mkdir(parents=True, exist_ok=True)
+        made = {name: secrets.token_hex(32) for name in names}
+        scratch = path.with_name(f".secrets.{os.getpid()}")
+        with os.fdopen(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            json.dump(made, file)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            # A hard link fails where two first starts meet: whoever comes second reads the first one's keys.
+            os.link(scratch, path)
+        except FileExistsError:
+            pass
+        finally:
+            scratch.unlink()
+    try:
+        read = json.loads(path.read_text())
+        return Secrets(**{name: bytes.fromhex(read[name]) for name in names})
+    except (ValueError, KeyError, TypeError) as fault:
+        raise Misconfigured(f"{path.name} is damaged ({fault}): restore it from your backup") from fault
+
+
+def _flag(name: str) -> bool:
+    value = os.environ.get(name, "0")
+    if value not in ("0", "1"):
+        raise Misconfigured(f"{name} is 0 or 1, found {value!r}")
+    return value == "1"
+
+
+def _whole_number(name: str, *, default: int) -> int:
+    value = os.environ.get(name, str(default))
+    if not value.isdecimal():
+        raise Misconfigured(f"{name} is a whole number, found {value!r}")
+    return int(value)
+
+
+def _seconds(name: str, *, default: float) -> float:
+    value = os.environ.get(name, str(default))
+    try:
+        seconds = float(value)
+    except ValueError as fault:
+        raise Misconfigured(f"{name} is a number of seconds, found {value!r}") from fault
+    if not 0.5 <= seconds <= 600:
+        raise Misconfigured(f"{name} lies between 0.5 and 600 seconds, found {value!r}")
+    return seconds

@@ -1,0 +1,131 @@
+"""The database of an installation: engines, transactions and migrations, on SQLite and on PostgreSQL."""
+
+import sqlite3 as standard_sqlite
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.orm import Session, sessionmaker
+
+try:
+    from pysqlite3 import dbapi2 as sqlite
+except ImportError:  # no wheel for this machine: the standard library's own
+    sqlite = standard_sqlite
+
+# Versions before this one can corrupt a WAL file when two connections write or checkpoint at once.
+WAL_SAFE = (3, 51, 3)
+
+_JSON_OPTIONS = orjson.OPT_NON_STR_KEYS
+
+
+def sqlite_version() -> tuple[int, ...]:
+    """The version of the SQLite library in use."""
+    return tuple(int(part) for part in sqlite.sqlite_version.split("."))
+
+
+class Database:
+    """One database: `write()` and `read()` give transactions, `engine` is for migrations and the job engine.
+
+    On SQLite writers queue for a lock of this process before `BEGIN IMMEDIATE`, because SQLite's own busy handler is unfair
+    and a transaction that upgrades from reading to writing cannot wait at all. On PostgreSQL rows are locked where a use
+    case says so.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = self._engine(immediate=True)
+        self.reading_engine = self._engine(immediate=False) if self.is_sqlite else self.engine
+        self._writers = sessionmaker(self.engine, expire_on_commit=False)
+        self._readers = sessionmaker(self.reading_engine, expire_on_commit=False)
+        self._turn = threading.RLock() if self.is_sqlite else None
+
+    def _engine(self, *, immediate: bool) -> Engine:
+        options: dict[str, Any] = {"json_serializer": _dump, "json_deserializer": orjson.loads}
+        if not self.is_sqlite:
+            return create_engine(self.url, pool_size=8, max_overflow=8, pool_pre_ping=True, **options)
+        if self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(self.url, module=sqlite, connect_args={"check_same_thread": False, "timeout": 30})
+        event.listen(engine, "connect", _prepare_sqlite)
+        begin = "BEGIN IMMEDIATE" if immediate else "BEGIN"
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        return engine
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that may change things: committed at the end of the block, rolled back on any exception."""
+        if self._turn is None:
+            with self._writers.begin() as session:
+                yield session
+            return
+        with self._turn, self._writers.begin() as session:
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that sees one moment and changes nothing."""
+        with self._readers() as session:
+            if not self.is_sqlite:
+                session.execute(text("SET TRANSACTION READ ONLY"))
+            yield session
+            session.rollback()
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+        self.reading_engine.dispose()
+
+
+def _dump(value: Any) -> str:
+    return orjson.dumps(value, option=_JSON_OPTIONS).decode()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy's begin event speaks BEGIN itself
+    cursor = connection.cursor()
+    journal = "WAL" if sqlite_version() >= WAL_SAFE else "DELETE"
+    for pragma in (
+        f"journal_mode={journal}",
+        "busy_timeout=30000",
+        "foreign_keys=ON",
+        "synchronous=FULL",
+        "recursive_triggers=ON",  # else INSERT OR REPLACE deletes ledger rows behind the triggers' back
+        "trusted_schema=OFF",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def open_database(url: str) -> Database:
+    """Open the database at `url` (`sqlite:///path` or `postgresql://...`)."""
+    return Database(url)
+
+
+def _alembic(database: Database) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "courier.store:migrations")
+    config.attributes["engine"] = database.engine
+    return config
+
+
+def migrate(database: Database, revision: str = "head") -> None:
+    """Bring the schema to `revision`; does nothing when it is there already."""
+    if revision == "head" and is_current(database):
+        return
+    command.upgrade(_alembic(database), revision)
+
+
+def is_current(database: Database) -> bool:
+    """True when the schema is the one this program was written for."""
+    wanted = ScriptDirectory.from_config(_alembic(database)).get_current_head()
+    with database.reading_engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == wanted
