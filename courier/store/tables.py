@@ -1,0 +1,660 @@
+"""The tables, one class each. Records are dumb; the rules live in `courier.domain`, the invariants also here as constraints.
+
+Amounts are whole dong, moments are UTC, days are days in Asia/Ho_Chi_Minh. `version` counts the changes of a row that people edit.
+"""
+
+from datetime import date, datetime
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import Float
+
+from courier.domain.item import Custodian, Direction, EventType, State
+from courier.domain.money import MOST_DONG, ChargeKind
+from courier.domain.people import Role
+from courier.store.columns import Day, Flag, Id, Instant, Json
+
+Key = Annotated[UUID, mapped_column(Id, primary_key=True)]
+Amount = Annotated[int, mapped_column(BigInteger().with_variant(Integer(), "sqlite"))]
+Sealed = Annotated[bytes, mapped_column(LargeBinary)]
+
+STEPS = ("receive", "appraise", "approve", "return")
+MODES = ("motorbike", "boat", "foot")
+PRECISIONS = ("doorstep", "handover", "pin", "plus_code", "landmark", "hamlet", "commune", "unknown")
+PLAN_STATES = ("draft", "solved", "published", "superseded", "failed")
+LOCKS = ("free", "keep_postman", "keep_order", "keep_time", "frozen")
+UNPLANNED_CODES = (
+    "address_doubtful",
+    "unreachable",
+    "window",
+    "capacity",
+    "cash_limit",
+    "skill",
+    "shift",
+    "held",
+)
+
+
+def one_of(column: str, values: Any) -> CheckConstraint:
+    """A constraint that the column holds one of a few words."""
+    words = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({words})", name=column)
+
+
+class Table(DeclarativeBase):
+    """Base of every table: STRICT on SQLite, types that mean the same on both databases, named constraints."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        UUID: Id,
+        datetime: Instant,
+        date: Day,
+        bool: Flag,
+        str: Text,
+        int: Integer,
+        float: Float(53).with_variant(REAL(), "sqlite"),
+        dict[str, Any]: Json,
+        list[Any]: Json,
+    }
+    __table_args__: Any = {"sqlite_strict": True}
+
+
+# ------------------------------------------------------------------------------------------------ office and people
+class Office(Table):
+    """A post office (bưu cục) or a one-stop counter inside one."""
+
+    __tablename__ = "office"
+    __table_args__ = (one_of("kind", ("office", "counter")), {"sqlite_strict": True})
+    id: Mapped[Key]
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    kind: Mapped[str] = mapped_column(default="office")
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("office.id"))
+    commune_code: Mapped[str]
+    lat: Mapped[float]
+    lon: Mapped[float]
+    communes: Mapped[list[Any]] = mapped_column(comment="codes of the communes whose items come here", default=list)
+    source: Mapped[str] = mapped_column(default="")
+    active: Mapped[bool] = mapped_column(default=True)
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class Agency(Table):
+    """An agency (cơ quan) whose results are delivered; its code is also its name as a payee: `agency:<code>`."""
+
+    __tablename__ = "agency"
+    id: Mapped[Key]
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    active: Mapped[bool] = mapped_column(default=True)
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class Staff(Table):
+    """Somebody who signs in: staff of an office, an admin, or an agency's client system."""
+
+    __tablename__ = "staff"
+    __table_args__ = (
+        one_of("role", [role.value for role in Role if role is not Role.CITIZEN]),
+        CheckConstraint(
+            "(role IN ('postman','dispatcher','cashier','clerk')) = (office_id IS NOT NULL)", name="office_of_role"
+        ),
+        CheckConstraint("(role = 'agency') = (agency_id IS NOT NULL)", name="agency_of_role"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    login: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    role: Mapped[str]
+    office_id: Mapped[UUID | None] = mapped_column(ForeignKey("office.id"), index=True)
+    agency_id: Mapped[UUID | None] = mapped_column(ForeignKey("agency.id"))
+    phone: Mapped[str | None]
+    password_hash: Mapped[str]
+    must_change_password: Mapped[bool] = mapped_column(default=False)
+    totp_secret: Mapped[str | None]
+    demo: Mapped[bool] = mapped_column(default=False, comment="made by the demo; refused in production")
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class Vehicle(Table):
+    """A motorbike or boat of an office."""
+
+    __tablename__ = "vehicle"
+    __table_args__ = (one_of("mode", MODES), {"sqlite_strict": True})
+    id: Mapped[Key]
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"), index=True)
+    name: Mapped[str]
+    mode: Mapped[str]
+    capacity_items: Mapped[int] = mapped_column(default=80)
+
+
+class Postman(Table):
+    """How a postman works: vehicle, shift, cash limit, beat. Seconds count from local midnight."""
+
+    __tablename__ = "postman"
+    __table_args__ = (
+        CheckConstraint("0 <= shift_start AND shift_start < shift_end AND shift_end <= 86400", name="shift"),
+        CheckConstraint(f"0 <= cash_limit_dong AND cash_limit_dong <= {MOST_DONG}", name="cash_limit"),
+        {"sqlite_strict": True},
+    )
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    vehicle_id: Mapped[UUID] = mapped_column(ForeignKey("vehicle.id"))
+    shift_start: Mapped[int] = mapped_column(default=27_000)
+    shift_end: Mapped[int] = mapped_column(default=61_200)
+    break_start: Mapped[int | None]
+    break_seconds: Mapped[int] = mapped_column(default=0)
+    cash_limit_dong: Mapped[Amount] = mapped_column(default=20_000_000)
+    beat: Mapped[list[Any]] = mapped_column(default=list, comment="commune codes he knows best")
+
+
+class AccessToken(Table):
+    """A signed-in session; the token itself is known to the bearer only."""
+
+    __tablename__ = "access_token"
+    id: Mapped[Key]
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class SignInFailure(Table):
+    """A wrong password, counted by digest of the login and of the address."""
+
+    __tablename__ = "sign_in_failure"
+    __table_args__ = (
+        Index(None, "login_digest", "at"),
+        Index(None, "address_digest", "at"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    login_digest: Mapped[str]
+    address_digest: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Device(Table):
+    """A phone, by the id it made itself at its first sync."""
+
+    __tablename__ = "device"
+    id: Mapped[Key]
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
+    first_seen_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+# ------------------------------------------------------------------------------------------------ items
+class ImportBatch(Table):
+    """One spreadsheet or API batch, whatever became of its rows."""
+
+    __tablename__ = "import_batch"
+    id: Mapped[Key]
+    office_id: Mapped[UUID | None] = mapped_column(ForeignKey("office.id"), index=True)
+    imported_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    filename: Mapped[str]
+    sha256: Mapped[str]
+    at: Mapped[datetime]
+    accepted: Mapped[int]
+    duplicates: Mapped[int]
+    doubtful: Mapped[int]
+    rejected: Mapped[int]
+
+
+class ImportRow(Table):
+    """The verdict on one row of a batch; `row` is the sheet's own number."""
+
+    __tablename__ = "import_row"
+    __table_args__ = (
+        one_of("outcome", ("accepted", "duplicate", "doubtful", "rejected")),
+        {"sqlite_strict": True},
+    )
+    batch_id: Mapped[UUID] = mapped_column(ForeignKey("import_batch.id"), primary_key=True)
+    row: Mapped[int] = mapped_column(primary_key=True)
+    outcome: Mapped[str]
+    item_id: Mapped[UUID | None] = mapped_column(ForeignKey("item.id"))
+    errors: Mapped[list[Any]] = mapped_column(default=list)
+
+
+class Dossier(Table):
+    """A dossier (hồ sơ) at an agency, and which of the four steps of its procedure it has reached."""
+
+    __tablename__ = "dossier"
+    __table_args__ = (
+        UniqueConstraint("agency_id", "code_key"),
+        one_of("step", STEPS),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"))
+    code: Mapped[str] = mapped_column(comment="as written by the agency")
+    code_key: Mapped[str] = mapped_column(comment="normalised, unique within the agency")
+    step: Mapped[str] = mapped_column(default="return")
+
+
+class DossierStep(Table):
+    """When a dossier reached a step, append-only."""
+
+    __tablename__ = "dossier_step"
+    __table_args__ = (one_of("step", STEPS), {"sqlite_strict": True})
+    dossier_id: Mapped[UUID] = mapped_column(ForeignKey("dossier.id"), primary_key=True)
+    step: Mapped[str] = mapped_column(primary_key=True)
+    reached_at: Mapped[datetime]
+    recorded_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+
+
+class Item(Table):
+    """A sealed envelope (bưu gửi). State, custody and counters are the fold of its events, kept here to be searched."""
+
+    __tablename__ = "item"
+    __table_args__ = (
+        one_of("direction", list(Direction)),
+        one_of("state", list(State)),
+        one_of("custody", list(Custodian)),
+        one_of("precision", PRECISIONS),
+        CheckConstraint("(custody = 'postman') = (custody_holder IS NOT NULL)", name="holder_of_custody"),
+        CheckConstraint("priority BETWEEN 0 AND 100", name="priority"),
+        CheckConstraint("(wanted_from IS NULL) = (wanted_to IS NULL)", name="wanted_window"),
+        CheckConstraint("(lat IS NULL) = (lon IS NULL)", name="point"),
+        Index(None, "office_id", "state"),
+        Index(None, "office_id", "created_at"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    barcode: Mapped[str] = mapped_column(unique=True)
+    dossier_id: Mapped[UUID] = mapped_column(ForeignKey("dossier.id"), index=True)
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id"), index=True)
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"))
+    batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("import_batch.id"), index=True)
+    document_type: Mapped[str]
+    direction: Mapped[str] = mapped_column(default=Direction.RESULT.value)
+    state: Mapped[str]
+    custody: Mapped[str]
+    custody_holder: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    recipient_name: Mapped[str]
+    recipient_phone: Mapped[str | None]
+    id_number_sealed: Mapped[Sealed | None]
+    id_number_index: Mapped[str | None] = mapped_column(index=True, comment="keyed digest of the ID number")
+    address_raw: Mapped[str]
+    commune_code: Mapped[str | None]
+    hamlet: Mapped[str | None]
+    lat: Mapped[float | None]
+    lon: Mapped[float | None]
+    precision: Mapped[str] = mapped_column(default="unknown")
+    candidates: Mapped[list[Any]] = mapped_column(default=list, comment="what a doubtful address might be")
+    deliver_by: Mapped[date | None]
+    wanted_on: Mapped[date | None] = mapped_column(comment="the day the citizen chose")
+    wanted_from: Mapped[int | None] = mapped_column(comment="seconds from local midnight")
+    wanted_to: Mapped[int | None]
+    not_before: Mapped[date | None] = mapped_column(comment="first day of the next attempt, by the attempt rule")
+    held_until: Mapped[date | None]
+    priority: Mapped[int] = mapped_column(default=50)
+    attempts: Mapped[int] = mapped_column(default=0, comment="failed attempts that count")
+    moves: Mapped[int] = mapped_column(default=0, comment="times the citizen moved the visit")
+    marks: Mapped[list[Any]] = mapped_column(default=list, comment="lost, damaged, recalled")
+    note: Mapped[str] = mapped_column(default="")
+    search_text: Mapped[str] = mapped_column(comment="folded barcode, dossier code, phone and name")
+    link_digest: Mapped[str] = mapped_column(unique=True, comment="digest of the citizen's link token")
+    link_generation: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class Paper(Table):
+    """A paper inside an item, or one that a submission must contain."""
+
+    __tablename__ = "paper"
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    original: Mapped[bool] = mapped_column(default=True)
+
+
+class ItemCharge(Table):
+    """A due line of an item: what, for whom, how much."""
+
+    __tablename__ = "charge"
+    __table_args__ = (
+        one_of("kind", list(ChargeKind)),
+        CheckConstraint(f"0 <= amount_dong AND amount_dong <= {MOST_DONG}", name="amount"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), index=True)
+    kind: Mapped[str]
+    payee: Mapped[str] = mapped_column(comment="agency:<code>, treasury or post")
+    amount_dong: Mapped[Amount]
+    amount_verified: Mapped[bool] = mapped_column(default=False)
+
+
+class ItemEvent(Table):
+    """Something that happened, or an accepted wish. Append-only; `result` is what the sync answered."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        one_of("type", list(EventType)),
+        one_of("result", ("applied", "accepted_with_conflict")),
+        UniqueConstraint("device_id", "device_seq"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    type: Mapped[str]
+    actor_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"), index=True)
+    actor_role: Mapped[str]
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"))
+    device_id: Mapped[UUID | None] = mapped_column(ForeignKey("device.id"))
+    device_seq: Mapped[int | None]
+    occurred_at: Mapped[datetime] = mapped_column(comment="best estimate of the moment of the act")
+    claimed_at: Mapped[datetime] = mapped_column(comment="what the device said")
+    received_at: Mapped[datetime]
+    clock_trusted: Mapped[bool]
+    position: Mapped[dict[str, Any] | None]
+    data: Mapped[dict[str, Any]]
+    payload_hash: Mapped[str]
+    result: Mapped[str]
+    code: Mapped[str | None]
+
+
+class EventOfItem(Table):
+    """Which items an event is about: one act at a door can be about several."""
+
+    __tablename__ = "event_item"
+    __table_args__ = (Index(None, "item_id", "event_id"), {"sqlite_strict": True})
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("event.id"), primary_key=True)
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), primary_key=True)
+
+
+class QuarantinedEvent(Table):
+    """A fact that could not be attached to anything; kept word for word until a person decides."""
+
+    __tablename__ = "quarantined_event"
+    __table_args__ = (UniqueConstraint("device_id", "body_hash"), {"sqlite_strict": True})
+    id: Mapped[Key]
+    device_id: Mapped[UUID]
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    office_id: Mapped[UUID | None] = mapped_column(ForeignKey("office.id"))
+    event_id: Mapped[str]
+    device_seq: Mapped[int | None] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"))
+    code: Mapped[str]
+    body: Mapped[dict[str, Any]]
+    body_hash: Mapped[str]
+    received_at: Mapped[datetime]
+
+
+class Incident(Table):
+    """Trouble with an owner (sự cố): a rule broken at a door, a conflict of sync, money nobody can place."""
+
+    __tablename__ = "incident"
+    __table_args__ = (
+        UniqueConstraint("event_id", "item_id", "code"),
+        Index(None, "office_id", "closed_at"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"))
+    code: Mapped[str]
+    sentence: Mapped[str]
+    item_id: Mapped[UUID | None] = mapped_column(ForeignKey("item.id"), index=True)
+    event_id: Mapped[UUID | None] = mapped_column(ForeignKey("event.id"))
+    postman_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    day: Mapped[date]
+    about_money: Mapped[bool] = mapped_column(default=False)
+    owner_role: Mapped[str]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    resolution: Mapped[str | None]
+
+
+class ChangeRequest(Table):
+    """What the citizen asked for and what became of it."""
+
+    __tablename__ = "change_request"
+    __table_args__ = (
+        one_of("kind", ("reschedule", "redirect", "pick_up", "authorise", "instruct")),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), index=True)
+    kind: Mapped[str]
+    asked_by: Mapped[str] = mapped_column(comment="role of whoever filed it")
+    asked_at: Mapped[datetime]
+    body: Mapped[dict[str, Any]]
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("event.id"))
+
+
+class ProvenVisitor(Table):
+    """A citizen who showed the last digits of the phone: a short session for one item. Failures are counted here too."""
+
+    __tablename__ = "proven_visitor"
+    __table_args__ = (Index(None, "item_id", "at"), {"sqlite_strict": True})
+    id: Mapped[Key]
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"))
+    token_hash: Mapped[str | None] = mapped_column(unique=True, comment="None for a wrong answer")
+    at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+# ------------------------------------------------------------------------------------------------ plans
+class Plan(Table):
+    """The routes of one office for one day (phương án)."""
+
+    __tablename__ = "plan"
+    __table_args__ = (
+        one_of("state", PLAN_STATES),
+        Index(None, "office_id", "day"),
+        Index(
+            "uq_plan_published",
+            "office_id",
+            "day",
+            unique=True,
+            sqlite_where=text("state = 'published'"),
+            postgresql_where=text("state = 'published'"),
+        ),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"))
+    day: Mapped[date]
+    state: Mapped[str] = mapped_column(default="draft")
+    seconds: Mapped[float] = mapped_column(comment="time limit of the solver")
+    seed: Mapped[int] = mapped_column(default=0)
+    travel: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    cost: Mapped[Amount | None]
+    summary: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    error: Mapped[str | None]
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    created_at: Mapped[datetime]
+    solved_at: Mapped[datetime | None]
+    published_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class Route(Table):
+    """A postman's ordered day within a plan."""
+
+    __tablename__ = "route"
+    __table_args__ = (UniqueConstraint("plan_id", "postman_id"), {"sqlite_strict": True})
+    id: Mapped[Key]
+    plan_id: Mapped[UUID] = mapped_column(ForeignKey("plan.id"))
+    postman_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
+    vehicle_id: Mapped[UUID] = mapped_column(ForeignKey("vehicle.id"))
+    position: Mapped[int]
+    summary: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Stop(Table):
+    """One call at one door (điểm phát)."""
+
+    __tablename__ = "stop"
+    __table_args__ = (
+        UniqueConstraint("route_id", "sequence"),
+        one_of("lock", LOCKS),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    route_id: Mapped[UUID] = mapped_column(ForeignKey("route.id"))
+    sequence: Mapped[int]
+    arrives_at: Mapped[datetime]
+    leaves_at: Mapped[datetime]
+    lock: Mapped[str] = mapped_column(default="free")
+    lat: Mapped[float]
+    lon: Mapped[float]
+
+
+class StopItem(Table):
+    """An item to hand over or fetch at a stop."""
+
+    __tablename__ = "stop_item"
+    __table_args__ = (Index(None, "item_id", "stop_id"), {"sqlite_strict": True})
+    stop_id: Mapped[UUID] = mapped_column(ForeignKey("stop.id"), primary_key=True)
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(default=0)
+
+
+class UnplannedItem(Table):
+    """An item left out of a plan, and why."""
+
+    __tablename__ = "unplanned_item"
+    __table_args__ = (one_of("code", UNPLANNED_CODES), {"sqlite_strict": True})
+    plan_id: Mapped[UUID] = mapped_column(ForeignKey("plan.id"), primary_key=True)
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), primary_key=True)
+    code: Mapped[str]
+    sentence: Mapped[str]
+
+
+class BagVersion(Table):
+    """Counts the changes of what a postman sees on one day: the tag of his daily list."""
+
+    __tablename__ = "bag_version"
+    postman_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    version: Mapped[int]
+
+
+# ------------------------------------------------------------------------------------------------ money
+class LedgerEntry(Table):
+    """One line of a posting. Written before its transaction, which seals it: no line can be added, changed or removed later."""
+
+    __tablename__ = "ledger_entry"
+    __table_args__ = (
+        CheckConstraint("amount_dong <> 0", name="not_zero"),
+        CheckConstraint(f"amount_dong BETWEEN -{MOST_DONG} AND {MOST_DONG}", name="amount"),
+        CheckConstraint("line >= 1", name="line"),
+        Index(None, "account"),
+        Index(None, "charge_id"),
+        {"sqlite_strict": True},
+    )
+    tx_id: Mapped[UUID] = mapped_column(
+        ForeignKey("ledger_tx.id", deferrable=True, initially="DEFERRED"), primary_key=True
+    )
+    line: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[str]
+    amount_dong: Mapped[Amount]
+    charge_id: Mapped[UUID | None] = mapped_column(ForeignKey("charge.id"))
+
+
+class LedgerTx(Table):
+    """A sealed, balanced posting; `key` makes a replay harmless, `reverses` may be used once."""
+
+    __tablename__ = "ledger_tx"
+    __table_args__ = (CheckConstraint("lines >= 2", name="lines"), {"sqlite_strict": True})
+    id: Mapped[Key]
+    key: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    day: Mapped[date]
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"))
+    event_id: Mapped[UUID | None] = mapped_column(ForeignKey("event.id"), index=True)
+    item_id: Mapped[UUID | None] = mapped_column(ForeignKey("item.id"), index=True)
+    reverses: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_tx.id"), unique=True)
+    lines: Mapped[int]
+    posted_at: Mapped[datetime]
+    posted_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+
+
+class Remittance(Table):
+    """A postman's evening (nộp tiền): what was expected, what was counted, who owns the difference. It closes his day."""
+
+    __tablename__ = "remittance"
+    __table_args__ = (
+        UniqueConstraint("postman_id", "day"),
+        CheckConstraint("counted_dong >= 0 AND expected_dong >= 0", name="amounts"),
+        CheckConstraint(
+            "counted_dong = expected_dong OR (difference_reason IS NOT NULL AND difference_reason <> '')",
+            name="difference_has_an_owner",
+        ),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    postman_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    day: Mapped[date]
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"), index=True)
+    expected_dong: Mapped[Amount]
+    counted_dong: Mapped[Amount]
+    counted: Mapped[dict[str, Any]]
+    difference_reason: Mapped[str | None]
+    tx_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_tx.id"))
+    closed_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    closed_at: Mapped[datetime]
+
+
+# ------------------------------------------------------------------------------------------------ the house's own books
+class IdempotencyKey(Table):
+    """The stored answer to a POST that carried an `Idempotency-Key`."""
+
+    __tablename__ = "idempotency_key"
+    caller: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    body_hash: Mapped[str]
+    status: Mapped[int | None] = mapped_column(comment="None while running")
+    answer: Mapped[str | None]
+    headers: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    at: Mapped[datetime]
+
+
+class CalendarDay(Table):
+    """A day that the office declares worked or off, over what the calendar says."""
+
+    __tablename__ = "calendar_day"
+    day: Mapped[date] = mapped_column(primary_key=True)
+    works: Mapped[bool]
+    reason: Mapped[str]
+
+
+class AuditEntry(Table):
+    """Who did what to which thing, append-only. Never holds personal data."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index(None, "thing"), {"sqlite_strict": True})
+    id: Mapped[Key]
+    at: Mapped[datetime]
+    actor_id: Mapped[UUID | None]
+    actor_role: Mapped[str]
+    act: Mapped[str]
+    thing: Mapped[str]
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
