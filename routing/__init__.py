@@ -1,0 +1,65 @@
+"""The optimiser: plans stops into routes, checks them independently and says why what is left out is left out.
+
+solve(problem, *, seconds, seed=0, processes=1, start=None, on_best=None, engine="ortools") -> Solution
+check(problem, solution) -> list[Violation]                                    [routing.checking]
+slots(problem, solution, job, windows) -> list[Slot]                           [routing.slots]
+read_problem(body) -> Problem, solution_body(problem, solution) -> dict,
+read_solution(body, problem) -> Solution, error_body(error) -> dict            [routing.vroom]
+EstimatedTravel().table(points, profile) -> Matrix                             [routing.travel]
+"""
+
+from routing.problem import (
+    UNREACHABLE,
+    Break,
+    Costs,
+    InvalidProblem,
+    Job,
+    Lock,
+    Matrix,
+    NotSupported,
+    PlannedStep,
+    Problem,
+    Shipment,
+    ShipmentStop,
+    Travel,
+    Vehicle,
+)
+from routing.solution import (
+    CostLines,
+    Reason,
+    ReasonCode,
+    Route,
+    Solution,
+    Step,
+    StepKind,
+    Summary,
+    Unassigned,
+    Violation,
+)
+
+__all__ = [
+    "UNREACHABLE",
+    "Break",
+    "CostLines",
+    "Costs",
+    "InvalidProblem",
+    "Job",
+    "Lock",
+    "Matrix",
+    "NotSupported",
+    "PlannedStep",
+    "Problem",
+    "Reason",
+    "ReasonCode",
+    "Route",
+    "Shipment",
+    "ShipmentStop",
+    "Solution",
+    "Step",
+    "StepKind",
+    "Summary",
+    "Travel",
+    "Unassigned",
+    "Vehicle",
+    "Violation",
+]

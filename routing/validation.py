@@ -1,0 +1,266 @@
+"""What a problem must satisfy before anybody tries to plan it; every refusal names field and value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from routing.problem import (
+    MAX_AMOUNT,
+    MAX_BREAKS,
+    MAX_DURATION,
+    MAX_FIXED_COST,
+    MAX_INSTANT,
+    MAX_PRIORITY,
+    MAX_RATE,
+    MAX_SPEED_FACTOR,
+    InvalidProblem,
+    Job,
+    Lock,
+    Matrix,
+    Problem,
+    Shipment,
+    ShipmentStop,
+    Vehicle,
+    Window,
+)
+
+
+def validate(problem: Problem) -> None:
+    """Raise `InvalidProblem` for the first contradiction found."""
+    if not problem.vehicles:
+        raise InvalidProblem("no_vehicles", "vehicles", problem.vehicles, "expected at least one vehicle")
+    size = _matrices(problem)
+    if problem.locations is not None and len(problem.locations) != size:
+        sentence = f"expected one location per row of the matrices, {size}"
+        raise InvalidProblem("locations", "locations", len(problem.locations), sentence)
+    for index, vehicle in enumerate(problem.vehicles):
+        _vehicle(f"vehicles[{index}]", vehicle, problem, size)
+    for index, job in enumerate(problem.jobs):
+        _job(f"jobs[{index}]", job, problem, size)
+    for index, shipment in enumerate(problem.shipments):
+        _shipment(f"shipments[{index}]", shipment, problem, size)
+    _unique("vehicles", "id", [v.id for v in problem.vehicles])
+    _unique("jobs", "id", [j.id for j in problem.jobs])
+    _unique("shipments", "pickup.id", [s.pickup.id for s in problem.shipments])
+    _unique("shipments", "delivery.id", [s.delivery.id for s in problem.shipments])
+    _locks(problem)
+
+
+def _matrices(problem: Problem) -> int:
+    if not problem.matrices:
+        raise InvalidProblem("no_matrix", "matrices", {}, "expected a matrix for every profile in use")
+    sizes = set()
+    for profile, matrix in problem.matrices.items():
+        if not isinstance(matrix, Matrix):
+            raise InvalidProblem("type", f"matrices.{profile}", matrix, "expected a Matrix")
+        sizes.add(matrix.size)
+    if len(sizes) > 1:
+        raise InvalidProblem("matrix_shape", "matrices", sorted(sizes), "expected one size for all profiles")
+    return sizes.pop()
+
+
+def _whole(path: str, value: object, low: int, high: int) -> None:
+    if type(value) is not int:
+        raise InvalidProblem("type", path, value, "expected a whole number")
+    if not low <= value <= high:
+        raise InvalidProblem("range", path, value, f"expected a whole number from {low} to {high}")
+
+
+def _identifier(path: str, value: object) -> None:
+    if type(value) is not int:
+        raise InvalidProblem("type", path, value, "expected a whole number")
+
+
+def _text(path: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise InvalidProblem("type", path, value, "expected a text")
+
+
+def _window(path: str, window: Window) -> None:
+    if not isinstance(window, tuple) or len(window) != 2:  # noqa: PLR2004 - opens and closes
+        raise InvalidProblem("time_window", path, window, "expected a pair (opens, closes)")
+    _whole(f"{path}[0]", window[0], 0, MAX_INSTANT)
+    _whole(f"{path}[1]", window[1], 0, MAX_INSTANT)
+    if window[0] > window[1]:
+        raise InvalidProblem("time_window", path, window, "it closes before it opens")
+
+
+def _windows(path: str, windows: Sequence[Window]) -> None:
+    for index, window in enumerate(windows):
+        _window(f"{path}[{index}]", window)
+    ordered = sorted(windows)
+    for earlier, later in pairwise(ordered):
+        if later[0] <= earlier[1]:
+            raise InvalidProblem("time_window", path, list(windows), f"{earlier} and {later} overlap")
+
+
+def _amounts(path: str, amounts: Sequence[int], problem: Problem) -> None:
+    if amounts and len(amounts) != problem.dimensions:
+        sentence = f"expected {problem.dimensions} entries, as many as the vehicles' capacity"
+        raise InvalidProblem("dimensions", path, tuple(amounts), sentence)
+    for index, amount in enumerate(amounts):
+        _whole(f"{path}[{index}]", amount, 0, MAX_AMOUNT)
+
+
+def _skills(path: str, skills: Iterable[int]) -> None:
+    for skill in skills:
+        _identifier(path, skill)
+
+
+def _index(path: str, index: object, size: int) -> None:
+    if type(index) is not int:
+        raise InvalidProblem("type", path, index, "expected a whole number")
+    if not 0 <= index < size:
+        raise InvalidProblem("location_index", path, index, f"the matrices know locations 0 to {size - 1}")
+
+
+def _vehicle(path: str, vehicle: Vehicle, problem: Problem, size: int) -> None:
+    _identifier(f"{path}.id", vehicle.id)
+    _text(f"{path}.name", vehicle.name)
+    _text(f"{path}.description", vehicle.description)
+    if vehicle.start is None and vehicle.end is None:
+        raise InvalidProblem("no_place", f"{path}.start", None, "expected a start or an end")
+    for name in ("start", "end"):
+        if (place := getattr(vehicle, name)) is not None:
+            _index(f"{path}.{name}", place, size)
+    if vehicle.profile not in problem.matrices:
+        sentence = f"expected one of the profiles {sorted(problem.matrices)}"
+        raise InvalidProblem("profile", f"{path}.profile", vehicle.profile, sentence)
+    if vehicle.time_window is not None:
+        _window(f"{path}.time_window", vehicle.time_window)
+    if len(vehicle.capacity) != problem.dimensions:
+        sentence = f"expected {problem.dimensions} entries, as every vehicle's"
+        raise InvalidProblem("dimensions", f"{path}.capacity", vehicle.capacity, sentence)
+    _amounts(f"{path}.capacity", vehicle.capacity, problem)
+    _skills(f"{path}.skills", vehicle.skills)
+    _pace_and_limits(path, vehicle, problem)
+    _breaks(path, vehicle, problem)
+
+
+def _pace_and_limits(path: str, vehicle: Vehicle, problem: Problem) -> None:
+    factor: object = vehicle.speed_factor
+    if type(factor) not in (int, float) or not math.isfinite(vehicle.speed_factor):
+        raise InvalidProblem("type", f"{path}.speed_factor", factor, "expected a number")
+    if not 0 < vehicle.speed_factor <= MAX_SPEED_FACTOR:
+        sentence = f"expected more than 0 and at most {MAX_SPEED_FACTOR}"
+        raise InvalidProblem("range", f"{path}.speed_factor", factor, sentence)
+    for name in ("max_tasks", "max_travel_time", "max_distance"):
+        if (limit := getattr(vehicle, name)) is not None:
+            _whole(f"{path}.{name}", limit, 0, MAX_INSTANT)
+    _whole(f"{path}.costs.fixed", vehicle.costs.fixed, 0, MAX_FIXED_COST)
+    for name in ("per_hour", "per_km", "per_task_hour"):
+        _whole(f"{path}.costs.{name}", getattr(vehicle.costs, name), 0, MAX_RATE)
+    needs_metres = vehicle.max_distance is not None or vehicle.costs.per_km > 0
+    if needs_metres and problem.matrices[vehicle.profile].metres is None:
+        sentence = f"the matrix of profile {vehicle.profile} has no distances"
+        raise InvalidProblem("no_distances", path, vehicle.id, sentence)
+
+
+def _breaks(path: str, vehicle: Vehicle, problem: Problem) -> None:
+    if len(vehicle.breaks) > MAX_BREAKS:
+        raise InvalidProblem("range", f"{path}.breaks", len(vehicle.breaks), f"expected at most {MAX_BREAKS} breaks")
+    for index, rest in enumerate(vehicle.breaks):
+        _identifier(f"{path}.breaks[{index}].id", rest.id)
+        _windows(f"{path}.breaks[{index}].time_windows", rest.time_windows)
+        _whole(f"{path}.breaks[{index}].service", rest.service, 0, MAX_DURATION)
+        if rest.max_load is not None:
+            if len(rest.max_load) != problem.dimensions:
+                sentence = f"expected {problem.dimensions} entries, as many as the vehicles' capacity"
+                raise InvalidProblem("dimensions", f"{path}.breaks[{index}].max_load", rest.max_load, sentence)
+            _amounts(f"{path}.breaks[{index}].max_load", rest.max_load, problem)
+    _unique(f"{path}.breaks", "id", [rest.id for rest in vehicle.breaks])
+
+
+def _stop(path: str, stop: Job | ShipmentStop, size: int) -> None:
+    _identifier(f"{path}.id", stop.id)
+    _text(f"{path}.description", stop.description)
+    _index(f"{path}.location_index", stop.location_index, size)
+    _whole(f"{path}.setup", stop.setup, 0, MAX_DURATION)
+    _whole(f"{path}.service", stop.service, 0, MAX_DURATION)
+    _windows(f"{path}.time_windows", stop.time_windows)
+
+
+def _serving(path: str, work: Job | Shipment, problem: Problem) -> None:
+    _skills(f"{path}.skills", work.skills)
+    _whole(f"{path}.priority", work.priority, 0, MAX_PRIORITY)
+    _whole(f"{path}.preference_cost", work.preference_cost, 0, MAX_FIXED_COST)
+    known = {v.id for v in problem.vehicles}
+    for name in ("allowed_vehicles", "preferred_vehicles"):
+        for vehicle in getattr(work, name) or ():
+            if vehicle not in known:
+                raise InvalidProblem("unknown_vehicle", f"{path}.{name}", vehicle, "there is no such vehicle")
+
+
+def _job(path: str, job: Job, problem: Problem, size: int) -> None:
+    _stop(path, job, size)
+    _amounts(f"{path}.delivery", job.delivery, problem)
+    _amounts(f"{path}.pickup", job.pickup, problem)
+    _serving(path, job, problem)
+
+
+def _shipment(path: str, shipment: Shipment, problem: Problem, size: int) -> None:
+    _stop(f"{path}.pickup", shipment.pickup, size)
+    _stop(f"{path}.delivery", shipment.delivery, size)
+    _amounts(f"{path}.amount", shipment.amount, problem)
+    _serving(path, shipment, problem)
+
+
+def _unique(path: str, name: str, identifiers: Sequence[int]) -> None:
+    seen: set[int] = set()
+    for index, identifier in enumerate(identifiers):
+        if identifier in seen:
+            raise InvalidProblem("duplicate_id", f"{path}[{index}].{name}", identifier, "this id is used twice")
+        seen.add(identifier)
+
+
+def _locks(problem: Problem) -> None:
+    known = {v.id for v in problem.vehicles}
+    ranks: set[tuple[int | None, int]] = set()
+    frozen: dict[int, list[tuple[int, int | None, str, int]]] = {}
+    for index, job in enumerate(problem.jobs):
+        path = f"jobs[{index}]"
+        if job.lock is Lock.FREE:
+            continue
+        if job.locked_vehicle not in known:
+            raise InvalidProblem("lock", f"{path}.locked_vehicle", job.locked_vehicle, "there is no such vehicle")
+        if job.lock in (Lock.KEEP_ORDER, Lock.FROZEN) and job.locked_rank is None:
+            raise InvalidProblem("lock", f"{path}.locked_rank", None, f"a {job.lock} job needs its rank")
+        if job.lock is Lock.KEEP_TIME and job.locked_time is None:
+            raise InvalidProblem("lock", f"{path}.locked_time", None, "a keep_time job needs its time")
+        _whole(f"{path}.lock_tolerance", job.lock_tolerance, 0, MAX_DURATION)
+        if job.locked_time is not None:
+            _whole(f"{path}.locked_time", job.locked_time, 0, MAX_INSTANT)
+        if job.locked_rank is not None and job.lock is not Lock.KEEP_POSTMAN:
+            _whole(f"{path}.locked_rank", job.locked_rank, 0, MAX_INSTANT)
+            if (job.locked_vehicle, job.locked_rank) in ranks:
+                raise InvalidProblem("lock", f"{path}.locked_rank", job.locked_rank, "this rank is given twice")
+            ranks.add((job.locked_vehicle, job.locked_rank))
+        if job.lock is Lock.FROZEN and job.locked_vehicle is not None and job.locked_rank is not None:
+            frozen.setdefault(job.locked_vehicle, []).append((job.locked_rank, job.locked_time, path, index))
+    for prefix in frozen.values():
+        _frozen_prefix(problem, sorted(prefix))
+
+
+def _frozen_prefix(problem: Problem, prefix: list[tuple[int, int | None, str, int]]) -> None:
+    """What has happened comes first, and what happened later has the later time."""
+    earlier: int | None = None
+    untimed = False
+    for _, time, path, index in prefix:
+        job = problem.jobs[index]
+        vehicle = problem.vehicles[problem.vehicle_index(job.locked_vehicle or 0)]
+        if not _allows(vehicle, job):
+            raise InvalidProblem("lock", f"{path}.locked_vehicle", vehicle.id, "this vehicle may not serve the job")
+        if time is None:
+            untimed = True
+            continue
+        if untimed:
+            raise InvalidProblem("lock", f"{path}.locked_time", time, "a job before it has no time")
+        if earlier is not None and time < earlier:
+            raise InvalidProblem("lock", f"{path}.locked_time", time, f"the job before it began at {earlier}")
+        earlier = time
+
+
+def _allows(vehicle: Vehicle, job: Job) -> bool:
+    return job.skills <= vehicle.skills and (job.allowed_vehicles is None or vehicle.id in job.allowed_vehicles)
