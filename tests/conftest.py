@@ -1,0 +1,74 @@
+"""What every test may ask for, and what a run of the tests says when something could not be tested."""
+
+import uuid
+from collections.abc import Generator
+
+import hypothesis
+import pytest
+
+from tests import databases
+from tests.databases import (
+    database,
+    database_url,
+    new_database,
+    new_postgres,
+    new_sqlite,
+    postgres_database,
+    postgres_server,
+    postgres_template,
+    run_id,
+    sqlite_database,
+    sqlite_template,
+)
+
+__all__ = [
+    "database",
+    "database_url",
+    "new_database",
+    "new_postgres",
+    "new_sqlite",
+    "postgres_database",
+    "postgres_server",
+    "postgres_template",
+    "run_id",
+    "sqlite_database",
+    "sqlite_template",
+]
+
+# A part of the suite that needs something of the machine. Where it is missing the part is skipped; nobody reads that on CI.
+NEEDED = {"browser": "Chromium", "postgres": "PostgreSQL"}
+
+# A shared machine makes any deadline a coin toss; a run on CI must say the same thing twice.
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
+hypothesis.settings.load_profile("ci" if databases.on_ci() else "default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker = getattr(config, "workerinput", None)
+    config.stash[databases.RUN] = worker["testrunuid"] if worker else uuid.uuid4().hex
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        databases.stop_server(config.stash[databases.RUN])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and databases.on_ci():
+        for marker, need in NEEDED.items():
+            if item.get_closest_marker(marker):
+                report.outcome = "failed"
+                report.longrepr = f"skipped, but here {need} must be tested: {report.longrepr}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    for marker, need in NEEDED.items():
+        count = sum(marker in report.keywords for report in skipped)
+        if count:
+            terminalreporter.write_sep("!", f"{count} tests did NOT run: no {need}", red=True, bold=True)

