@@ -46,7 +46,12 @@ hypothesis.settings.load_profile("ci" if databases.on_ci() else "default")
 
 def pytest_configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", None)
-    config.stash[databases.RUN] = worker["testrunuid"] if worker else uuid.uuid4().hex
+    config.stash[databases.RUN] = worker["run_id"] if worker else uuid.uuid4().hex
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:
+    node.workerinput["run_id"] = node.config.stash[databases.RUN]
 
 
 @pytest.hookimpl(trylast=True)

