@@ -49,12 +49,19 @@ class Database:
         self._turn = threading.RLock() if self.is_sqlite else None
 
     def _engine(self, *, immediate: bool) -> Engine:
-        options: dict[str, Any] = {"json_serializer": _dump, "json_deserializer": orjson.loads}
+        # Parameters hold names and phones: an error's text must not carry them into a log.
+        options: dict[str, Any] = {
+            "json_serializer": _dump,
+            "json_deserializer": orjson.loads,
+            "hide_parameters": True,
+        }
         if not self.is_sqlite:
             return create_engine(self.url, pool_size=8, max_overflow=8, pool_pre_ping=True, **options)
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(self.url, module=sqlite, connect_args={"check_same_thread": False, "timeout": 30})
+        engine = create_engine(
+            self.url, module=sqlite, connect_args={"check_same_thread": False, "timeout": 30}, **options
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         begin = "BEGIN IMMEDIATE" if immediate else "BEGIN"
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
@@ -78,6 +85,21 @@ class Database:
                 session.execute(text("SET TRANSACTION READ ONLY"))
             yield session
             session.rollback()
+
+    def engine_for_jobs(self) -> Engine:
+        """A small engine of the job engine's own on the same database; who asks for it disposes of it.
+
+        The job engine speaks its own BEGIN. On SQLite the driver begins at the first write, immediately: a poll that
+        only reads never takes the lock for writing.
+        """
+        if not self.is_sqlite:
+            return create_engine(self.url, pool_size=4, max_overflow=4, pool_pre_ping=True, hide_parameters=True)
+        engine = create_engine(
+            self.url, module=sqlite, connect_args={"check_same_thread": False, "timeout": 30}, hide_parameters=True
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", _begin_at_first_write)
+        return engine
 
     def close(self) -> None:
         """Give every connection back."""
@@ -103,6 +125,10 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin_at_first_write(connection: Any, _record: Any) -> None:
+    connection.isolation_level = "IMMEDIATE"
 
 
 def open_database(url: str) -> Database:

@@ -206,6 +206,7 @@ class Device(Table):
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
     first_seen_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    ack_through: Mapped[int] = mapped_column(default=0, comment="every event up to this number is stored")
     revoked_at: Mapped[datetime | None]
 
 
@@ -634,6 +635,14 @@ class IdempotencyKey(Table):
     status: Mapped[int | None] = mapped_column(comment="None while running")
     answer: Mapped[str | None]
     headers: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    at: Mapped[datetime]
+
+
+class JobDone(Table):
+    """A job whose effect is in the books. Written in the same transaction as the effect, so no job counts twice."""
+
+    __tablename__ = "job_done"
+    key: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime]
 
 

@@ -186,6 +186,7 @@ def upgrade() -> None:
         sa.Column("staff_id", Id(), nullable=False),
         sa.Column("first_seen_at", Instant(), nullable=False),
         sa.Column("last_seen_at", Instant(), nullable=False),
+        sa.Column("ack_through", sa.Integer(), nullable=False, comment="every event up to this number is stored"),
         sa.Column("revoked_at", Instant(), nullable=True),
         sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_device_staff_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_device")),

@@ -16,8 +16,8 @@ APPEND_ONLY = ("ledger_entry", "ledger_tx", "event", "event_item", "audit_entry"
 SQLITE_SEAL = (
     """
     CREATE TRIGGER ledger_tx_seal BEFORE INSERT ON ledger_tx BEGIN
-      SELECT RAISE(ABORT, 'ledger: does not sum to zero') FROM ledger_entry
-        WHERE tx_id = NEW.id HAVING sum(amount_dong) <> 0;
+      SELECT RAISE(ABORT, 'ledger: does not sum to zero')
+        WHERE (SELECT coalesce(sum(amount_dong), 0) FROM ledger_entry WHERE tx_id = NEW.id) <> 0;
       SELECT RAISE(ABORT, 'ledger: lines are missing')
         WHERE (SELECT count(*) FROM ledger_entry WHERE tx_id = NEW.id) <> NEW.lines;
       SELECT RAISE(ABORT, 'ledger: day is closed') WHERE EXISTS (

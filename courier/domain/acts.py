@@ -1,0 +1,223 @@
+"""What a phone or a desk says happened: reading a reported act, and estimating when it was.
+
+A report that cannot be read is set aside whole (`Unreadable`), never half-understood.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from courier.domain.item import EventType
+from courier.domain.money import MOST_DONG, Method
+
+FROM_A_PHONE: Final = frozenset(
+    {
+        EventType.TAKEN_OUT,
+        EventType.BROUGHT_BACK,
+        EventType.HANDED_OVER,
+        EventType.ATTEMPT_FAILED,
+        EventType.FETCHED,
+        EventType.PASSED_ON,
+        EventType.TAKEN_OVER,
+        EventType.CORRECTED,
+    }
+)
+ID_CHECKS: Final = ("match", "mismatch", "none")
+MOST_ITEMS = 200
+MOST_LINES = 200
+LONGEST_TEXT = 500
+_MOST_SEQ = 2**53
+
+
+class Unreadable(Exception):
+    """A reported act that cannot be understood; `code` names the field."""
+
+    def __init__(self, field: str, found: object) -> None:
+        super().__init__(f"{field}: {str(found)[:80]!r}")
+        self.code = f"unreadable-{field}"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A report that could be read. `claimed_at` is the device's word, `trusted` says whether its clock can be relied on."""
+
+    event_id: UUID
+    device_seq: int | None
+    type: EventType
+    items: tuple[UUID, ...]
+    claimed_at: datetime
+    occurred_at: datetime
+    trusted: bool
+    position: Mapping[str, Any] | None
+    data: Mapping[str, Any]
+
+
+def read_act(body: Mapping[str, Any], *, received_at: datetime) -> Act:
+    """Read one event of `POST /sync`.
+
+    Raises:
+        Unreadable: a field is missing or makes no sense.
+    """
+    kind = _one_of(body, "type", FROM_A_PHONE)
+    items = body.get("items")
+    if not isinstance(items, list) or not 1 <= len(items) <= MOST_ITEMS or len(set(map(str, items))) != len(items):
+        raise Unreadable("items", items)
+    claimed = _moment(body.get("occurred_at"), "occurred_at")
+    occurred, trusted = estimate(claimed, body.get("clock"), received_at=received_at)
+    position = body.get("position")
+    if position is not None and not isinstance(position, dict):
+        raise Unreadable("position", position)
+    seq = body.get("device_seq")
+    if not isinstance(seq, int) or isinstance(seq, bool) or not 1 <= seq <= _MOST_SEQ:
+        raise Unreadable("device_seq", seq)
+    data = body.get("data", {})
+    if not isinstance(data, dict):
+        raise Unreadable("data", data)
+    return Act(
+        event_id=_uuid(body.get("event_id"), "event_id"),
+        device_seq=seq,
+        type=kind,
+        items=tuple(_uuid(item, "items") for item in items),
+        claimed_at=claimed,
+        occurred_at=occurred,
+        trusted=trusted,
+        position=position,
+        data=read_data(kind, data),
+    )
+
+
+def read_data(kind: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the data of an act by its type; what the type does not know is kept as it came.
+
+    Raises:
+        Unreadable: a field that matters makes no sense.
+    """
+    read = dict(data)
+    if kind in (EventType.HANDED_OVER, EventType.FETCHED, EventType.PICKED_UP):
+        read["collections"] = [_collection(line) for line in _list(data, "collections")]
+        read["proofs"] = [_proof(proof) for proof in _list(data, "proofs")]
+    if kind in (EventType.HANDED_OVER, EventType.PICKED_UP):
+        read["receiver"] = _receiver(data.get("receiver"))
+        read["surrendered"] = [_text(code, "surrendered") for code in _list(data, "surrendered")]
+    if kind is EventType.ATTEMPT_FAILED:
+        read["reason"] = _text(data.get("reason"), "reason")
+        if data.get("next_on") is not None:
+            read["next_on"] = _day(data["next_on"], "next_on").isoformat()
+    if kind is EventType.CORRECTED:
+        read["corrects"] = str(_uuid(data.get("corrects"), "corrects"))
+        read["reason"] = _text(data.get("reason"), "reason")
+    return read
+
+
+def estimate(claimed: datetime, clock: object, *, received_at: datetime) -> tuple[datetime, bool]:
+    """The best estimate of the moment of an act, and whether it can be relied on.
+
+    The anchor is a server time seen during the same run of the phone; the monotonic clock tells what has passed since. Without
+    it the phone's wall clock must do, and is not trusted. Nothing happens after the server has heard of it.
+    """
+    estimated, trusted = claimed, False
+    if isinstance(clock, Mapping) and isinstance(clock.get("anchor"), Mapping):
+        anchor = clock["anchor"]
+        now_ms, then_ms = clock.get("monotonic_ms"), anchor.get("monotonic_ms")
+        same_run = clock.get("boot_id") is not None and anchor.get("boot_id", clock.get("boot_id")) == clock.get(
+            "boot_id"
+        )
+        if same_run and _number(now_ms) and _number(then_ms) and now_ms >= then_ms:
+            try:
+                anchored = _moment(anchor.get("server_time"), "clock") + timedelta(milliseconds=now_ms - then_ms)
+            except (OverflowError, Unreadable):
+                return min(claimed, received_at), False
+            estimated, trusted = anchored, anchored <= received_at + timedelta(minutes=1)
+    return min(estimated, received_at), trusted
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST_SEQ
+
+
+def _list(data: Mapping[str, Any], field: str) -> list[Any]:
+    value = data.get(field, [])
+    if not isinstance(value, list) or len(value) > MOST_LINES:
+        raise Unreadable(field, value)
+    return value
+
+
+def _text(value: object, field: str) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_TEXT or "\0" in value:
+        raise Unreadable(field, value)
+    return value.strip()
+
+
+def _one_of(body: Mapping[str, Any], field: str, allowed: frozenset[EventType]) -> EventType:
+    value = body.get(field)
+    if not isinstance(value, str) or value not in allowed:
+        raise Unreadable(field, value)
+    return EventType(value)
+
+
+def _uuid(value: object, field: str) -> UUID:
+    try:
+        return UUID(str(value))
+    except ValueError:
+        raise Unreadable(field, value) from None
+
+
+def _moment(value: object, field: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise Unreadable(field, value) from None
+    if moment.tzinfo is None or not 2000 <= moment.year <= 2200:
+        raise Unreadable(field, value)
+    return moment
+
+
+def _day(value: object, field: str) -> date:
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise Unreadable(field, value) from None
+
+
+def _collection(line: object) -> dict[str, Any]:
+    if not isinstance(line, Mapping):
+        raise Unreadable("collections", line)
+    amount = line.get("amount_dong")
+    if not isinstance(amount, int) or isinstance(amount, bool) or not 0 <= amount <= MOST_DONG:
+        raise Unreadable("amount_dong", amount)
+    if line.get("method") not in set(Method):
+        raise Unreadable("method", line.get("method"))
+    return {
+        "charge": str(_uuid(line.get("charge"), "charge")),
+        "amount_dong": amount,
+        "method": str(line["method"]),
+    }
+
+
+def _proof(proof: object) -> dict[str, Any]:
+    if not isinstance(proof, Mapping):
+        raise Unreadable("proofs", proof)
+    sha256 = proof.get("sha256")
+    hexadecimal = isinstance(sha256, str) and len(sha256) == 64 and set(sha256) <= set("0123456789abcdef")
+    if sha256 is not None and not hexadecimal:
+        raise Unreadable("sha256", sha256)
+    return {"kind": _text(proof.get("kind"), "proofs"), "sha256": sha256}
+
+
+def _receiver(receiver: object) -> dict[str, Any]:
+    if not isinstance(receiver, Mapping):
+        raise Unreadable("receiver", receiver)
+    last4 = receiver.get("id_last4")
+    if last4 is not None and not (isinstance(last4, str) and len(last4) == 4 and last4.isdecimal()):
+        raise Unreadable("id_last4", last4)
+    if receiver.get("id_check", "none") not in ID_CHECKS:
+        raise Unreadable("id_check", receiver.get("id_check"))
+    # Whatever else a phone may send of a person (a full ID number, say) is not kept.
+    return {
+        "name": _text(receiver.get("name"), "receiver"),
+        "relation": _text(receiver.get("relation"), "relation"),
+        "id_check": receiver.get("id_check", "none"),
+        "id_last4": last4,
+    }

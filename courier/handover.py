@@ -1,0 +1,282 @@
+"""At the door: what postmen report, by phone or by form, becomes facts. A fact is never refused once its bearer is known."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy.orm import Session
+
+from courier.desk import Desk
+from courier.domain import acts
+from courier.domain.calendar import local_day
+from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Refused
+from courier.domain.item import INTENTS, EventType
+from courier.domain.people import Caller, Role
+from courier.domain.release import Breach, DoorAct, breaches
+from courier.store import devices, items, worklists
+from courier.store.tables import Item
+
+log = logging.getLogger(__name__)
+
+# What the desks of an office may record, beside the phone's vocabulary.
+DESK_FACTS = {
+    EventType.RECEIVED: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),
+    EventType.BROUGHT_BACK: (Role.DISPATCHER, Role.CLERK, Role.CASHIER, Role.ADMIN),
+    EventType.BROUGHT_IN: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),
+    EventType.PICKED_UP: (Role.CLERK, Role.DISPATCHER, Role.ADMIN),
+    EventType.GIVEN_BACK: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),
+    EventType.AGENCY_SIGNED: (Role.DISPATCHER, Role.CLERK, Role.ADMIN, Role.AGENCY),
+    EventType.LOST: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),
+    EventType.DAMAGED: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),
+    EventType.RECALLED: (Role.DISPATCHER, Role.CLERK, Role.ADMIN, Role.AGENCY),
+    EventType.FOUND: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),
+    EventType.CORRECTED: (Role.DISPATCHER, Role.ADMIN),
+    EventType.INVITED: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),
+    EventType.CANCELLED: (Role.DISPATCHER, Role.ADMIN, Role.AGENCY),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the phone is told about one event; it may delete its copy after any of the four results."""
+
+    event_id: str
+    result: str
+    code: str | None = None
+
+
+def sync(
+    desk: Desk, caller: Caller, *, device_id: UUID, events: Sequence[Any], at: datetime
+) -> tuple[list[Answer], int]:
+    """Take in what a phone sends: one transaction for the batch, a savepoint for each event.
+
+    Returns one answer per event in the order sent, and the number up to which the device's events are all stored.
+
+    Raises:
+        Forbidden: the caller is no postman.
+    """
+    if caller.role is not Role.POSTMAN:
+        raise Forbidden
+    with desk.database.write() as session:
+        device = devices.seen(session, device_id, caller, at=at)
+        answers = [_take_in(session, desk, caller, device, body, at=at) for body in events]
+        ack_through = devices.acknowledge(session, device)
+    return answers, ack_through
+
+
+def _take_in(session: Session, desk: Desk, caller: Caller, device: devices.Known, body: Any, *, at: datetime) -> Answer:
+    event_id = str(body.get("event_id", ""))[:64] if isinstance(body, Mapping) else ""
+    digest = payload_hash(body)
+    try:
+        if device.refusal is not None:
+            raise _SetAside(device.refusal)
+        if not isinstance(body, Mapping):
+            raise _SetAside("unreadable-event")
+        act = acts.read_act(body, received_at=at)
+        known = devices.known_event(session, act.event_id)
+        if known is not None:
+            if known == digest:
+                return Answer(event_id, "duplicate")
+            raise _SetAside("same-id-other-content")
+        if devices.seq_taken(session, device.id, act.device_seq):
+            raise _SetAside("sequence-reused")
+        with session.begin_nested():
+            recorded = _record(session, desk, caller, act, device_id=device.id, digest=digest, at=at)
+    except (_SetAside, acts.Unreadable) as why:
+        return _set_aside(session, caller, device, body, event_id, why.code, digest, at=at)
+    except Missing:
+        return _set_aside(session, caller, device, body, event_id, "unknown-item", digest, at=at)
+    except Exception:
+        # One event that we cannot digest must not keep the rest of a postman's day on his phone.
+        log.exception("event %s of device %s could not be recorded", event_id, device.id)
+        return _set_aside(session, caller, device, body, event_id, "not-digested", digest, at=at)
+    return Answer(event_id, recorded.result, recorded.code)
+
+
+class _SetAside(Exception):
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def _set_aside(
+    session: Session,
+    caller: Caller,
+    device: devices.Known,
+    body: Any,
+    event_id: str,
+    code: str,
+    digest: str,
+    *,
+    at: datetime,
+) -> Answer:
+    devices.quarantine(session, device.id, caller, body=body, event_id=event_id, code=code, digest=digest, at=at)
+    return Answer(event_id, "quarantined", code)
+
+
+def payload_hash(body: Any) -> str:
+    """The digest under which two copies of the same event meet; the order of members does not matter."""
+    return sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
+
+
+def _record(
+    session: Session,
+    desk: Desk,
+    caller: Caller,
+    act: acts.Act,
+    *,
+    device_id: UUID | None,
+    digest: str,
+    at: datetime,
+) -> items.Recorded:
+    touched = act.items
+    if act.type is EventType.CORRECTED:
+        touched = _items_to_correct(session, caller, act)
+    devices.require_visible(session, caller, touched)
+    return items.record(
+        session,
+        items.NewEvent(
+            event_id=act.event_id,
+            type=act.type,
+            items=touched,
+            occurred_at=act.occurred_at,
+            claimed_at=act.claimed_at,
+            received_at=at,
+            actor=caller,
+            data=act.data,
+            device_id=device_id,
+            device_seq=act.device_seq if device_id is not None else None,
+            clock_trusted=act.trusted,
+            position=act.position,
+            payload_hash=digest,
+        ),
+        desk.facts.bylaws,
+    )
+
+
+def _items_to_correct(session: Session, caller: Caller, act: acts.Act) -> tuple[UUID, ...]:
+    """A correction is about everything its target was about; a postman corrects his own acts, a dispatcher any."""
+    target = devices.event_row(session, UUID(str(act.data["corrects"])))
+    if target is None:
+        return act.items
+    if caller.role is Role.POSTMAN and target.actor_id != caller.id:
+        raise _SetAside("not-your-act")
+    if target.occurred_at > act.occurred_at:
+        raise _SetAside("correction-before-act")
+    return tuple(sorted({*act.items, *target.items}))
+
+
+# ------------------------------------------------------------------------------------------------- forms and desks
+def check(
+    desk: Desk, caller: Caller, *, item_ids: Sequence[UUID], data: Mapping[str, Any], at: datetime
+) -> list[Breach]:
+    """What the rules would say of a handover, asked before the act; nothing is recorded.
+
+    Raises:
+        Invalid: a field makes no sense.
+        Missing: one of the items is none of the caller's.
+    """
+    read = _read_form(EventType.HANDED_OVER, data)
+    found: list[Breach] = []
+    with desk.database.read() as session:
+        devices.require_visible(session, caller, item_ids)
+        charges = items.charges_of(session, item_ids)
+        for row in worklists.items_by_id(session, item_ids):
+            own = {charge.id for charge in charges[row.id]}
+            taken = [c for c in items.collections_in(read) if c.charge_id in own]
+            document_type = desk.facts.bylaws.document_types.get(row.document_type)
+            agency = worklists.agency_code(session, row.agency_id)
+            rule = document_type.rule(local_day(at), agency=agency) if document_type else None
+            found += [b for b in breaches(DoorAct.of(read, taken), rule, charges[row.id]) if b not in found]
+    return found
+
+
+def report(
+    desk: Desk,
+    caller: Caller,
+    kind: EventType,
+    *,
+    event_id: UUID,
+    item_ids: Sequence[UUID],
+    data: Mapping[str, Any],
+    at: datetime,
+) -> items.Recorded:
+    """Record a fact from a form or a desk, stamped now. The same `event_id` twice is the same act once.
+
+    Raises:
+        Invalid: a field makes no sense.
+        Missing: an item is none of the caller's.
+        Forbidden: the caller's role does not record this.
+        Refused: for an intent (`invited`, `cancelled`), `wrong-state`; `same-id-other-content` for a reused id.
+    """
+    allowed = DESK_FACTS.get(kind, ())
+    if not (caller.role is Role.POSTMAN and kind in acts.FROM_A_PHONE) and caller.role not in allowed:
+        raise Forbidden
+    read = _read_form(kind, data)
+    body = {"event_id": str(event_id), "type": kind.value, "items": sorted(map(str, item_ids)), "data": read}
+    act = acts.Act(event_id, None, kind, tuple(item_ids), at, at, trusted=True, position=None, data=read)
+    with desk.database.write() as session:
+        devices.require_visible(session, caller, item_ids)
+        known = devices.event_row(session, event_id)
+        if known is not None:
+            if known.payload_hash != payload_hash(body):
+                raise Refused("same-id-other-content", "mã thao tác này đã dùng cho một nội dung khác")
+            return items.Recorded(event_id, known.result, known.code, ())
+        if kind in INTENTS:
+            return items.record_intent(
+                session, kind, item_ids, caller=caller, at=at, bylaws=desk.facts.bylaws, data=read
+            )
+        try:
+            return _record(session, desk, caller, act, device_id=None, digest=payload_hash(body), at=at)
+        except _SetAside as why:
+            raise Refused(why.code, "không thể sửa thao tác này") from None
+
+
+def _read_form(kind: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return acts.read_data(kind, data)
+    except acts.Unreadable as why:
+        field = why.code.removeprefix("unreadable-")
+        raise Invalid(FieldError(field, "unreadable", f"không đọc được: {why}")) from None
+
+
+def take_out(desk: Desk, caller: Caller, *, event_id: UUID, day: date, at: datetime) -> items.Recorded | None:
+    """The morning by form: everything on the postman's published route that is not out yet goes into his bag."""
+    with desk.database.read() as session:
+        bag = worklists.to_take_out(session, caller.id, day)
+    if not bag:
+        return None
+    return report(desk, caller, EventType.TAKEN_OUT, event_id=event_id, item_ids=bag, data={}, at=at)
+
+
+def daily_list(desk: Desk, caller: Caller, *, day: date) -> tuple[int, bytes]:
+    """The postman's day as JSON bytes with its version; the bytes are kept until the version changes.
+
+    Raises:
+        Forbidden: the caller is no postman.
+    """
+    if caller.role is not Role.POSTMAN:
+        raise Forbidden
+    with desk.database.reading_engine.connect() as connection:
+        return worklists.daily_list(connection, desk.facts, caller.id, day)
+
+
+def list_version(desk: Desk, caller: Caller, *, day: date) -> int:
+    """The version of the postman's day alone, to answer 304."""
+    with desk.database.reading_engine.connect() as connection:
+        return worklists.version_of(connection, caller.id, day)
+
+
+def item_row(session: Session, caller: Caller, item_id: UUID) -> Item:
+    """An item that the caller may see.
+
+    Raises:
+        Missing: it is not there, or not for this caller.
+    """
+    devices.require_visible(session, caller, [item_id])
+    return session.get_one(Item, item_id)

@@ -1,0 +1,177 @@
+"""Phones and what they have sent: who bears them, which events are known, what was set aside."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import exists, insert, select, union_all, update
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from courier.domain.errors import Missing
+from courier.domain.people import Caller, Role
+from courier.store.tables import (
+    Device,
+    EventOfItem,
+    Item,
+    ItemEvent,
+    Plan,
+    QuarantinedEvent,
+    Route,
+    Stop,
+    StopItem,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A phone; `refusal` is the code under which everything it sends is set aside, or None."""
+
+    id: UUID
+    ack_through: int
+    refusal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """What is stored of an event, with the items it is about."""
+
+    id: UUID
+    type: str
+    actor_id: UUID | None
+    occurred_at: datetime
+    payload_hash: str
+    result: str
+    code: str | None
+    items: tuple[UUID, ...]
+
+
+def seen(session: Session, device_id: UUID, caller: Caller, *, at: datetime) -> Known:
+    """Remember that a phone was heard of. A phone belongs to the first postman who used it, until it is revoked."""
+    row = session.scalar(select(Device).where(Device.id == device_id).with_for_update())
+    if row is None:
+        row = Device(
+            id=device_id, staff_id=caller.id, first_seen_at=at, last_seen_at=at, ack_through=0, revoked_at=None
+        )
+        session.add(row)
+        session.flush()
+        return Known(device_id, 0, None)
+    row.last_seen_at = at
+    refusal = None
+    if row.revoked_at is not None:
+        refusal = "device-revoked"
+    elif row.staff_id != caller.id:
+        refusal = "device-of-another"
+    return Known(device_id, row.ack_through, refusal)
+
+
+def known_event(session: Session, event_id: UUID) -> str | None:
+    """The payload digest of an event that is stored, or None."""
+    return session.scalar(select(ItemEvent.payload_hash).where(ItemEvent.id == event_id))
+
+
+def seq_taken(session: Session, device_id: UUID, seq: int | None) -> bool:
+    """True when another event of the device has this number."""
+    taken = exists().where(ItemEvent.device_id == device_id, ItemEvent.device_seq == seq)
+    return bool(session.scalar(select(taken)))
+
+
+def event_row(session: Session, event_id: UUID) -> EventRow | None:
+    """An event with its items, or None."""
+    row = session.get(ItemEvent, event_id)
+    if row is None:
+        return None
+    about = session.scalars(select(EventOfItem.item_id).where(EventOfItem.event_id == event_id))
+    return EventRow(
+        row.id, row.type, row.actor_id, row.occurred_at, row.payload_hash, row.result, row.code, tuple(about)
+    )
+
+
+def quarantine(
+    session: Session,
+    device_id: UUID,
+    caller: Caller,
+    *,
+    body: Any,
+    event_id: str,
+    code: str,
+    digest: str,
+    at: datetime,
+) -> None:
+    """Keep word for word what could not be attached to anything; the same body once."""
+    known = exists().where(QuarantinedEvent.device_id == device_id, QuarantinedEvent.body_hash == digest)
+    if session.scalar(select(known)):
+        return
+    seq = body.get("device_seq") if isinstance(body, dict) else None
+    countable = isinstance(seq, int) and not isinstance(seq, bool) and 0 < seq < 2**53
+    session.execute(
+        insert(QuarantinedEvent).values(
+            id=uuid7(),
+            device_id=device_id,
+            staff_id=caller.id,
+            office_id=caller.office_id,
+            event_id=event_id,
+            device_seq=seq if countable else None,
+            code=code,
+            body={"event": body},
+            body_hash=digest,
+            received_at=at,
+        )
+    )
+
+
+def acknowledge(session: Session, device: Known) -> int:
+    """Raise and return the number up to which every event of the device is stored, in the book or set aside."""
+    if device.refusal is not None:
+        return device.ack_through
+    numbers = union_all(
+        select(ItemEvent.device_seq).where(ItemEvent.device_id == device.id, ItemEvent.device_seq > device.ack_through),
+        select(QuarantinedEvent.device_seq).where(
+            QuarantinedEvent.device_id == device.id, QuarantinedEvent.device_seq > device.ack_through
+        ),
+    )
+    through = device.ack_through
+    for number in sorted({int(n) for n in session.scalars(numbers) if n is not None}):
+        if number != through + 1:
+            break
+        through = number
+    if through != device.ack_through:
+        session.execute(update(Device).where(Device.id == device.id).values(ack_through=through))
+    return through
+
+
+def require_visible(session: Session, caller: Caller, item_ids: Iterable[UUID]) -> None:
+    """Check that the caller may touch the items: his office's, his agency's; a postman's own route or bag.
+
+    Raises:
+        Missing: at least one is none of his.
+    """
+    wanted = set(item_ids)
+    query = select(Item.id).where(Item.id.in_(wanted))
+    if caller.role is Role.AGENCY:
+        query = query.where(Item.agency_id == caller.agency_id)
+    elif caller.role is not Role.ADMIN:
+        query = query.where(Item.office_id == caller.office_id)
+    found = set(session.scalars(query))
+    if found != wanted:
+        raise Missing("item", min(wanted - found))
+
+
+def on_route_of(session: Session, postman_id: UUID, item_id: UUID) -> bool:
+    """True when the item is or was on a published route of the postman, or in his hands."""
+    routed = (
+        select(StopItem.item_id)
+        .join(Stop, Stop.id == StopItem.stop_id)
+        .join(Route, Route.id == Stop.route_id)
+        .join(Plan, Plan.id == Route.plan_id)
+        .where(StopItem.item_id == item_id, Route.postman_id == postman_id, Plan.state != "draft")
+    )
+    held = select(Item.id).where(Item.id == item_id, Item.custody_holder == postman_id)
+    acted = (
+        select(EventOfItem.item_id)
+        .join(ItemEvent, ItemEvent.id == EventOfItem.event_id)
+        .where(EventOfItem.item_id == item_id, ItemEvent.actor_id == postman_id)
+    )
+    return session.execute(union_all(routed, held, acted).limit(1)).first() is not None

@@ -1,0 +1,538 @@
+"""Items and their events in the database: load the set, fold it, keep the projection, the money and the incidents in step.
+
+`record` is the only door through which an event comes in. It recomputes everything that follows from the *set* of an item's
+events (state, custody, counters, standing money, open incidents), so what is stored cannot depend on the order of arrival.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, insert, select, update
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from courier.domain.attempts import outlook
+from courier.domain.bylaws import Bylaws
+from courier.domain.calendar import local_day
+from courier.domain.errors import Missing, Refused
+from courier.domain.item import (
+    FINAL,
+    INTENTS,
+    Conflict,
+    Custodian,
+    Direction,
+    Event,
+    EventType,
+    Life,
+    State,
+    life_of,
+)
+from courier.domain.money import (
+    Charge,
+    ChargeKind,
+    Collection,
+    Dong,
+    Line,
+    Method,
+    Posting,
+    collected,
+    due_forgiven,
+    taken_in_conflict,
+)
+from courier.domain.people import Caller, Role
+from courier.domain.release import Breach, DoorAct, breaches
+from courier.store import ledger
+from courier.store.tables import (
+    Agency,
+    BagVersion,
+    EventOfItem,
+    Incident,
+    Item,
+    ItemCharge,
+    ItemEvent,
+    LedgerTx,
+    Plan,
+    Remittance,
+    Route,
+    Stop,
+    StopItem,
+)
+
+MONEY_EVENTS = (EventType.HANDED_OVER, EventType.FETCHED, EventType.PICKED_UP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """A fact or an accepted intent on its way into the book. `occurred_at` is the estimate, `claimed_at` the device's word."""
+
+    event_id: UUID
+    type: EventType
+    items: tuple[UUID, ...]
+    occurred_at: datetime
+    received_at: datetime
+    actor: Caller | None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    claimed_at: datetime | None = None
+    device_id: UUID | None = None
+    device_seq: int | None = None
+    clock_trusted: bool = True
+    position: Mapping[str, Any] | None = None
+    payload_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of an event: `applied`, or `accepted_with_conflict` with the first code."""
+
+    event_id: UUID
+    result: str
+    code: str | None
+    items: tuple[Item, ...]
+
+
+def events_of(session: Session, item_ids: Iterable[UUID]) -> dict[UUID, list[Event]]:
+    """The set of events of each item."""
+    wanted = list(item_ids)
+    found: dict[UUID, list[Event]] = {item_id: [] for item_id in wanted}
+    rows = session.execute(
+        select(EventOfItem.item_id, ItemEvent)
+        .join(ItemEvent, ItemEvent.id == EventOfItem.event_id)
+        .where(EventOfItem.item_id.in_(wanted))
+    )
+    for item_id, row in rows:
+        found[item_id].append(
+            Event(row.id, EventType(row.type), row.occurred_at, row.received_at, row.actor_id, row.data)
+        )
+    return found
+
+
+def charges_of(session: Session, item_ids: Iterable[UUID]) -> dict[UUID, list[Charge]]:
+    """The due lines of each item, in a stable order."""
+    wanted = list(item_ids)
+    found: dict[UUID, list[Charge]] = {item_id: [] for item_id in wanted}
+    rows = session.scalars(
+        select(ItemCharge).where(ItemCharge.item_id.in_(wanted)).order_by(ItemCharge.kind, ItemCharge.id)
+    )
+    for row in rows:
+        found[row.item_id].append(Charge(row.id, ChargeKind(row.kind), row.payee, Dong(row.amount_dong)))
+    return found
+
+
+def lock(session: Session, item_ids: Iterable[UUID]) -> list[Item]:
+    """Load items for a change, locked in one order so that two writers cannot wait for each other.
+
+    Raises:
+        Missing: one of the ids is no item.
+    """
+    wanted = sorted(set(item_ids))
+    rows = session.scalars(
+        select(Item)
+        .where(Item.id.in_(wanted))
+        .order_by(Item.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    if len(rows) != len(wanted):
+        known = {row.id for row in rows}
+        raise Missing("item", next(item_id for item_id in wanted if item_id not in known))
+    return list(rows)
+
+
+def collections_in(data: Mapping[str, Any]) -> tuple[Collection, ...]:
+    """The money lines in an event's data."""
+    return tuple(
+        Collection(UUID(str(line["charge"])), Dong(int(line["amount_dong"])), Method(line["method"]))
+        for line in data.get("collections", ())
+    )
+
+
+def record(session: Session, new: NewEvent, bylaws: Bylaws) -> Recorded:
+    """Write an event and bring everything that follows from it up to date, within the caller's transaction.
+
+    Raises:
+        Missing: an item of the event does not exist.
+    """
+    rows = lock(session, new.items)
+    earlier = events_of(session, new.items)
+    event = Event(
+        new.event_id, new.type, new.occurred_at, new.received_at, new.actor.id if new.actor else None, dict(new.data)
+    )
+    lives: dict[UUID, Life] = {}
+    for row in rows:
+        earlier[row.id].append(event)
+        lives[row.id] = life_of(Direction(row.direction), earlier[row.id])
+    code = next((c.code for life in lives.values() for c in life.conflicts if c.event_id == new.event_id), None)
+    _insert(session, new, rows, code)
+    charges = charges_of(session, new.items)
+    for row in rows:
+        keep_in_step(session, row, lives[row.id], earlier[row.id], charges[row.id], bylaws, at=new.received_at)
+    bump_bags(session, [row.id for row in rows])
+    result = "applied" if code is None else "accepted_with_conflict"
+    return Recorded(new.event_id, result, code, tuple(rows))
+
+
+def record_intent(
+    session: Session,
+    kind: EventType,
+    item_ids: Sequence[UUID],
+    *,
+    caller: Caller | None,
+    at: datetime,
+    bylaws: Bylaws,
+    data: Mapping[str, Any] | None = None,
+) -> Recorded:
+    """Record what somebody wants, stamped now; refused as a whole when one item does not allow it.
+
+    Raises:
+        Refused: `wrong-state`, naming the state found.
+        Missing: one of the ids is no item.
+    """
+    if kind not in INTENTS:
+        raise ValueError(f"{kind} is a fact, not an intent")
+    rows = lock(session, item_ids)
+    known = events_of(session, item_ids)
+    latest = at
+    for row in rows:
+        direction = Direction(row.direction)
+        life_of(direction, known[row.id]).require(direction, kind)
+        # A phone whose clock runs ahead may have stamped facts after now; an intent is about what is known now.
+        latest = max([latest, *(event.occurred_at + timedelta(microseconds=1) for event in known[row.id])])
+    new = NewEvent(
+        event_id=uuid7(),
+        type=kind,
+        items=tuple(item_ids),
+        occurred_at=latest,
+        received_at=at,
+        actor=caller,
+        data=data or {},
+    )
+    return record(session, new, bylaws)
+
+
+def _insert(session: Session, new: NewEvent, rows: Sequence[Item], code: str | None) -> None:
+    session.execute(
+        insert(ItemEvent).values(
+            id=new.event_id,
+            type=new.type.value,
+            actor_id=new.actor.id if new.actor else None,
+            actor_role=(new.actor.role if new.actor else Role.CITIZEN).value,
+            office_id=rows[0].office_id,
+            device_id=new.device_id,
+            device_seq=new.device_seq,
+            occurred_at=new.occurred_at,
+            claimed_at=new.claimed_at or new.occurred_at,
+            received_at=new.received_at,
+            clock_trusted=new.clock_trusted,
+            position=dict(new.position) if new.position else None,
+            data=dict(new.data),
+            payload_hash=new.payload_hash,
+            result="applied" if code is None else "accepted_with_conflict",
+            code=code,
+        )
+    )
+    session.execute(insert(EventOfItem), [{"event_id": new.event_id, "item_id": row.id} for row in rows])
+
+
+def keep_in_step(
+    session: Session,
+    row: Item,
+    life: Life,
+    events: Sequence[Event],
+    charges: Sequence[Charge],
+    bylaws: Bylaws,
+    *,
+    at: datetime,
+) -> None:
+    """Write everything that follows from an item's set of events: projection, money, incidents."""
+    agency = session.get_one(Agency, row.agency_id).code
+    _project(row, life, bylaws, agency=agency)
+    _settle(session, row, life, events, charges, at=at)
+    _watch(session, row, life, events, charges, bylaws, agency=agency, at=at)
+    session.flush()
+
+
+def _project(row: Item, life: Life, bylaws: Bylaws, *, agency: str) -> None:
+    since = life.since or row.created_at
+    rule = bylaws.attempts.rule(local_day(since), agency=agency, document_type=row.document_type)
+    view = outlook(life, rule, bylaws.attempts, bylaws.calendar, commune_kind=bylaws.commune_kind(row.commune_code))
+    row.state = life.state.value
+    row.custody = life.custody.kind.value
+    row.custody_holder = life.custody.holder if life.custody.kind is Custodian.POSTMAN else None
+    row.attempts = view.attempts
+    row.not_before = view.not_before
+    row.held_until = view.held_until
+    row.moves = life.moves
+    row.marks = sorted(mark.value for mark in life.marks)
+    wish = life.wish
+    # A wish is spent by the attempt that followed it.
+    if wish is not None and not any(event.order > wish.order for event in life.failed):
+        row.wanted_on = date.fromisoformat(wish.data["on"])
+        row.wanted_from, row.wanted_to = wish.data["from"], wish.data["to"]
+    elif life.failed or life.moves:
+        row.wanted_on = row.wanted_from = row.wanted_to = None
+    row.version += 1
+
+
+# ---------------------------------------------------------------------------------------------------------- money
+def _settle(
+    session: Session, row: Item, life: Life, events: Sequence[Event], charges: Sequence[Charge], *, at: datetime
+) -> None:
+    """Make the standing postings of the item's events equal to what its life says; correct by reversal only."""
+    stuck = {conflict.event_id for conflict in life.conflicts if conflict.code != "not-in-custody"}
+    wanted: list[tuple[Event, str]] = []
+    for event in sorted(events, key=lambda e: e.order):
+        if event.type not in MONEY_EVENTS or not event.data.get("collections"):
+            continue
+        standing = ledger.standing(session, event_id=event.event_id, item_id=row.id)
+        kind = None
+        if event.event_id not in life.withdrawn:
+            kind = "collection in conflict" if event.event_id in stuck else "collection"
+        if standing is not None and standing[1] != kind:
+            _reverse(session, standing, row, event_id=event.event_id, at=at)
+            standing = None
+        if standing is None and kind is not None:
+            wanted.append((event, kind))
+    for event, kind in wanted:
+        posting = _posting(session, row, event, charges, kind=kind, at=at)
+        if posting is not None:
+            ledger.post(
+                session,
+                posting,
+                key=f"event:{event.event_id}:{row.id}:{_times_posted(session, event.event_id, row.id)}",
+                office_id=row.office_id,
+                at=at,
+                by=event.actor,
+                event_id=event.event_id,
+                item_id=row.id,
+            )
+    _drop_or_revive(session, row, life, charges, at=at)
+
+
+def _posting(
+    session: Session, row: Item, event: Event, charges: Sequence[Charge], *, kind: str, at: datetime
+) -> Posting | None:
+    by_id = {charge.id: charge for charge in charges}
+    mine = [c for c in collections_in(event.data) if c.charge_id in by_id]
+    pocket = event.actor or row.office_id
+    day = open_day(session, pocket, local_day(event.occurred_at), at=at)
+    if kind == "collection in conflict":
+        return taken_in_conflict(mine, pocket=pocket, day=day, office=row.office_id)
+    still_open = ledger.open_by_charge(session, row.id)
+    taken = []
+    for collection in mine:
+        left = Dong(max(0, still_open.get(collection.charge_id, Dong(0))))
+        taken.append((by_id[collection.charge_id], collection, left))
+        still_open[collection.charge_id] = Dong(max(0, left - collection.amount_dong))
+    return collected(row.id, taken, pocket=pocket, day=day, office=row.office_id)
+
+
+def open_day(session: Session, postman_id: UUID, day: date, *, at: datetime) -> date:
+    """The day of business for money taken on `day`: that day, or the first one after it that is not closed."""
+    closed = set(
+        session.scalars(select(Remittance.day).where(Remittance.postman_id == postman_id, Remittance.day >= day))
+    )
+    if day not in closed:
+        return day
+    later = max(day, local_day(at))
+    while later in closed:
+        later += timedelta(days=1)
+    return later
+
+
+def _reverse(
+    session: Session, standing: tuple[UUID, str, date], row: Item, *, event_id: UUID | None, at: datetime
+) -> None:
+    """Post the opposite; where the pocket's day is closed the notes are in the till already, so suspense takes their place."""
+    tx_id, kind, day = standing
+    lines = ledger.lines_of(session, tx_id)
+    closed = {
+        f"cash:{postman}:{closed_day.isoformat()}"
+        for postman, closed_day in session.execute(
+            select(Remittance.postman_id, Remittance.day).where(
+                Remittance.postman_id.in_({UUID(a.split(":")[1]) for a, _, _ in lines if a.startswith("cash:")})
+            )
+        )
+    }
+    turned = tuple(
+        Line(f"suspense:{row.office_id}" if account in closed else account, -amount, charge)
+        for account, amount, charge in lines
+    )
+    ledger.post(
+        session,
+        Posting(f"reversal of {kind}", day, turned),
+        key=f"reverses:{tx_id}",
+        office_id=row.office_id,
+        at=at,
+        event_id=event_id,
+        item_id=row.id,
+        reverses=tx_id,
+    )
+
+
+def _times_posted(session: Session, event_id: UUID, item_id: UUID) -> int:
+    rows = session.scalars(
+        select(LedgerTx.id).where(
+            LedgerTx.event_id == event_id, LedgerTx.item_id == item_id, LedgerTx.reverses.is_(None)
+        )
+    )
+    return len(rows.all())
+
+
+def _drop_or_revive(session: Session, row: Item, life: Life, charges: Sequence[Charge], *, at: datetime) -> None:
+    """Nobody owes for an item that went back or was cancelled; should a later fact say otherwise, the debt returns."""
+    dropped = session.execute(
+        select(LedgerTx.id, LedgerTx.kind, LedgerTx.day).where(
+            LedgerTx.item_id == row.id,
+            LedgerTx.kind == "charges dropped",
+            LedgerTx.id.not_in(select(LedgerTx.reverses).where(LedgerTx.reverses.is_not(None))),
+        )
+    ).one_or_none()
+    gone = life.state in (State.RETURNED, State.CANCELLED)
+    if gone and dropped is None:
+        still_open = ledger.open_by_charge(session, row.id)
+        posting = due_forgiven(
+            row.id, [(charge, still_open.get(charge.id, Dong(0))) for charge in charges], local_day(at)
+        )
+        if posting is not None:
+            times = session.scalars(
+                select(LedgerTx.id).where(LedgerTx.item_id == row.id, LedgerTx.kind == "charges dropped")
+            ).all()
+            ledger.post(
+                session, posting, key=f"dropped:{row.id}:{len(times)}", office_id=row.office_id, at=at, item_id=row.id
+            )
+    elif not gone and dropped is not None:
+        _reverse(session, (dropped[0], dropped[1], dropped[2]), row, event_id=None, at=at)
+
+
+# ------------------------------------------------------------------------------------------------------ incidents
+_SENTENCES = {
+    "another-had-custody": "Hai người cùng báo đã giao bưu gửi này; người đang giữ bưu gửi được ghi nhận.",
+    "not-in-custody": "Người báo không phải là người đang giữ bưu gửi.",
+    "overtaken-by-fact": "Yêu cầu không còn hiệu lực vì bưu gửi đã được xử lý trước đó.",
+}
+
+
+def _watch(
+    session: Session,
+    row: Item,
+    life: Life,
+    events: Sequence[Event],
+    charges: Sequence[Charge],
+    bylaws: Bylaws,
+    *,
+    agency: str,
+    at: datetime,
+) -> None:
+    """Open an incident for every breach and conflict that follows from the set of events; close those that no longer do."""
+    by_id = {event.event_id: event for event in events}
+    wanted: dict[tuple[UUID, str], Breach] = {}
+    for conflict in life.conflicts:
+        event = by_id[conflict.event_id]
+        wanted[event.event_id, conflict.code] = _conflict(conflict, event)
+    for event in events:
+        if event.event_id not in life.withdrawn:
+            for breach in _breaches(row, event, charges, bylaws, agency=agency):
+                wanted[event.event_id, breach.code] = breach
+    known = {
+        (incident.event_id, incident.code): incident
+        for incident in session.scalars(
+            select(Incident).where(Incident.item_id == row.id, Incident.event_id.is_not(None))
+        )
+    }
+    for (event_id, code), breach in wanted.items():
+        incident = known.get((event_id, code))
+        if incident is None:
+            session.add(_incident(row, by_id[event_id], breach, at=at))
+        elif incident.closed_at is not None and incident.closed_by is None:
+            incident.closed_at = incident.resolution = None
+    for key, incident in known.items():
+        if key not in wanted and incident.closed_at is None:
+            incident.closed_at, incident.resolution = at, "Tự khép lại: các sự kiện đến sau đã giải thích."
+
+
+def _conflict(conflict: Conflict, event: Event) -> Breach:
+    sentence = _SENTENCES.get(conflict.code, f"Sự kiện {event.type} không khớp với diễn biến của bưu gửi.")
+    return Breach(conflict.code, sentence, about_money=bool(event.data.get("collections")))
+
+
+def _breaches(row: Item, event: Event, charges: Sequence[Charge], bylaws: Bylaws, *, agency: str) -> Sequence[Breach]:
+    if event.type in (EventType.LOST, EventType.DAMAGED, EventType.RECALLED):
+        words = {
+            "lost": "Bưu gửi bị thất lạc.",
+            "damaged": "Bưu gửi bị hư hỏng.",
+            "recalled": "Cơ quan thu hồi bưu gửi.",
+        }
+        return [Breach(event.type.value, words[event.type.value])]
+    if event.type is EventType.ATTEMPT_FAILED:
+        reason = bylaws.attempts.reasons.get(str(event.data.get("reason", "")))
+        if reason is None:
+            return [Breach("unknown-reason", f"Lý do không có trong danh mục: {event.data.get('reason')!r}.")]
+        return [Breach(reason.code, f"{reason.name_vi}. {reason.measure_vi}")] if reason.then == "incident" else []
+    if event.type not in MONEY_EVENTS:
+        return []
+    document_type = bylaws.document_types.get(row.document_type)
+    rule = None
+    if document_type is not None and row.direction == Direction.RESULT:
+        rule = document_type.rule(local_day(event.occurred_at), agency=agency)
+    mine = {charge.id for charge in charges}
+    own = [c for c in collections_in(event.data) if c.charge_id in mine]
+    return breaches(DoorAct.of(event.data, own), rule, charges)
+
+
+def _incident(row: Item, event: Event, breach: Breach, *, at: datetime) -> Incident:
+    return Incident(
+        id=uuid7(),
+        office_id=row.office_id,
+        code=breach.code,
+        sentence=breach.sentence,
+        item_id=row.id,
+        event_id=event.event_id,
+        postman_id=event.actor,
+        day=local_day(event.occurred_at),
+        about_money=breach.about_money,
+        owner_role=(Role.CASHIER if breach.about_money else Role.DISPATCHER).value,
+        opened_at=at,
+        closed_at=None,
+        closed_by=None,
+        resolution=None,
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- bags
+def bump_bags(session: Session, item_ids: Iterable[UUID]) -> None:
+    """Raise the version of every daily list that shows one of the items."""
+    pairs = session.execute(
+        select(Route.postman_id, Plan.day)
+        .join(Plan, and_(Plan.id == Route.plan_id, Plan.state == "published"))
+        .join(Stop, Stop.route_id == Route.id)
+        .join(StopItem, StopItem.stop_id == Stop.id)
+        .where(StopItem.item_id.in_(list(item_ids)))
+        .distinct()
+    ).all()
+    for postman_id, day in pairs:
+        bump_bag(session, postman_id, day)
+
+
+def bump_bag(session: Session, postman_id: UUID, day: date) -> None:
+    """Raise the version of one daily list; the first is 1."""
+    raised = session.execute(
+        update(BagVersion)
+        .where(BagVersion.postman_id == postman_id, BagVersion.day == day)
+        .values(version=BagVersion.version + 1)
+        .returning(BagVersion.version)
+    ).first()
+    if raised is None:
+        session.execute(insert(BagVersion).values(postman_id=postman_id, day=day, version=1))
+
+
+def refuse_when_final(row: Item) -> None:
+    """Refuse to touch an item whose life has ended.
+
+    Raises:
+        Refused: `already-final`.
+    """
+    if State(row.state) in FINAL:
+        raise Refused("already-final", f"bưu gửi đã {row.state}")
