@@ -78,7 +78,7 @@ class Table(DeclarativeBase):
         dict[str, Any]: Json,
         list[Any]: Json,
     }
-    __table_args__: Any = {"sqlite_strict": True}
+    __table_args__: Any = {"sqlite_strict": True}  # noqa: RUF012 (SQLAlchemy reads it from the class)
 
 
 # ------------------------------------------------------------------------------------------------ office and people
