@@ -47,7 +47,7 @@ def _server_folder(run: str) -> Path:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """One process at a time: the workers of a run share one server."""
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -66,7 +66,7 @@ def _wheel(folder: Path) -> tuple[PostgresServer, Callable[..., str]]:
 
 
 def _start_server(folder: Path) -> str:
-    with _alone(folder):
+    with alone(folder):
         server, pg_ctl = _wheel(folder)
         if not (folder / "PG_VERSION").exists():
             with pytest.MonkeyPatch.context() as patch:
