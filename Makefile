@@ -31,7 +31,7 @@ lint: install-dev ## ruff, mypy and the layers
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m ruff format --quiet --check .
 	@$(PY) -m mypy
-	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/lint-imports --no-logo
 
 install: $(VENV)/.run
 install-dev: $(VENV)/.dev
