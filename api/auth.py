@@ -1,0 +1,174 @@
+"""Who is calling: bearer tokens, the pages' cookie with its protection against forged forms, and what a role may do.
+
+Every view of the API is marked with `@roles(...)` or `@public`; `create_app` refuses one that is not. The mark is looked at
+before the body is read.
+"""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final, TypeVar, cast
+
+from flask import Flask, Response, current_app, g, request
+
+from api.conventions import desk, now
+from api.problems import Problem
+from courier import staffing
+from courier.domain.errors import Forbidden
+from courier.domain.people import Caller, Role
+from courier.store.people import SignedIn
+
+COOKIE: Final = "courier_session"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="courier"'}
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call a view: nobody special (`public`), or the signed-in of these roles."""
+
+    public: bool
+    roles: frozenset[Role] = frozenset()
+    before_password_change: bool = False
+
+
+def roles(*names: str, before_password_change: bool = False) -> Callable[[View], View]:
+    """Only these roles may call the view; `roles()` is everybody who is signed in."""
+    allowed = frozenset(Role(name) for name in names) or frozenset(Role)
+    return _marked(Access(public=False, roles=allowed, before_password_change=before_password_change))
+
+
+def public(view: View) -> View:
+    """Anybody may call the view; `caller()` still works for those who are signed in."""
+    return _marked(Access(public=True))(view)
+
+
+def _marked(access: Access) -> Callable[[View], View]:
+    def mark(view: View) -> View:
+        view.access = access  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def access_of(view: Any) -> Access | None:
+    """The mark of a view, None when it has none."""
+    return cast("Access | None", getattr(view, "access", None))
+
+
+def admit() -> None:
+    """Before every request: let in whom the mark of the view allows.
+
+    Raises:
+        Problem: 401 without a valid session, 403 for a forged form or a password that must be changed first.
+        Forbidden: the role does not carry the right.
+    """
+    if request.endpoint is None:
+        return
+    access = access_of(current_app.view_functions[request.endpoint])
+    if access is None or access.public:
+        return
+    found = signed_in()
+    if found.caller.role not in access.roles:
+        raise Forbidden(f"A {found.caller.role} may not do this.")
+    if found.must_change_password and not access.before_password_change:
+        raise Problem(403, "password-change-required", "Change your password first: POST /api/v1/me/password.")
+
+
+def caller() -> Caller:
+    """The person behind this request.
+
+    Raises:
+        Problem: 401, 403 as for `signed_in`.
+    """
+    return signed_in().caller
+
+
+def signed_in() -> SignedIn:
+    """The session of this request.
+
+    Raises:
+        Problem: 401 without a valid token, 403 when a cookie comes with a write that another site may have forged.
+    """
+    if "signed_in" not in g:
+        g.signed_in = _identify()
+    return cast("SignedIn", g.signed_in)
+
+
+def _identify() -> SignedIn:
+    token = bearer_token()
+    by_cookie = token is None
+    if token is None:
+        token = request.cookies.get(COOKIE)
+    if not token:
+        raise Problem(401, "not-signed-in", "Sign in: POST /api/v1/sessions.", headers=_CHALLENGE)
+    found = staffing.identify(desk(), token, at=now())
+    if found is None:
+        raise Problem(401, "session-ended", "This session has ended or never was: sign in again.", headers=_CHALLENGE)
+    if by_cookie and request.method not in SAFE_METHODS:
+        require_own_page(token)
+    return found
+
+
+def bearer_token() -> str | None:
+    """The token of the `Authorization` header; None when there is no such header.
+
+    Raises:
+        Problem: 401 for another scheme.
+    """
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer":
+        raise Problem(401, "not-signed-in", "Authorization is `Bearer <token>`.", headers=_CHALLENGE)
+    return token.strip()
+
+
+# ------------------------------------------------------------------------------------------------ cookie and forms
+def require_own_page(token: str) -> None:
+    """Refuse a write by cookie unless the browser says it comes from our page and the page proves it.
+
+    Raises:
+        Problem: 403.
+    """
+    if request.headers.get("Origin") != f"{request.scheme}://{request.host}":
+        raise Problem(403, "foreign-origin", "A write by cookie needs the Origin of this server.")
+    if request.headers.get("X-Requested-With"):
+        return
+    sent = request.form.get("csrf_token", "")
+    if not hmac.compare_digest(sent.encode(), form_token(token).encode()):
+        raise Problem(
+            403, "forged-form", "The form's token is missing or belongs to another session: load the page again."
+        )
+
+
+def form_token(token: str) -> str:
+    """What a form of this session carries as `csrf_token`; `token` is the session's or any other secret of the visitor."""
+    key = desk().settings.secrets.form_key
+    return hmac.new(key, sha256(token.encode()).digest(), sha256).hexdigest()
+
+
+def csrf_token() -> str:
+    """`form_token` of this request's cookie, empty without one; for templates."""
+    token = request.cookies.get(COOKIE)
+    return form_token(token) if token else ""
+
+
+def remember(answer: Response, token: str) -> None:
+    """Give the browser its session cookie. It lasts as long as the browser; the session itself ends on the server."""
+    answer.set_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=desk().settings.secure_cookies, path="/")
+
+
+def forget(answer: Response) -> None:
+    """Take the session cookie away."""
+    answer.delete_cookie(COOKIE, httponly=True, samesite="Strict", secure=desk().settings.secure_cookies, path="/")
+
+
+def install(app: Flask) -> None:
+    """Ask `admit` before every request; give templates `csrf_token()`."""
+    app.before_request(admit)
+    app.jinja_env.globals["csrf_token"] = csrf_token

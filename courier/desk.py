@@ -1,0 +1,46 @@
+"""What every use case may reach for, put together once: database, settings, facts, gazetteer, jobs."""
+
+from dataclasses import dataclass
+
+from courier.facts import Facts
+from courier.gazetteer import Gazetteer
+from courier.settings import Settings
+from courier.store.jobs import Jobs
+from courier.store.session import Database, migrate, open_database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The first argument of a use case that needs more than the database."""
+
+    database: Database
+    settings: Settings
+    facts: Facts
+    gazetteer: Gazetteer
+    jobs: Jobs
+
+    def make_ready(self) -> None:
+        """Bring the schema and the job engine's tables up to date; quick when they are."""
+        migrate(self.database)
+        self.jobs.migrate()
+
+    def close(self) -> None:
+        """Stop the jobs of this process and give every connection back."""
+        self.jobs.stop()
+        self.database.close()
+
+
+def open_desk(settings: Settings) -> Desk:
+    """Open the database and read the facts. Neither migrates nor starts jobs.
+
+    Raises:
+        OSError, ValueError: a file of facts is missing or damaged.
+    """
+    database = open_database(settings.database_url)
+    return Desk(
+        database=database,
+        settings=settings,
+        facts=Facts.load(settings.data_dir),
+        gazetteer=Gazetteer.load(settings.data_dir / "gazetteer"),
+        jobs=Jobs(database),
+    )
