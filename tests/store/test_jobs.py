@@ -1,0 +1,305 @@
+"""Jobs: asked for in the caller's transaction, done once whatever is killed, taken up by the next runner."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from uuid_utils.compat import uuid7
+
+from courier.store.jobs import Jobs, JobState
+from courier.store.session import Database, open_database
+from courier.store.tables import AuditEntry
+
+PATIENCE = 20.0
+
+
+def note(act: str):
+    """An effect with no protection of its own: done twice, it stands there twice."""
+
+    def effect(session):
+        session.add(AuditEntry(id=uuid7(), at=datetime.now(UTC), actor_id=None, actor_role="admin", act=act, thing="x"))
+
+    return effect
+
+
+def notes(database: Database, act: str) -> int:
+    with database.read() as session:
+        return session.scalar(select(func.count()).where(AuditEntry.act == act)) or 0
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+def nothing(session, payload):
+    """Records nothing about a job given up."""
+
+
+@pytest.fixture
+def jobs(database: Database) -> Iterator[Jobs]:
+    made = Jobs(database)
+    made.migrate()
+    yield made
+    made.stop()
+
+
+def test_a_job_is_done_and_its_effect_recorded(database, jobs):
+    jobs.register("note", lambda payload: note(payload["word"]), gave_up=nothing)
+    with database.write() as session:
+        jobs.enqueue(session, "note", {"word": "hello"}, key="note:1")
+    assert jobs.status("note:1") is JobState.QUEUED
+
+    jobs.start()
+
+    eventually(lambda: jobs.status("note:1") is JobState.DONE)
+    assert notes(database, "hello") == 1
+
+
+def test_a_transaction_that_fails_leaves_no_job(database, jobs):
+    def ask_and_stumble():
+        with database.write() as session:
+            jobs.enqueue(session, "note", {"word": "hello"}, key="note:1")
+            note("asked")(session)
+            raise ConnectionError("the line broke before the commit")
+
+    with pytest.raises(ConnectionError):
+        ask_and_stumble()
+
+    assert jobs.status("note:1") is None
+    assert notes(database, "asked") == 0
+
+
+def test_the_same_key_is_one_job(database, jobs):
+    jobs.register("note", lambda payload: note(payload["word"]), gave_up=nothing)
+    for _ in range(3):
+        with database.write() as session:
+            jobs.enqueue(session, "note", {"word": "hello"}, key="note:1")
+
+    jobs.start()
+    with database.write() as session:
+        jobs.enqueue(session, "note", {"word": "last"}, key="note:2")
+
+    eventually(lambda: jobs.status("note:2") is JobState.DONE)
+    with database.write() as session:
+        jobs.enqueue(session, "note", {"word": "hello"}, key="note:1")
+    with database.write() as session:
+        jobs.enqueue(session, "note", {"word": "very last"}, key="note:3")
+    eventually(lambda: jobs.status("note:3") is JobState.DONE)
+    assert notes(database, "hello") == 1
+
+
+def test_work_that_fails_twice_is_tried_a_third_time(database, jobs, monkeypatch):
+    monkeypatch.setattr("courier.store.jobs._WAITS", (0.01, 0.01))
+    tries = []
+
+    def work(payload):
+        tries.append(payload)
+        if len(tries) < 3:
+            raise ConnectionError("no line")
+        return note("done")
+
+    jobs.register("stubborn", work, gave_up=lambda session, payload: note("gave up")(session))
+    with database.write() as session:
+        jobs.enqueue(session, "stubborn", {}, key="s:1")
+    jobs.start()
+
+    eventually(lambda: jobs.status("s:1") is JobState.DONE)
+    assert (notes(database, "done"), notes(database, "gave up")) == (1, 0)
+
+
+def test_work_that_never_succeeds_is_given_up_once_and_the_next_job_is_done(database, jobs, monkeypatch):
+    monkeypatch.setattr("courier.store.jobs._WAITS", (0.01, 0.01))
+
+    def work(payload):
+        raise ConnectionError("no line")
+
+    jobs.register("hopeless", work, gave_up=lambda session, payload: note("gave up")(session))
+    jobs.register("note", lambda payload: note("after"), gave_up=nothing)
+    with database.write() as session:
+        jobs.enqueue(session, "hopeless", {}, key="h:1")
+        jobs.enqueue(session, "note", {}, key="n:1")
+    jobs.start()
+
+    eventually(lambda: jobs.status("h:1") is JobState.FAILED and jobs.status("n:1") is JobState.DONE)
+    assert (notes(database, "gave up"), notes(database, "after")) == (1, 1)
+
+
+def test_an_effect_that_fails_leaves_no_mark_and_is_tried_again_whole(database, jobs, monkeypatch):
+    monkeypatch.setattr("courier.store.jobs._WAITS", (0.01, 0.01))
+    tries = []
+
+    def effect(session):
+        note("half")(session)
+        session.flush()
+        tries.append(1)
+        if len(tries) == 1:
+            raise ConnectionError("the line broke before the commit")
+
+    jobs.register("broken", lambda payload: effect, gave_up=nothing)
+    with database.write() as session:
+        jobs.enqueue(session, "broken", {}, key="b:1")
+    jobs.start()
+
+    eventually(lambda: jobs.status("b:1") is JobState.DONE)
+    assert len(tries) == 2
+    assert notes(database, "half") == 1
+
+
+def test_one_process_runs_the_jobs_of_one_database(database, jobs):
+    jobs.start()
+    with pytest.raises(RuntimeError, match="already"):
+        Jobs(database).start()
+
+
+# --------------------------------------------------------------------------------------------- runners that are killed
+RUNNER = """
+import sys, time
+from courier.store.jobs import Jobs
+from courier.store.session import open_database
+from tests.store.test_jobs import note, nothing
+
+database = open_database(sys.argv[1])
+jobs = Jobs(database)
+
+def work(payload):
+    with database.write() as session:
+        note("attempt")(session)
+    time.sleep(payload["seconds"])
+    return note("done")
+
+jobs.register("slow", work, gave_up=nothing)
+jobs.start()
+print("started", flush=True)
+sys.stdin.read()
+jobs.stop()
+"""
+
+
+class Runner:
+    """A real process that runs jobs."""
+
+    def __init__(self, url: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", RUNNER, url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+        )
+        assert self.process.stdout.readline() == b"started\n"
+
+    def send(self, number: int) -> None:
+        os.kill(self.process.pid, number)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+@contextmanager
+def a_runner(url: str) -> Iterator[Runner]:
+    runner = Runner(url)
+    try:
+        yield runner
+    finally:
+        runner.end()
+
+
+def test_a_job_whose_runner_is_killed_in_the_middle_is_done_once_by_the_next_one(database, database_url, jobs):
+    with database.write() as session:
+        jobs.enqueue(session, "slow", {"seconds": 3}, key="slow:1")
+    with a_runner(database_url) as first:
+        eventually(lambda: notes(database, "attempt") == 1)
+        first.send(signal.SIGKILL)
+        first.process.wait()
+    assert notes(database, "done") == 0
+
+    with a_runner(database_url):
+        eventually(lambda: jobs.status("slow:1") is JobState.DONE)
+
+    assert notes(database, "attempt") == 2
+    assert notes(database, "done") == 1
+
+
+def test_many_jobs_survive_a_series_of_kills_each_done_once(database, database_url, jobs):
+    with database.write() as session:
+        for number in range(6):
+            jobs.enqueue(session, "slow", {"seconds": 0.4}, key=f"slow:{number}")
+    for kill in range(3):
+        with a_runner(database_url) as runner:
+            eventually(lambda kill=kill: notes(database, "attempt") > kill * 2)
+            runner.send(signal.SIGKILL)
+            runner.process.wait()
+    with a_runner(database_url):
+        eventually(lambda: all(jobs.status(f"slow:{number}") is JobState.DONE for number in range(6)))
+
+    assert notes(database, "done") == 6
+
+
+@pytest.mark.postgres
+def test_a_runner_that_stood_still_while_another_took_over_records_nothing_twice(postgres_database, new_postgres):
+    """The lock of a stopped process stands, so another one takes its job only when the connection is cut."""
+    database = postgres_database
+    url = database.url.render_as_string(hide_password=False)
+    jobs = Jobs(database)
+    jobs.migrate()
+    with database.write() as session:
+        jobs.enqueue(session, "slow", {"seconds": 2}, key="slow:1")
+    with a_runner(url) as zombie:
+        eventually(lambda: notes(database, "attempt") == 1)
+        zombie.send(signal.SIGSTOP)
+        with database.write() as session:
+            session.connection().exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 6452596"
+            )
+        with a_runner(url):
+            eventually(lambda: jobs.status("slow:1") is JobState.DONE)
+            assert notes(database, "attempt") == 2
+            zombie.send(signal.SIGCONT)
+            with database.write() as session:
+                jobs.enqueue(session, "slow", {"seconds": 3}, key="slow:2")
+            eventually(lambda: jobs.status("slow:2") is JobState.DONE)
+    jobs.stop()
+
+    assert notes(database, "done") == 2
+
+
+def test_a_second_runner_on_sqlite_waits_until_the_first_has_gone(sqlite_database):
+    url = sqlite_database.url.render_as_string()
+    jobs = Jobs(sqlite_database)
+    jobs.migrate()
+    jobs.register("note", lambda payload: note("here"), gave_up=nothing)
+    with a_runner(url) as first:
+        with sqlite_database.write() as session:
+            jobs.enqueue(session, "slow", {"seconds": 0}, key="slow:1")
+        eventually(lambda: jobs.status("slow:1") is JobState.DONE)
+        jobs.start()
+        assert not jobs.running.wait(1)
+        first.send(signal.SIGKILL)
+        first.process.wait()
+
+    assert jobs.running.wait(PATIENCE)
+    with sqlite_database.write() as session:
+        jobs.enqueue(session, "note", {}, key="note:1")
+    eventually(lambda: jobs.status("note:1") is JobState.DONE)
+    jobs.stop()
+
+
+def test_the_job_engine_finds_nothing_to_migrate_the_second_time(database, jobs):
+    jobs.migrate()
+    again = open_database(database.url.render_as_string(hide_password=False))
+    Jobs(again).migrate()
+    again.close()
