@@ -92,6 +92,9 @@ INTENTS: Final = frozenset(
     }
 )
 
+# Wishes of the citizen that change no state; the last of each kind counts.
+WISHES: Final = (EventType.RESCHEDULED, EventType.REDIRECTED, EventType.AUTHORISED, EventType.INSTRUCTED)
+
 # A phone speaks of its bag: the same act has another name for a dossier that is fetched.
 _SAME_ACT: Final = {EventType.TAKEN_OUT: EventType.SET_OUT, EventType.BROUGHT_BACK: EventType.BROUGHT_IN}
 
@@ -109,7 +112,8 @@ _ROWS: Final[tuple[tuple[Direction, tuple[State, ...], EventType, State | str | 
     (_R, (State.OUT, State.ATTEMPTED), EventType.BROUGHT_BACK, State.HELD),
     (_R, (State.OUT, State.ATTEMPTED), EventType.PASSED_ON, None),
     (_R, (State.OUT, State.ATTEMPTED), EventType.TAKEN_OVER, None),
-    (_R, (State.HELD,), EventType.INVITED, State.AWAITING_PICKUP),
+    # Held after its attempts, or because the citizen asked to collect it before anybody set out.
+    (_R, (State.RECEIVED, State.PLANNED, State.HELD), EventType.INVITED, State.AWAITING_PICKUP),
     (_R, (State.HELD, State.AWAITING_PICKUP), EventType.PICKED_UP, State.PICKED_UP),
     (_R, (State.HELD, State.AWAITING_PICKUP), EventType.GIVEN_BACK, State.RETURNING),
     (_R, (State.RETURNING,), EventType.AGENCY_SIGNED, State.RETURNED),
@@ -134,13 +138,12 @@ def _table() -> Mapping[tuple[Direction, State, EventType], State | str | None]:
         (direction, state, event): target for direction, states, event, target in _ROWS for state in states
     }
     steady = (EventType.LOST, EventType.DAMAGED, EventType.RECALLED, EventType.FOUND)
-    wishes = (EventType.RESCHEDULED, EventType.REDIRECTED, EventType.AUTHORISED, EventType.INSTRUCTED)
     for direction in Direction:
         for state in set(State) - FINAL:
             for event in steady:
                 target = State.HELD if event is EventType.FOUND and direction is _R else None
                 table.setdefault((direction, state, event), target)
-            for event in wishes:
+            for event in WISHES:
                 table.setdefault((direction, state, event), None)
     return MappingProxyType(table)
 
@@ -209,7 +212,7 @@ class Life:
     failed: tuple[Event, ...] = ()
     invitations: tuple[datetime, ...] = ()
     moves: int = 0
-    wish: Event | None = None
+    wishes: Mapping[EventType, Event] = field(default_factory=dict)
     decisive: Event | None = None
     conflicts: tuple[Conflict, ...] = ()
     withdrawn: frozenset[UUID] = frozenset()
@@ -263,7 +266,7 @@ class _Fold:
         self.failed: list[Event] = []
         self.invitations: list[datetime] = []
         self.moves = 0
-        self.wish: Event | None = None
+        self.wishes: dict[EventType, Event] = {}
         self.decisive: Event | None = None
         self.conflicts: list[Conflict] = []
         self.before_planning = self.state
@@ -284,7 +287,7 @@ class _Fold:
             tuple(self.failed),
             tuple(self.invitations),
             self.moves,
-            self.wish,
+            self.wishes,
             self.decisive,
             tuple(self.conflicts),
             self.withdrawn,
@@ -358,9 +361,10 @@ class _Fold:
             self.invitations.append(event.occurred_at)
         elif kind is EventType.RESCHEDULED:
             self.moves += 1
-            self.wish = event
         if kind in (EventType.HANDED_OVER, EventType.FETCHED, EventType.PICKED_UP):
             self.decisive = event
+        if kind in WISHES:
+            self.wishes[kind] = event
 
 
 def life_of(direction: Direction, events: Iterable[Event]) -> Life:

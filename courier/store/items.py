@@ -266,13 +266,17 @@ def _project(row: Item, life: Life, bylaws: Bylaws, *, agency: str) -> None:
     row.held_until = view.held_until
     row.moves = life.moves
     row.marks = sorted(mark.value for mark in life.marks)
-    wish = life.wish
+    wish = life.wishes.get(EventType.RESCHEDULED)
     # A wish is spent by the attempt that followed it.
     if wish is not None and not any(event.order > wish.order for event in life.failed):
         row.wanted_on = date.fromisoformat(wish.data["on"])
         row.wanted_from, row.wanted_to = wish.data["from"], wish.data["to"]
     elif life.failed or life.moves:
         row.wanted_on = row.wanted_from = row.wanted_to = None
+    if EventType.AUTHORISED in life.wishes:
+        row.authorised_name = str(life.wishes[EventType.AUTHORISED].data["name"])
+    if EventType.INSTRUCTED in life.wishes:
+        row.instructions = str(life.wishes[EventType.INSTRUCTED].data["text"])
     row.version += 1
 
 

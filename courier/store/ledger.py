@@ -1,5 +1,6 @@
 """The ledger in the database: post, reverse, add up. Only whole, balanced, sealed transactions ever become visible."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from uuid import UUID
 
@@ -113,3 +114,14 @@ def standing(session: Session, *, event_id: UUID, item_id: UUID) -> tuple[UUID, 
         )
     ).one_or_none()
     return None if row is None else (row[0], row[1], row[2])
+
+
+def receivables(session: Session, item_ids: Iterable[UUID]) -> dict[UUID, Dong]:
+    """What is still owed on each item, in one query."""
+    accounts = {f"receivable:{item_id}": item_id for item_id in item_ids}
+    rows = session.execute(
+        select(LedgerEntry.account, func.sum(LedgerEntry.amount_dong))
+        .where(LedgerEntry.account.in_(accounts))
+        .group_by(LedgerEntry.account)
+    )
+    return {accounts[account]: Dong(int(total)) for account, total in rows}

@@ -319,6 +319,8 @@ class Item(Table):
     moves: Mapped[int] = mapped_column(default=0, comment="times the citizen moved the visit")
     marks: Mapped[list[Any]] = mapped_column(default=list, comment="lost, damaged, recalled")
     note: Mapped[str] = mapped_column(default="")
+    authorised_name: Mapped[str | None] = mapped_column(comment="whom the citizen named to receive")
+    instructions: Mapped[str | None] = mapped_column(comment="how to find the door, in the citizen's words")
     search_text: Mapped[str] = mapped_column(comment="folded barcode, dossier code, phone and name")
     link_digest: Mapped[str] = mapped_column(unique=True, comment="digest of the citizen's link token")
     link_generation: Mapped[int] = mapped_column(default=1)

@@ -69,13 +69,20 @@ _STOPS = (
         Item.wanted_on,
         Item.note,
         Agency.code,
+        Item.instructions,
+        Item.authorised_name,
     )
     .join(Route, Route.id == Stop.route_id)
     .join(Plan, Plan.id == Route.plan_id)
     .join(StopItem, StopItem.stop_id == Stop.id)
     .join(Item, Item.id == StopItem.item_id)
     .join(Agency, Agency.id == Item.agency_id)
-    .where(Plan.state == "published")
+    .where(
+        Plan.state == "published",
+        # Taken off the route since it was published: called off, collected at the office, or moved to another day.
+        Item.state.not_in((State.ANNOUNCED, State.RECEIVED, State.REQUESTED, State.AWAITING_PICKUP, State.CANCELLED)),
+        ~and_(Item.state == State.HELD, Item.wanted_on.is_not(None), Item.wanted_on > Plan.day),
+    )
     .order_by(Stop.sequence, StopItem.position, Item.id)
 )
 
@@ -129,6 +136,8 @@ def _daily_list(connection: Connection, facts: Facts, postman_id: UUID, day: dat
                 "state": row[9],
                 "recipient": row[10],
                 "note": row[17],
+                "instructions": row[19],
+                "authorised": row[20],
                 "window": window,
                 "charges": charges.get(row[5], []),
                 "release": release_of(facts, row[7], row[18], day),

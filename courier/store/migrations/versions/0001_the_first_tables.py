@@ -374,6 +374,8 @@ def upgrade() -> None:
         sa.Column("moves", sa.Integer(), nullable=False, comment="times the citizen moved the visit"),
         sa.Column("marks", Json(), nullable=False, comment="lost, damaged, recalled"),
         sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("authorised_name", sa.Text(), nullable=True, comment="whom the citizen named to receive"),
+        sa.Column("instructions", sa.Text(), nullable=True, comment="how to find the door, in the citizen's words"),
         sa.Column("search_text", sa.Text(), nullable=False, comment="folded barcode, dossier code, phone and name"),
         sa.Column("link_digest", sa.Text(), nullable=False, comment="digest of the citizen's link token"),
         sa.Column("link_generation", sa.Integer(), nullable=False),
