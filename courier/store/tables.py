@@ -133,7 +133,8 @@ class Staff(Table):
     phone: Mapped[str | None]
     password_hash: Mapped[str]
     must_change_password: Mapped[bool] = mapped_column(default=False)
-    totp_secret: Mapped[str | None]
+    totp_secret: Mapped[str | None] = mapped_column(comment="sealed with the row's id")
+    totp_last_step: Mapped[int | None] = mapped_column(comment="the step of the last code: none works twice")
     demo: Mapped[bool] = mapped_column(default=False, comment="made by the demo; refused in production")
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
