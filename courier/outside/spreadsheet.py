@@ -1,0 +1,323 @@
+"""Spreadsheets: .xlsx and .csv that other people's programs wrote become rows of plain cells; the empty form is ours.
+
+A file is hostile until shown otherwise: its unpacked size is looked at before it is unpacked, and rows, columns and what a
+heading row may hide are bounded.
+"""
+
+import csv
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from xml.etree.ElementTree import ParseError
+
+from openpyxl import DEFUSEDXML, Workbook, load_workbook
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.worksheet._read_only import ReadOnlyWorksheet
+
+from courier.domain import bag_list
+from courier.domain.bag_list import Unreadable
+from courier.domain.errors import FieldError, Invalid
+
+MOST_BYTES = 10 * 1024 * 1024
+MOST_ROWS = 20_000
+_MOST_UNPACKED = 64 * 1024 * 1024
+_MOST_PARTS = 1_000
+_MOST_COLUMNS = 64
+_LAST_LINE = 100_000  # blank lines count here: a sheet may be formatted down to its last line
+_TITLE_LINES = 10  # the headings stand within these
+_NO_HEADINGS = f"Không thấy dòng tiêu đề («Mã bưu gửi», «Mã hồ sơ», ...) trong {_TITLE_LINES} dòng đầu"
+
+# A line of a sheet: its number and its cells from the first column on.
+Line: TypeAlias = tuple[int, Sequence[object]]
+
+# What openpyxl and the modules below it raise for a damaged workbook. It has no exception of its own for that.
+_DAMAGED = (
+    AttributeError,
+    EOFError,
+    IndexError,
+    InvalidFileException,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    ParseError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+if not DEFUSEDXML:  # the set-up is wrong: without it a few bytes of XML can grow to gigabytes
+    raise ImportError("openpyxl runs without defusedxml: remove OPENPYXL_DEFUSEDXML from the environment")
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """One row with something in it: the sheet's own number, and its cells by key of the heading above."""
+
+    number: int
+    cells: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What plain cell values do not show: formulas that were saved without a value, and merged ranges."""
+
+    formulas: frozenset[tuple[int, int]]
+    merged: tuple[tuple[int, int, int, int], ...]
+
+    def of(self, line: int, column: int, value: object) -> Unreadable | None:
+        """Why the cell (both counted from 1) cannot be believed, or None."""
+        place = f"{bag_list.column_name(column - 1)}{line}"
+        if any(top <= line <= bottom and left <= column <= right for left, top, right, bottom in self.merged):
+            return Unreadable("merged-cell", f"Ô {place} bị gộp với ô khác; hãy bỏ gộp và ghi từng ô")
+        if value is None and (line, column) in self.formulas:
+            return Unreadable(
+                "formula-without-value", f"Ô {place} là công thức chưa có kết quả; hãy mở tệp, tính lại rồi lưu"
+            )
+        return None
+
+
+_NO_MARKS = _Marks(frozenset(), ())
+
+
+def read(filename: str, content: bytes) -> list[SheetRow]:
+    """The rows below the headings, blank ones left out.
+
+    Raises:
+        Invalid: the file as a whole cannot be used; `field` is `file` or a heading. Codes: `too-large`,
+            `too-large-unpacked`, `too-many-rows`, `unknown-file-type`, `old-excel`, `broken-spreadsheet`, `invalid-utf-8`,
+            `broken-csv`, `no-headings`, `several-sheets`, `no-rows` and those of `bag_list.columns_of`.
+    """
+    if len(content) > MOST_BYTES:
+        raise _refused("too-large", f"Tệp dài {len(content):,} byte, nhiều nhất {MOST_BYTES:,}".replace(",", "."))
+    lowered = filename.lower()
+    if content.startswith(b"\xd0\xcf\x11\xe0"):
+        raise _refused("old-excel", "Tệp .xls kiểu cũ hoặc có mật khẩu; hãy lưu lại thành .xlsx không mật khẩu")
+    if content.startswith(b"PK") or lowered.endswith(".xlsx"):
+        rows = _read_xlsx(content)
+    elif lowered.endswith((".csv", ".txt")):
+        rows = _read_csv(content)
+    else:
+        raise _refused("unknown-file-type", f"Chỉ nhận tệp .xlsx hoặc .csv, tệp này tên «{bag_list.found(filename)}»")
+    if not rows:
+        raise _refused("no-rows", "Dưới dòng tiêu đề không có dòng nào")
+    return rows
+
+
+def _refused(code: str, sentence: str, row: int | None = None) -> Invalid:
+    return Invalid(FieldError("file", code, sentence, row))
+
+
+def _is_blank(cell: object) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def _heading_line(lines: Sequence[Line]) -> int | None:
+    """The position in `lines` of the row with the most headings of ours, if it looks like one at all."""
+    best = max(range(len(lines)), key=lambda at: bag_list.headings_in(lines[at][1]), default=None)
+    return best if best is not None and bag_list.looks_like_headings(lines[best][1]) else None
+
+
+def _rows(lines: Iterator[Line], marks: _Marks) -> list[SheetRow] | None:
+    """The rows of one sheet; None when it has no headings of ours at all."""
+    first = [line for _, line in zip(range(_TITLE_LINES), lines, strict=False)]
+    at = _heading_line(first)
+    if at is None:
+        return None
+    number, headings = first[at]
+    columns = bag_list.columns_of(number, headings)
+    headed = {position for position, cell in enumerate(headings) if not _is_blank(cell)}
+    rows: list[SheetRow] = []
+    for line, values in (*first[at + 1 :], *lines):
+        if line > _LAST_LINE or len(rows) > MOST_ROWS:
+            raise _refused("too-many-rows", f"Bảng có hơn {MOST_ROWS} dòng hoặc kéo dài quá dòng {_LAST_LINE}", line)
+        written = {position for position, value in enumerate(values) if not _is_blank(value)}
+        if written.isdisjoint(columns):
+            continue
+        cells: dict[str, object] = {}
+        for position, key in columns.items():
+            value = values[position] if position < len(values) else None
+            cells[key] = marks.of(line, position + 1, value) or value
+        stray = min(written - headed, default=None)
+        if stray is not None:
+            name = bag_list.column_name(stray)
+            cells[bag_list.STRAY] = Unreadable("no-heading", f"Ô {name}{line} có chữ nhưng cột {name} không có tiêu đề")
+        rows.append(SheetRow(line, cells))
+    return rows
+
+
+# ------------------------------------------------------------------------------------------------ .csv
+def _read_csv(content: bytes) -> list[SheetRow]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = content.count(b"\n", 0, fault.start) + 1
+        byte = f"byte thứ {fault.start + 1} (0x{content[fault.start]:02X})"
+        sentence = f"Dòng {line}, {byte} không phải UTF-8; hãy lưu lại kiểu CSV UTF-8"
+        raise _refused("invalid-utf-8", sentence, line) from fault
+    # Excel in Vietnamese writes semicolons; what divides the headings best is right.
+    beginning = text[:20_000]
+    divider = max(
+        ",;\t", key=lambda sign: max(map(bag_list.headings_in, _records(beginning, sign, whole=False)), default=0)
+    )
+    try:
+        rows = _rows(enumerate(_records(text, divider, whole=True), start=1), _NO_MARKS)
+    except csv.Error as fault:
+        raise _refused("broken-csv", f"Tệp CSV hỏng: {fault}") from fault
+    if rows is None:
+        raise _refused("no-headings", _NO_HEADINGS)
+    return rows
+
+
+def _records(text: str, divider: str, *, whole: bool) -> Iterator[list[str]]:
+    records = csv.reader(io.StringIO(text, newline=""), delimiter=divider, strict=whole)
+    try:
+        for number, record in enumerate(records):
+            if not whole and number >= _TITLE_LINES:
+                return
+            yield record[:_MOST_COLUMNS]
+    except csv.Error:
+        if whole:
+            raise
+
+
+# ------------------------------------------------------------------------------------------------ .xlsx
+def _read_xlsx(content: bytes) -> list[SheetRow]:
+    try:
+        _look_before_unpacking(content)
+        sheets = _sheets(content)
+    except _DAMAGED as fault:
+        sentence = f"Tệp không phải bảng tính .xlsx đọc được ({type(fault).__name__})"
+        raise _refused("broken-spreadsheet", sentence) from fault
+    found = [rows for lines, marks in sheets if (rows := _rows(iter(lines), marks)) is not None]
+    if not found:
+        raise _refused("no-headings", _NO_HEADINGS)
+    filled = [rows for rows in found if rows]
+    if len(filled) > 1:
+        raise _refused("several-sheets", "Có hơn một trang tính mang danh sách; mỗi tệp chỉ một danh sách")
+    return filled[0] if filled else []
+
+
+def _look_before_unpacking(content: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = archive.infolist()
+    # Python's zipfile reads no more than a part claims, so the claim can be believed.
+    unpacked = sum(part.file_size for part in parts)
+    if unpacked > _MOST_UNPACKED or len(parts) > _MOST_PARTS:
+        raise _refused(
+            "too-large-unpacked",
+            f"Tệp bung ra {unpacked // 2**20} MB trong {len(parts)} phần, nhiều nhất {_MOST_UNPACKED // 2**20} MB",
+        )
+
+
+def _sheets(content: bytes) -> list[tuple[list[Line], _Marks]]:
+    book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+    try:
+        return [
+            (list(_lines(sheet)), _marks(content, sheet)) for sheet in book.worksheets if sheet.sheet_state == "visible"
+        ]
+    finally:
+        book.close()
+
+
+def _lines(sheet: ReadOnlyWorksheet) -> Iterator[Line]:
+    # The sheet's own word about its size is not believed: some programs write a wrong one.
+    sheet.reset_dimensions()
+    for line, cells in enumerate(sheet.iter_rows(max_row=_LAST_LINE + 1, max_col=_MOST_COLUMNS), start=1):
+        values: list[object] = [
+            Unreadable("formula-error", f"Ô {cell.coordinate} báo lỗi {cell.value}")
+            if cell.data_type == "e"
+            else cell.value
+            for cell in cells
+        ]
+        while values and values[-1] is None:
+            values.pop()
+        yield line, values
+
+
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
+_FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
+
+
+def _marks(content: bytes, sheet: ReadOnlyWorksheet) -> _Marks:
+    """Reading for values shows neither merged cells nor whether an empty cell is a formula, so the XML is asked."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        xml = archive.read(sheet._worksheet_path.lstrip("/"))  # noqa: SLF001 (openpyxl keeps the path to itself)
+    merged = tuple(
+        (_column(left), int(top), _column(right), int(bottom)) for left, top, right, bottom in _MERGED.findall(xml)
+    )
+    formulas: set[tuple[int, int]] = set()
+    if _FORMULA.search(xml):
+        book = load_workbook(io.BytesIO(content), read_only=True, data_only=False, keep_links=False)
+        same = next(one for one in book.worksheets if one.title == sheet.title)
+        same.reset_dimensions()
+        for line in same.iter_rows(max_row=_LAST_LINE, max_col=_MOST_COLUMNS):
+            formulas |= {(cell.row, cell.column) for cell in line if cell.data_type == "f"}
+        book.close()
+    return _Marks(frozenset(formulas), merged)
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - ord("A") + 1
+    return number
+
+
+# ------------------------------------------------------------------------------------------------ the empty form
+_EXAMPLE: Final = {
+    "barcode": "RE611220012VN",
+    "dossier_code": "H12.11-261111-0001",
+    "agency": "PC08",
+    "document_type": "Giấy phép lái xe",
+    "name": "Nguyễn Văn Mẫu",
+    "phone": "0599000001",
+    "id_number": "096088000001",
+    "address": "Ấp 11, xã Khánh An, huyện U Minh, tỉnh Cà Mau",
+    "state_fee": 135_000,
+    "postage": 30_000,
+    "appointment": "7:30-11:30",
+    "note": "Dòng ví dụ, hãy xóa trước khi gửi",
+}
+_NOTES: Final = (
+    ("Mã bưu gửi", "Mã trên phong bì. Mã dạng S10 (2 chữ, 9 số, 2 chữ) được kiểm tra chữ số kiểm tra."),
+    ("Mã hồ sơ", "Mã của cơ quan; mỗi hồ sơ một kết quả."),
+    ("Cơ quan", "Mã hoặc tên cơ quan trả kết quả, ví dụ PC08."),
+    ("Loại giấy tờ", "Tên hoặc tên gọi tắt, ví dụ Giấy phép lái xe, GPLX."),
+    ("Số CCCD", "12 chữ số, định dạng ô là chữ (Text) để không mất số 0 ở đầu."),
+    ("Địa chỉ", "Ghi ấp hoặc khóm, xã hoặc phường; tên cũ (có huyện) hay tên mới đều được."),
+    ("Phí, lệ phí · Tiền phạt · Cước", "Đồng chẵn: 135000 hoặc 135.000. Để trống khi không thu."),
+    ("Hạn phát", "Ngày phải phát xong, dd/mm/yyyy, không phải ngày đã qua."),
+    ("Giờ hẹn", "Ví dụ 7:30-11:30, sáng, chiều, sau 17h."),
+)
+
+
+def template() -> bytes:
+    """The empty bag list as .xlsx: headings (* = required), an example row, and a sheet of notes."""
+    book = Workbook()
+    sheet = book.active
+    sheet.title = "Danh sách"
+    sheet.append([heading.vi + ("*" if heading.required else "") for heading in bag_list.HEADINGS])
+    sheet.append([_EXAMPLE.get(heading.key) for heading in bag_list.HEADINGS])
+    for column, heading in enumerate(bag_list.HEADINGS, start=1):
+        top = sheet.cell(1, column)
+        top.font, top.fill = Font(bold=True), PatternFill("solid", fgColor="DCE6F1" if heading.required else "F2F2F2")
+        top.alignment = Alignment(wrap_text=True, vertical="center")
+        sheet.column_dimensions[top.column_letter].width = 44 if heading.key == "address" else 20
+        if heading.key in ("phone", "id_number", "barcode", "dossier_code"):
+            sheet.cell(2, column).number_format = "@"
+    sheet.freeze_panes = "A2"
+    notes = book.create_sheet("Ghi chú")
+    for line in _NOTES:
+        notes.append(line)
+    notes.column_dimensions["A"].width, notes.column_dimensions["B"].width = 32, 90
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
