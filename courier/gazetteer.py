@@ -268,14 +268,13 @@ class Gazetteer:
     def _one_of(self, reading: Reading) -> tuple[Mention, str | None]:
         """Two communes are written: "xã Tân Duyệt (nay là xã Đầm Dơi)". The newer one, when the older became it."""
         first, second, *more = sorted(reading.communes, key=lambda mention: mention.aside)
+        newer = {id(new.name): new for old, new in ((second, first), (first, second)) if not more and _became(old, new)}
+        if len(newer) == 1:
+            (now,) = newer.values()
+            return Mention(replace(now.name, old=()), now.at, now.kind), None
         if not more and first.name is second.name and first.kind == second.kind:
             return first, None
-        became = [pair for pair in ((first, second), (second, first)) if not more and _became(*pair)]
-        if len(became) != 1:
-            return first, "two_communes"
-        newer = became[0][1]
-        reading.communes = [Mention(replace(newer.name, old=()), newer.at, newer.kind)]
-        return reading.communes[0], None
+        return first, "two_communes"
 
     def _doubts(self, mention: Mention, reading: Reading) -> Iterator[str]:
         """What in the rest of the address speaks against reading it as written, the weightiest first."""
