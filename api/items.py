@@ -1,0 +1,375 @@
+"""Items as staff and agencies see them: lists, one item, its events, facts from the desks, wishes filed on behalf."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from marshmallow import fields
+from uuid_utils.compat import uuid7
+
+from api.auth import caller, roles
+from api.conventions import (
+    Blueprint,
+    Dong,
+    Flag,
+    Id,
+    Instant,
+    LocalDay,
+    PageQuery,
+    Strict,
+    Text,
+    Whole,
+    Word,
+    after_cursor,
+    desk,
+    etag,
+    idempotent,
+    if_match,
+    now,
+    page,
+    page_of,
+    versioned,
+)
+from courier import dispatch, handover, intake, tracking
+from courier.domain.calendar import ZONE
+from courier.domain.errors import FieldError, Invalid
+from courier.domain.item import Direction, EventType, State
+from courier.domain.money import ChargeKind
+from courier.store.tables import ItemEvent
+from courier.tracking import Granted, ItemView, Wish
+
+blueprint = Blueprint("items", __name__, url_prefix="/api/v1")
+
+READERS = ("postman", "dispatcher", "clerk", "admin", "agency")
+KINDS = ("reschedule", "redirect", "pick_up", "authorise", "instruct")
+
+
+# --------------------------------------------------------------------------------------------------------- shapes
+class AddressSchema(Strict):
+    """Where an item goes: as written, and what is known of the place."""
+
+    raw = fields.String(required=True)
+    commune = fields.String(required=True, allow_none=True)
+    lat = fields.Float(required=True, allow_none=True)
+    lon = fields.Float(required=True, allow_none=True)
+    precision = fields.String(required=True)
+
+
+class ChargeSchema(Strict):
+    """A due line."""
+
+    id = Id(required=True)
+    kind = Word(list(ChargeKind), required=True)
+    payee = fields.String(required=True)
+    amount_dong = Dong(required=True)
+
+
+class ItemSchema(Strict):
+    """An item."""
+
+    id = Id(required=True)
+    barcode = fields.String(required=True)
+    dossier_code = fields.String(required=True)
+    document_type = fields.String(required=True)
+    direction = Word(list(Direction), required=True)
+    state = Word(list(State), required=True)
+    custody = Word(("agency", "office", "postman", "recipient"), required=True)
+    office = Id(required=True)
+    recipient = fields.String(required=True)
+    address = fields.Nested(AddressSchema, required=True)
+    charges = fields.List(fields.Nested(ChargeSchema), required=True)
+    due_dong = fields.Integer(required=True)
+    deliver_by = LocalDay(required=True, allow_none=True)
+    tracking_url = fields.String(required=True)
+    version = Whole(required=True)
+
+
+class ItemQuery(PageQuery):
+    """Filters of the list; `q` finds barcode, dossier code, phone and name, with or without diacritics."""
+
+    state = Word(list(State), load_default=None)
+    doubtful = Flag(load_default=False)
+
+
+class EventSchema(Strict):
+    """Something that happened to an item, or an accepted wish."""
+
+    event_id = Id(required=True)
+    type = Word(list(EventType), required=True)
+    occurred_at = Instant(required=True)
+    received_at = Instant(required=True)
+    actor = Id(required=True, allow_none=True)
+    role = fields.String(required=True)
+    result = fields.String(required=True)
+    code = fields.String(required=True, allow_none=True)
+    data = fields.Dict(required=True)
+
+
+class NewEventSchema(Strict):
+    """A fact from a desk (`received`, `picked_up`, `given_back` ...) or an intent (`invited`, `cancelled`)."""
+
+    event_id = Id(metadata={"description": "made by the client, so that sending it twice is harmless"})
+    type = Word(list(handover.DESK_FACTS), required=True)
+    data = fields.Dict(keys=fields.String(), load_default=dict)
+
+
+class RecordedSchema(Strict):
+    """What became of an event."""
+
+    event_id = Id(required=True)
+    result = Word(("applied", "accepted_with_conflict"), required=True)
+    code = fields.String(required=True, allow_none=True)
+    item = fields.Nested(ItemSchema, required=True)
+
+
+class ResolveSchema(Strict):
+    """A person's decision about a doubtful address."""
+
+    commune = Text(at_least=1, at_most=10, required=True)
+    hamlet = Text(at_most=100, load_default=None, allow_none=True)
+    lat = fields.Float(load_default=None, allow_none=True)
+    lon = fields.Float(load_default=None, allow_none=True)
+    same_address = Flag(load_default=False)
+
+
+class SlotSchema(Strict):
+    """A window in which the item can really be served."""
+
+    id = fields.String(required=True)
+    date = LocalDay(required=True)
+    from_ = Instant(required=True, data_key="from")
+    to = Instant(required=True)
+
+
+class SlotsSchema(Strict):
+    """The windows on offer."""
+
+    slots = fields.List(fields.Nested(SlotSchema), required=True)
+
+
+class ChangeRequestSchema(Strict):
+    """What is asked for; which member is needed depends on the kind."""
+
+    kind = Word(KINDS, required=True)
+    slot = Text(at_least=1, at_most=100, load_default=None, metadata={"description": "reschedule: an id of /slots"})
+    office = Id(load_default=None, metadata={"description": "pick_up: an office; the item's own when left out"})
+    address = Text(at_least=1, at_most=500, load_default=None, metadata={"description": "redirect"})
+    person = Text(at_least=1, at_most=200, load_default=None, metadata={"description": "authorise: the full name"})
+    text = Text(at_least=1, at_most=500, load_default=None, metadata={"description": "instruct"})
+
+
+class WindowSchema(Strict):
+    """When the postman is promised; `from` and `to` are absent where only the day is known."""
+
+    date = LocalDay(required=True)
+    from_ = Instant(required=True, data_key="from", allow_none=True)
+    to = Instant(required=True, allow_none=True)
+
+
+class GrantedSchema(Strict):
+    """The request, and what the item promises now."""
+
+    id = Id(required=True)
+    kind = Word(KINDS, required=True)
+    asked_at = Instant(required=True)
+    asked_by = fields.String(required=True)
+    state = fields.String(required=True)
+    window = fields.Nested(WindowSchema, required=True, allow_none=True)
+
+
+# ------------------------------------------------------------------------------------------------- as dictionaries
+def item_body(view: ItemView) -> dict[str, Any]:
+    """An item as DESIGN's shape has it."""
+    row = view.row
+    return {
+        "id": row.id,
+        "barcode": row.barcode,
+        "dossier_code": view.dossier_code,
+        "document_type": row.document_type,
+        "direction": row.direction,
+        "state": row.state,
+        "custody": row.custody,
+        "office": row.office_id,
+        "recipient": row.recipient_name,
+        "address": {
+            "raw": row.address_raw,
+            "commune": row.commune_code,
+            "lat": row.lat,
+            "lon": row.lon,
+            "precision": row.precision,
+        },
+        "charges": [{"id": c.id, "kind": c.kind, "payee": c.payee, "amount_dong": c.amount_dong} for c in view.charges],
+        "due_dong": view.due_dong,
+        "deliver_by": row.deliver_by,
+        "tracking_url": view.tracking_url,
+        "version": row.version,
+    }
+
+
+def event_body(row: ItemEvent) -> dict[str, Any]:
+    """An event for the history of an item."""
+    return {
+        "event_id": row.id,
+        "type": row.type,
+        "occurred_at": row.occurred_at.astimezone(ZONE),
+        "received_at": row.received_at.astimezone(ZONE),
+        "actor": row.actor_id,
+        "role": row.actor_role,
+        "result": row.result,
+        "code": row.code,
+        "data": row.data,
+    }
+
+
+def window_body(view: tracking.PublicView) -> dict[str, Any] | None:
+    """The promise of a visit, or None."""
+    promise = view.promise
+    if promise is None:
+        return None
+    return {
+        "date": promise.day,
+        "from_": promise.opens_at.astimezone(ZONE) if promise.opens_at else None,
+        "to": promise.closes_at.astimezone(ZONE) if promise.closes_at else None,
+    }
+
+
+def slots_body(item_id: UUID) -> dict[str, Any]:
+    """The windows on offer for an item."""
+    found = dispatch.slots(desk(), item_id, at=now())
+    return {"slots": [{"id": s.id, "date": s.day, "from_": s.opens_at, "to": s.closes_at} for s in found]}
+
+
+def granted_body(granted: Granted) -> dict[str, Any]:
+    """An accepted request."""
+    return {
+        "id": granted.request.id,
+        "kind": granted.request.kind,
+        "asked_at": granted.request.asked_at.astimezone(ZONE),
+        "asked_by": granted.request.asked_by,
+        "state": granted.view.state,
+        "window": window_body(granted.view),
+    }
+
+
+def wish_of(item_id: UUID, body: Mapping[str, Any]) -> Wish:
+    """The wish in a request's body; a slot is looked at again, because others may have taken it since it was shown.
+
+    Raises:
+        Refused: the slot cannot be served any more.
+    """
+    if body["kind"] == "reschedule" and body["slot"] is not None:
+        slot = dispatch.check_slot(desk(), item_id, body["slot"], at=now())
+        return Wish("reschedule", day=slot.day, from_=slot.from_, to=slot.to)
+    return Wish(body["kind"], address=body["address"], person=body["person"], text=body["text"])
+
+
+# ---------------------------------------------------------------------------------------------------------- views
+@blueprint.route("/items", methods=["GET"])
+@roles(*READERS)
+@blueprint.arguments(ItemQuery, location="query")
+@blueprint.response(200, page_of(ItemSchema))
+def list_items(query: Mapping[str, Any]) -> Any:
+    """List items, newest first."""
+    after = after_cursor(query["after"], str)
+    rows = tracking.find_items(
+        desk(),
+        caller(),
+        q=query["q"] or "",
+        state=query["state"],
+        doubtful=query["doubtful"],
+        after=_position(after),
+        limit=query["limit"] + 1,
+    )
+    bodies = [item_body(view) for view in rows]
+    return page(bodies, limit=query["limit"], position=lambda body: [str(body["id"])])
+
+
+def _position(after: tuple[Any, ...] | None) -> UUID | None:
+    if after is None:
+        return None
+    try:
+        return UUID(after[0])
+    except ValueError:
+        raise Invalid(FieldError("after", "invalid", "Not a cursor of this list.")) from None
+
+
+@blueprint.route("/items/<uuid:item_id>", methods=["GET"])
+@roles(*READERS)
+@blueprint.response(200, ItemSchema)
+def show_item(item_id: UUID) -> Any:
+    """One item; its version is the ETag."""
+    view = tracking.get_item(desk(), caller(), item_id)
+    return item_body(view), etag(view.row.version)
+
+
+@blueprint.route("/items/<uuid:item_id>/events", methods=["GET"])
+@roles(*READERS)
+@blueprint.response(200, page_of(EventSchema))
+def list_events(item_id: UUID) -> Any:
+    """What happened to an item, in the order of the acts."""
+    rows = tracking.history(desk(), caller(), item_id)
+    return {"data": [event_body(row) for row in rows], "next": None}
+
+
+@blueprint.route("/items/<uuid:item_id>/events", methods=["POST"])
+@roles("dispatcher", "clerk", "cashier", "admin", "agency")
+@idempotent
+@blueprint.arguments(NewEventSchema)
+@blueprint.response(201, RecordedSchema)
+def record_event(body: Mapping[str, Any], item_id: UUID) -> Any:
+    """Record a fact at a desk, or ask for an intent."""
+    recorded = handover.report(
+        desk(),
+        caller(),
+        EventType(body["type"]),
+        event_id=body.get("event_id") or uuid7(),
+        item_ids=[item_id],
+        data=body["data"],
+        at=now(),
+    )
+    view = tracking.get_item(desk(), caller(), item_id)
+    answer = {"event_id": recorded.event_id, "result": recorded.result, "code": recorded.code, "item": item_body(view)}
+    return answer, etag(view.row.version)
+
+
+@blueprint.route("/items/<uuid:item_id>/address", methods=["PUT"])
+@roles("dispatcher", "clerk", "admin")
+@versioned
+@idempotent
+@blueprint.arguments(ResolveSchema)
+@blueprint.response(200, ItemSchema)
+def resolve_address(body: Mapping[str, Any], item_id: UUID) -> Any:
+    """Decide a doubtful address."""
+    intake.resolve_address(
+        desk(),
+        caller(),
+        item_id,
+        commune_code=body["commune"],
+        hamlet=body["hamlet"],
+        lat=body["lat"],
+        lon=body["lon"],
+        same_address=body["same_address"],
+        version=if_match(),
+        at=now(),
+    )
+    view = tracking.get_item(desk(), caller(), item_id)
+    return item_body(view), etag(view.row.version)
+
+
+@blueprint.route("/items/<uuid:item_id>/slots", methods=["GET"])
+@roles("postman", "dispatcher", "clerk", "admin")
+@blueprint.response(200, SlotsSchema)
+def list_slots(item_id: UUID) -> Any:
+    """The windows in which an item can really be served, over the coming days."""
+    return slots_body(tracking.require_visible(desk(), caller(), item_id))
+
+
+@blueprint.route("/items/<uuid:item_id>/change-requests", methods=["POST"])
+@roles("postman", "dispatcher", "clerk", "admin")
+@idempotent
+@blueprint.arguments(ChangeRequestSchema)
+@blueprint.response(201, GrantedSchema)
+def file_change_request(body: Mapping[str, Any], item_id: UUID) -> Any:
+    """File a wish on behalf of the citizen."""
+    tracking.require_visible(desk(), caller(), item_id)
+    return granted_body(tracking.request_change(desk(), item_id, wish_of(item_id, body), asked_by=caller(), at=now()))

@@ -1,0 +1,152 @@
+"""The postman's phone: his day, and what he reports. The list is read often, so it is bytes kept by version."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response
+from marshmallow import fields, validate
+
+from api.auth import caller, roles
+from api.conventions import Blueprint, Id, Instant, LocalDay, Strict, Whole, Word, desk, now, unchanged
+from api.items import ChargeSchema, WindowSchema
+from courier import handover
+from courier.domain.calendar import local_day
+
+blueprint = Blueprint("postman", __name__, url_prefix="/api/v1")
+
+MOST_EVENTS = 500
+
+
+# --------------------------------------------------------------------------------------------------------- shapes
+class RouteQuery(Strict):
+    """Which day; today when left out."""
+
+    date = LocalDay(load_default=None)
+
+
+class SurrenderSchema(Strict):
+    """An old paper that comes back at the door."""
+
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+    mandatory = fields.Boolean(required=True)
+    when = Word(("always", "exchange"), required=True)
+
+
+class ReleaseSchema(Strict):
+    """Who may receive, what is shown and handed in, which proofs are due."""
+
+    who = fields.String(required=True)
+    persons = fields.List(fields.String())
+    relatives = fields.List(fields.String())
+    show = fields.Dict(keys=fields.String(), values=fields.List(fields.String()), required=True)
+    surrender = fields.List(fields.Nested(SurrenderSchema), required=True)
+    proofs = fields.List(fields.String(), required=True)
+    authorisation = fields.String(allow_none=True)
+
+
+class RouteItemSchema(Strict):
+    """An item to hand over or fetch."""
+
+    id = Id(required=True)
+    barcode = fields.String(required=True)
+    document_type = fields.String(required=True)
+    direction = fields.String(required=True)
+    state = fields.String(required=True)
+    recipient = fields.String(required=True)
+    note = fields.String(required=True)
+    instructions = fields.String(required=True, allow_none=True)
+    authorised = fields.String(required=True, allow_none=True)
+    window = fields.Nested(WindowSchema(exclude=("date",)), required=True, allow_none=True)
+    charges = fields.List(fields.Nested(ChargeSchema), required=True)
+    release = fields.Nested(ReleaseSchema, required=True)
+
+
+class RouteStopSchema(Strict):
+    """One call at one door."""
+
+    id = Id(required=True)
+    sequence = Whole(required=True)
+    arrives_at = Instant(required=True)
+    lat = fields.Float(required=True)
+    lon = fields.Float(required=True)
+    address = fields.String(required=True)
+    precision = fields.String(required=True)
+    phone = fields.String(required=True, allow_none=True)
+    items = fields.List(fields.Nested(RouteItemSchema), required=True)
+
+
+class RouteSchema(Strict):
+    """A postman's ordered day."""
+
+    date = LocalDay(required=True)
+    version = Whole(required=True)
+    stops = fields.List(fields.Nested(RouteStopSchema), required=True)
+
+
+class SyncSchema(Strict):
+    """What a phone sends: at most 500 events. Each event is answered for itself; a batch never fails whole."""
+
+    device_id = Id(required=True)
+    events = fields.List(
+        fields.Raw(
+            metadata={
+                "type": "object",
+                "description": "{event_id (UUIDv7), device_seq (1, 2, 3 ... without gap), type, items [id], occurred_at, "
+                "clock {boot_id, monotonic_ms, anchor {server_time, monotonic_ms}}?, position?, data}",
+            }
+        ),
+        required=True,
+        validate=validate.Length(max=MOST_EVENTS),
+    )
+
+
+class SyncAnswerSchema(Strict):
+    """What became of one event; the phone may delete its copy after any of the four."""
+
+    event_id = fields.String(required=True)
+    result = Word(("applied", "duplicate", "accepted_with_conflict", "quarantined"), required=True)
+    code = fields.String()
+
+
+class SyncAnswersSchema(Strict):
+    """One answer per event in the order sent; every event up to `ack_through` is stored."""
+
+    results = fields.List(fields.Nested(SyncAnswerSchema), required=True)
+    ack_through = Whole(required=True, maximum=2**53)
+
+
+# ---------------------------------------------------------------------------------------------------------- views
+@blueprint.route("/me/route", methods=["GET"])
+@roles("postman")
+@blueprint.arguments(RouteQuery, location="query")
+@blueprint.alt_response(200, schema=RouteSchema, description="the day")
+@blueprint.alt_response(304, description="the day has not changed")
+def my_route(query: Mapping[str, Any]) -> Response:
+    """The postman's day in order; the ETag changes with anything he would see."""
+    day = query["date"] or local_day(now())
+    version = handover.list_version(desk(), caller(), day=day)
+    not_modified = unchanged(f"{day.isoformat()}-{version}")
+    if not_modified is not None:
+        return not_modified
+    version, body = handover.daily_list(desk(), caller(), day=day)
+    answer = Response(body, mimetype="application/json")
+    answer.headers["ETag"] = f'"{day.isoformat()}-{version}"'
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer
+
+
+@blueprint.route("/sync", methods=["POST"])
+@roles("postman")
+@blueprint.arguments(SyncSchema)
+@blueprint.response(200, SyncAnswersSchema)
+def sync(body: Mapping[str, Any]) -> Any:
+    """Take in what happened. Facts are never refused."""
+    answers, ack_through = handover.sync(desk(), caller(), device_id=body["device_id"], events=body["events"], at=now())
+    results = []
+    for answer in answers:
+        entry = {"event_id": answer.event_id, "result": answer.result}
+        if answer.code is not None:
+            entry["code"] = answer.code
+        results.append(entry)
+    return {"results": results, "ack_through": ack_through}

@@ -1,0 +1,167 @@
+"""The citizen's link: where the paper is, which visits can be promised, and what may be changed after a proof."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, make_response, request
+from marshmallow import fields
+
+from api.auth import public
+from api.conventions import Blueprint, Dong, Instant, LocalDay, Problem, Strict, Text, Word, desk, idempotent, now
+from api.items import (
+    ChangeRequestSchema,
+    GrantedSchema,
+    SlotsSchema,
+    WindowSchema,
+    granted_body,
+    slots_body,
+    window_body,
+    wish_of,
+)
+from courier import tracking
+from courier.domain.calendar import ZONE
+from courier.domain.errors import Refused
+from courier.domain.item import State
+
+blueprint = Blueprint("public", __name__, url_prefix="/api/v1")
+
+COOKIE = "courier_visitor"
+HEADER = "X-Visitor"
+
+
+class PublicOfficeSchema(Strict):
+    """Where to ask and to collect."""
+
+    name = fields.String(required=True)
+    lat = fields.Float(required=True)
+    lon = fields.Float(required=True)
+
+
+class PublicChargeSchema(Strict):
+    """What is to be paid, and to whom."""
+
+    kind = fields.String(required=True)
+    payee = fields.String(required=True)
+    amount_dong = Dong(required=True)
+
+
+class DetailsSchema(Strict):
+    """What only somebody who knows the phone on the dossier sees."""
+
+    recipient = fields.String(required=True)
+    address = fields.String(required=True)
+    document_type = fields.String(required=True)
+    who = fields.String(required=True, allow_none=True)
+    charges = fields.List(fields.Nested(PublicChargeSchema), required=True)
+    due_dong = fields.Integer(required=True)
+    authorised = fields.String(required=True, allow_none=True)
+    instructions = fields.String(required=True, allow_none=True)
+    moves_left = fields.Integer(required=True)
+
+
+class PublicItemSchema(Strict):
+    """Where the paper is. `details` is null before the proof."""
+
+    state = Word(list(State), required=True)
+    direction = fields.String(required=True)
+    window = fields.Nested(WindowSchema, required=True, allow_none=True)
+    office = fields.Nested(PublicOfficeSchema, required=True)
+    hold_deadline = LocalDay(required=True, allow_none=True)
+    bring = fields.List(fields.String(), required=True)
+    may = fields.List(fields.String(), required=True)
+    details = fields.Nested(DetailsSchema, required=True, allow_none=True)
+
+
+class VerifySchema(Strict):
+    """The last four digits of the phone on the dossier."""
+
+    phone_last4 = Text(at_least=4, at_most=4, pattern=r"^[0-9]{4}$", required=True)
+
+
+class VerifiedSchema(Strict):
+    """Send `visitor` as the header X-Visitor for half an hour; browsers get it as a cookie too."""
+
+    visitor = fields.String(required=True)
+    expires_at = Instant(required=True)
+    item = fields.Nested(PublicItemSchema, required=True)
+
+
+def visitor() -> str | None:
+    """What this visitor got from the proof, or None."""
+    return request.headers.get(HEADER) or request.cookies.get(COOKIE)
+
+
+def _body(view: tracking.PublicView) -> dict[str, Any]:
+    return {
+        "state": view.state,
+        "direction": view.direction,
+        "window": window_body(view),
+        "office": {"name": view.office.name, "lat": view.office.lat, "lon": view.office.lon},
+        "hold_deadline": view.held_until,
+        "bring": view.bring,
+        "may": sorted(view.may),
+        "details": view.details,
+    }
+
+
+@blueprint.route("/public/items/<string:token>", methods=["GET"])
+@public
+@blueprint.response(200, PublicItemSchema)
+def show(token: str) -> Any:
+    """Where the paper is and when it comes."""
+    return _body(tracking.by_link(desk(), token, visitor=visitor(), at=now()))
+
+
+@blueprint.route("/public/items/<string:token>/verify", methods=["POST"])
+@public
+@blueprint.arguments(VerifySchema)
+@blueprint.response(200, VerifiedSchema)
+@blueprint.alt_response(429, description="too many wrong answers")
+def verify(body: Mapping[str, Any], token: str) -> Any:
+    """Show the last four digits of the phone; opens the details for half an hour."""
+    try:
+        secret, expires_at = tracking.prove(desk(), token, phone_last4=body["phone_last4"], at=now())
+    except Refused as why:
+        if why.code != "too-many-tries":
+            raise
+        seconds = str(int(tracking.WRONG_ANSWERS_WITHIN.total_seconds()))
+        raise Problem(429, why.code, why.sentence, headers={"Retry-After": seconds}) from why
+    view = tracking.by_link(desk(), token, visitor=secret, at=now())
+    answer = {"visitor": secret, "expires_at": expires_at.astimezone(ZONE), "item": _body(view)}
+    response: Response = make_response(VerifiedSchema().dump(answer))
+    remember(response, token, secret)
+    return response
+
+
+def remember(response: Response, token: str, secret: str) -> None:
+    """Give the browser the proof, for this link alone."""
+    for path in (f"/api/v1/public/items/{token}", f"/t/{token}"):
+        response.set_cookie(
+            COOKIE,
+            secret,
+            max_age=int(tracking.VISIT.total_seconds()),
+            path=path,
+            httponly=True,
+            samesite="Strict",
+            secure=desk().settings.secure_cookies,
+        )
+
+
+@blueprint.route("/public/items/<string:token>/slots", methods=["GET"])
+@public
+@blueprint.response(200, SlotsSchema)
+def slots(token: str) -> Any:
+    """The windows in which the item can really be served, over the coming days."""
+    return slots_body(tracking.item_id_of(desk(), token))
+
+
+@blueprint.route("/public/items/<string:token>/change-requests", methods=["POST"])
+@public
+@idempotent
+@blueprint.arguments(ChangeRequestSchema)
+@blueprint.response(201, GrantedSchema)
+def ask(body: Mapping[str, Any], token: str) -> Any:
+    """Ask for a change; granted at once or refused with a code."""
+    item_id = tracking.require_proven(desk(), token, visitor(), at=now())
+    wish = wish_of(item_id, body)
+    return granted_body(tracking.request_change(desk(), item_id, wish, asked_by=None, at=now()))
