@@ -401,19 +401,12 @@ def _charges(
         ]
     if rows:
         session.execute(insert(ItemCharge), rows)
-    for item, charges in due:
-        item_id = by_row[item.row]
-        posting = due_accepted(item_id, charges, local_day(at))
-        if posting is not None:
-            ledger.post(
-                session,
-                posting,
-                key=f"accepted:{item_id}",
-                office_id=item.office_id,
-                at=at,
-                by=caller.id,
-                item_id=item_id,
-            )
+    fresh = [
+        ledger.Fresh(posting, f"accepted:{by_row[item.row]}", item.office_id, by_row[item.row])
+        for item, charges in due
+        if (posting := due_accepted(by_row[item.row], charges, local_day(at))) is not None
+    ]
+    ledger.post_fresh(session, fresh, at=at, by=caller.id)
 
 
 def _receipts(

@@ -1,6 +1,7 @@
 """The ledger in the database: post, reverse, add up. Only whole, balanced, sealed transactions ever become visible."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
@@ -64,6 +65,58 @@ def post(
         )
     )
     return tx_id
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A posting about a new item, under a key that cannot have been used before."""
+
+    posting: Posting
+    key: str
+    office_id: UUID
+    item_id: UUID
+
+
+def post_fresh(session: Session, postings: Sequence[Fresh], *, at: datetime, by: UUID | None = None) -> None:
+    """Write the postings of a whole bag in two statements; the database checks and seals each as in `post`.
+
+    Raises:
+        sqlalchemy.exc.DatabaseError: the database refused one, or a key was not fresh; the transaction is lost.
+    """
+    if not postings:
+        return
+    numbered = [(uuid7(), fresh) for fresh in postings]
+    session.execute(
+        insert(LedgerEntry),
+        [
+            {
+                "tx_id": tx_id,
+                "line": number,
+                "account": line.account,
+                "amount_dong": line.amount_dong,
+                "charge_id": line.charge_id,
+            }
+            for tx_id, fresh in numbered
+            for number, line in enumerate(fresh.posting.lines, start=1)
+        ],
+    )
+    session.execute(
+        insert(LedgerTx),
+        [
+            {
+                "id": tx_id,
+                "key": fresh.key,
+                "kind": fresh.posting.kind,
+                "day": fresh.posting.day,
+                "office_id": fresh.office_id,
+                "item_id": fresh.item_id,
+                "lines": len(fresh.posting.lines),
+                "posted_at": at,
+                "posted_by": by,
+            }
+            for tx_id, fresh in numbered
+        ],
+    )
 
 
 def balance(session: Session, account: str) -> Dong:
