@@ -489,10 +489,8 @@ def _differences_between(entry: Entry, before: Entry) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------------ looking back
-def list_imports(
-    desk: Desk, caller: Caller, *, limit: int = 50, after: tuple[datetime, UUID] | None = None
-) -> list[ImportSummary]:
-    """The caller's batches, newest first, from the one after (at, id)."""
+def list_imports(desk: Desk, caller: Caller, *, limit: int = 50, after: UUID | None = None) -> list[ImportSummary]:
+    """The caller's batches, newest first, from the one after `after`."""
     _require(caller, _MAY_IMPORT)
     with desk.database.read() as session:
         return [_summary(row) for row in books.batches(session, caller, limit=limit, after=after)]
@@ -594,3 +592,5 @@ def _settled(
 
 
 template = spreadsheet.template
+HEADINGS: Final = bag_list.HEADINGS
+MOST_BYTES: Final = spreadsheet.MOST_BYTES

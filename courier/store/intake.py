@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, and_, insert, or_, select, text, tuple_, update
+from sqlalchemy import Select, insert, select, text, tuple_, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -455,15 +455,12 @@ def _batches_of(caller: Caller) -> Select[ImportBatch]:
     return query.where(ImportBatch.office_id == caller.office_id)
 
 
-def batches(
-    session: Session, caller: Caller, *, limit: int, after: tuple[datetime, UUID] | None = None
-) -> list[ImportBatch]:
-    """The caller's batches, newest first, from the one after (at, id)."""
+def batches(session: Session, caller: Caller, *, limit: int, after: UUID | None = None) -> list[ImportBatch]:
+    """The caller's batches, newest first (their ids carry the time), from the one after `after`."""
     query = _batches_of(caller)
     if after is not None:
-        at, last = after
-        query = query.where(or_(ImportBatch.at < at, and_(ImportBatch.at == at, ImportBatch.id < last)))
-    return list(session.scalars(query.order_by(ImportBatch.at.desc(), ImportBatch.id.desc()).limit(limit)))
+        query = query.where(ImportBatch.id < after)
+    return list(session.scalars(query.order_by(ImportBatch.id.desc()).limit(limit)))
 
 
 def batch(session: Session, caller: Caller, batch_id: UUID) -> tuple[ImportBatch, list[ImportRow]]:
