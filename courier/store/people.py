@@ -1,15 +1,19 @@
 """Staff, offices, agencies and sessions in the database."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, func, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from uuid_utils.compat import uuid7
 
 from courier.domain.people import Caller, Role
 from courier.store.session import Database
-from courier.store.tables import AccessToken, Staff
+from courier.store.tables import AccessToken, Agency, Item, Office, Postman, SignInFailure, Staff, Vehicle
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +84,168 @@ def revoke_session(session: Session, session_id: UUID, *, at: datetime) -> None:
 def forget_sessions(session: Session, *, before: datetime) -> None:
     """Remove sessions that ended long ago."""
     session.execute(delete(AccessToken).where(AccessToken.expires_at < before))
+
+
+# ------------------------------------------------------------------------------------------------------ signing in
+class Tries(NamedTuple):
+    """When wrong passwords came for a login and from an address, oldest first."""
+
+    of_login: Sequence[datetime]
+    of_address: Sequence[datetime]
+
+
+def tries(session: Session, login_digest: str, address_digest: str, *, since: datetime) -> Tries:
+    """The wrong passwords since a moment."""
+
+    def moments(column: InstrumentedAttribute[str], digest: str) -> Sequence[datetime]:
+        return session.scalars(
+            select(SignInFailure.at).where(column == digest, SignInFailure.at > since).order_by(SignInFailure.at)
+        ).all()
+
+    return Tries(
+        moments(SignInFailure.login_digest, login_digest), moments(SignInFailure.address_digest, address_digest)
+    )
+
+
+def queue_for(session: Session, *digests: str) -> None:
+    """On PostgreSQL let one sign-in at a time count the tries of these digests; SQLite writes one at a time anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        for digest in sorted(digests):
+            session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:digest, 0))"), {"digest": digest})
+
+
+def note_failure(session: Session, login_digest: str, address_digest: str, *, at: datetime) -> None:
+    """Count a wrong password."""
+    session.add(SignInFailure(id=uuid7(), login_digest=login_digest, address_digest=address_digest, at=at))
+
+
+def forget_failures(session: Session, *, login_digest: str, before: datetime) -> None:
+    """Clear the tries of a login that has proven itself, and everything that counts no more."""
+    session.execute(
+        delete(SignInFailure).where(or_(SignInFailure.login_digest == login_digest, SignInFailure.at < before))
+    )
+
+
+def staff_by_login(session: Session, login: str) -> Staff | None:
+    """Somebody by login, deactivated or not."""
+    return session.scalars(select(Staff).where(Staff.login == login)).one_or_none()
+
+
+def staff_to_change(session: Session, staff_id: UUID) -> Staff | None:
+    """Somebody, locked until the transaction ends."""
+    return session.scalars(select(Staff).where(Staff.id == staff_id).with_for_update()).one_or_none()
+
+
+# ---------------------------------------------------------------------------------------------------------- people
+class Person(NamedTuple):
+    """Somebody with what belongs to a postman."""
+
+    staff: Staff
+    postman: Postman | None
+    vehicle: Vehicle | None
+
+
+_PEOPLE = (
+    select(Staff, Postman, Vehicle)
+    .outerjoin(Postman, Postman.staff_id == Staff.id)
+    .outerjoin(Vehicle, Vehicle.id == Postman.vehicle_id)
+)
+
+
+def person(session: Session, staff_id: UUID) -> Person | None:
+    """One person."""
+    row = session.execute(_PEOPLE.where(Staff.id == staff_id)).one_or_none()
+    return None if row is None else Person(*row)
+
+
+def list_people(
+    session: Session, *, after: str | None, limit: int, among: Sequence[UUID] | None = None
+) -> list[Person]:
+    """People by login, those after a login, at most `limit`; `among` narrows to some."""
+    query = _PEOPLE.order_by(Staff.login).limit(limit)
+    if after is not None:
+        query = query.where(Staff.login > after)
+    if among is not None:
+        query = query.where(Staff.id.in_(among))
+    return [Person(*row) for row in session.execute(query)]
+
+
+def names_of_people(session: Session) -> list[tuple[UUID, str, str]]:
+    """(id, login, name) of everybody, to search in."""
+    return [(row[0], row[1], row[2]) for row in session.execute(select(Staff.id, Staff.login, Staff.name))]
+
+
+def enter(session: Session, table: type[Office | Agency | Staff], **values: object) -> bool:
+    """Insert a row unless its code or login is taken; False when it is, also by somebody who was faster."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    row = insert(table).values(**values).on_conflict_do_nothing().returning(table.id)
+    return session.execute(row).first() is not None
+
+
+def is_empty(session: Session) -> bool:
+    """True when nobody can sign in yet."""
+    return session.scalar(select(func.count()).select_from(Staff)) == 0
+
+
+def other_admins(session: Session, staff_id: UUID) -> int:
+    """How many active admins there are beside this one; they are locked, so that two cannot leave at once."""
+    rows = session.scalars(
+        select(Staff.id)
+        .where(Staff.role == Role.ADMIN.value, Staff.active, Staff.id != staff_id)
+        .order_by(Staff.id)
+        .with_for_update()
+    )
+    return len(rows.all())
+
+
+def carried_items(session: Session, staff_id: UUID) -> int:
+    """How many items are in a postman's hands."""
+    query = select(func.count()).select_from(Item).where(Item.custody_holder == staff_id)
+    return session.scalar(query) or 0
+
+
+def active_staff_of(session: Session, *, office_id: UUID | None = None, agency_id: UUID | None = None) -> int:
+    """How many active people belong to an office or an agency."""
+    where = Staff.office_id == office_id if office_id is not None else Staff.agency_id == agency_id
+    return session.scalar(select(func.count()).select_from(Staff).where(where, Staff.active)) or 0
+
+
+# ---------------------------------------------------------------------------------------------- offices, agencies
+def office(session: Session, office_id: UUID, *, lock: bool = False) -> Office | None:
+    """One office."""
+    query = select(Office).where(Office.id == office_id)
+    return session.scalars(query.with_for_update() if lock else query).one_or_none()
+
+
+def office_by_code(session: Session, code: str) -> Office | None:
+    """One office by its code."""
+    return session.scalars(select(Office).where(Office.code == code)).one_or_none()
+
+
+def list_offices(session: Session, *, after: str | None, limit: int) -> Sequence[Office]:
+    """Offices by code."""
+    query = select(Office).order_by(Office.code).limit(limit)
+    return session.scalars(query if after is None else query.where(Office.code > after)).all()
+
+
+def agency(session: Session, agency_id: UUID, *, lock: bool = False) -> Agency | None:
+    """One agency."""
+    query = select(Agency).where(Agency.id == agency_id)
+    return session.scalars(query.with_for_update() if lock else query).one_or_none()
+
+
+def agency_by_code(session: Session, code: str) -> Agency | None:
+    """One agency by its code."""
+    return session.scalars(select(Agency).where(Agency.code == code)).one_or_none()
+
+
+def list_agencies(session: Session, *, after: str | None, limit: int) -> Sequence[Agency]:
+    """Agencies by code."""
+    query = select(Agency).order_by(Agency.code).limit(limit)
+    return session.scalars(query if after is None else query.where(Agency.code > after)).all()
+
+
+def enter_agencies(session: Session, names: Mapping[str, str]) -> None:
+    """Enter the agencies (name by code) that the database does not know yet."""
+    known = set(session.scalars(select(Agency.code)))
+    session.add_all(Agency(id=uuid7(), code=code, name=name) for code, name in names.items() if code not in known)
