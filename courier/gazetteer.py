@@ -224,6 +224,7 @@ class Gazetteer:
         reading = read(raw, self._lexicon, self._districts)
         mention, question = self._mention(reading)
         if mention is None:
+            question = question if any(letter.isalpha() for letter in raw) else "empty"
             return self._ask(reading, question or "unknown_commune", self._of_district(reading, on), "unknown")
         verdict = self._judge(mention, reading, on)
         question = question or next(self._doubts(mention, reading), None) or verdict.question
@@ -392,8 +393,6 @@ class Gazetteer:
         return Resolution("resolved", form, (candidate,), candidate.reason_code, candidate.reason)
 
     def _ask(self, reading: Reading, question: str, options: Sequence[_Option], form: Form) -> Resolution:
-        if question == "unknown_commune" and not any((reading.communes, reading.bare, reading.unread, reading.hamlet)):
-            question = "empty"
         found = [self._candidate(option, reading, 0.5, may_be=True) for option in options]
         hinted = [self._hinted(option, reading) for option in options]
         ranked = [
