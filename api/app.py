@@ -12,7 +12,7 @@ from flask.json.provider import JSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, ValidationError
 
-from api import auth, health, logs, openapi
+from api import auth, health, logs, openapi, sessions, staff
 from api.conventions import Blueprint
 from api.problems import Problem, handle_problems
 from courier.desk import Desk
@@ -36,7 +36,7 @@ _HEADERS = {
 
 def blueprints() -> list[Blueprint]:
     """Every blueprint of the API."""
-    return [health.blueprint]
+    return [health.blueprint, sessions.blueprint, staff.blueprint]
 
 
 class Application(Flask):
@@ -109,6 +109,7 @@ def create_app(desk: Desk, *, clock: Callable[[], datetime] = lambda: datetime.n
     app.before_request(_refuse_broken_text)
     auth.install(app)
     handle_problems(app)
+    sessions.handle_refused_entry(app)
     app.after_request(_protect)
     api = openapi.Api(app, spec_kwargs={"info": {"description": "Giao tận nhà kết quả thủ tục hành chính."}})
     api.register_converter(DayConverter, lambda _: {"type": "string", "format": "date"})

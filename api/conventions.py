@@ -27,6 +27,7 @@ from webargs.flaskparser import FlaskParser
 from api.problems import MEDIA_TYPE, Problem, field_errors, problem
 from api.shapes import (
     ClockTime,
+    Degrees,
     Dong,
     Flag,
     Id,
@@ -48,6 +49,7 @@ __all__ = [
     "MEDIA_TYPE",
     "Blueprint",
     "ClockTime",
+    "Degrees",
     "Dong",
     "Flag",
     "Id",

@@ -60,6 +60,18 @@ class Dong(Whole):
         super().__init__(minimum=minimum, maximum=maximum, **kwargs)
 
 
+class Degrees(fields.Float):
+    """A latitude or longitude between `-bound` and `bound`; text and `true` are refused."""
+
+    def __init__(self, bound: int, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(min=-bound, max=bound), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> float:  # noqa: ARG002
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid", input=value)
+        return float(value)
+
+
 class Flag(fields.Boolean):
     """`true` or `false`; in a query the same as text. Marshmallow's own also takes `yes`, `on` and `1`."""
 

@@ -28,9 +28,11 @@ from courier.staffing.people import (
     staff_card,
 )
 from courier.staffing.signing_in import (
+    Belonging,
     Enrolment,
     WrongSignIn,
     begin_authenticator,
+    belonging,
     change_password,
     finish_authenticator,
     identify,
@@ -40,6 +42,7 @@ from courier.staffing.signing_in import (
 
 __all__ = [
     "AgencyChanges",
+    "Belonging",
     "Enrolment",
     "FirstAdmin",
     "NewStaff",
@@ -51,6 +54,7 @@ __all__ = [
     "WrongSignIn",
     "agency_card",
     "begin_authenticator",
+    "belonging",
     "change_agency",
     "change_office",
     "change_password",

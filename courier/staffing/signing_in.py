@@ -22,7 +22,7 @@ from courier.staffing.passwords import TooManyTries, check_password, fits, hash_
 from courier.store import audit, people
 from courier.store.people import SignedIn, Tries
 from courier.store.sealing import seal, unseal
-from courier.store.tables import AccessToken, Staff
+from courier.store.tables import AccessToken, Agency, Office, Staff
 
 SESSION_LASTS: Final = timedelta(hours=12)
 # A session is extended once an hour, not at every request.
@@ -165,6 +165,25 @@ def _proves(desk: Desk, found: SignedIn, password: str, *, address: str, at: dat
         if not right:
             people.note_failure(session, *marks, at=at)
     return right
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """Where somebody belongs, and whether signing in takes a code."""
+
+    office: Office | None
+    agency: Agency | None
+    authenticator: bool
+
+
+def belonging(desk: Desk, found: SignedIn) -> Belonging:
+    """What `/me` tells beyond the session."""
+    caller = found.caller
+    with desk.database.read() as session:
+        office = people.office(session, caller.office_id) if caller.office_id else None
+        agency = people.agency(session, caller.agency_id) if caller.agency_id else None
+        row = people.staff_by_login(session, found.login)
+        return Belonging(office, agency, row is not None and row.totp_secret is not None)
 
 
 # ------------------------------------------------------------------------------------------------- authenticator
