@@ -84,7 +84,7 @@ class Database:
             if not self.is_sqlite:
                 session.execute(text("SET TRANSACTION READ ONLY"))
             yield session
-            session.rollback()
+            # Closing rolls back and lets the rows go as they were read; rollback() would empty them.
 
     def engine_for_jobs(self) -> Engine:
         """A small engine of the job engine's own on the same database; who asks for it disposes of it.
