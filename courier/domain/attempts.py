@@ -80,10 +80,11 @@ def outlook(
 ) -> Outlook:
     """Apply an attempt rule to an item's life. `commune_kind` (`xa` or `phuong`) decides how long it is kept."""
     counted = [event for event in life.failed if _reason(rules, event.data).counts]
+    # An attempt that counts leaves an invitation; one that does not (the ferry was closed) invited nobody.
+    invitations = [*(event.occurred_at for event in counted), *life.invitations]
     held_until = None
-    if life.invitations:
-        first = local_day(life.invitations[0])
-        held_until = first + timedelta(days=rule.hold_days[commune_kind])
+    if invitations:
+        held_until = local_day(min(invitations)) + timedelta(days=rule.hold_days[commune_kind])
     if not life.failed or life.state in (State.DELIVERED, State.PICKED_UP):
         return Outlook(len(counted), None, held_until, "try")
     last = life.failed[-1]

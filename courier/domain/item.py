@@ -15,6 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from courier.domain.errors import Refused
+from courier.domain.people import Role
 
 
 class Direction(StrEnum):
@@ -97,6 +98,18 @@ WISHES: Final = (EventType.RESCHEDULED, EventType.REDIRECTED, EventType.AUTHORIS
 
 # A phone speaks of its bag: the same act has another name for a dossier that is fetched.
 _SAME_ACT: Final = {EventType.TAKEN_OUT: EventType.SET_OUT, EventType.BROUGHT_BACK: EventType.BROUGHT_IN}
+
+# After one of these another hand may hold the paper.
+_MOVES_THE_PAPER: Final = frozenset(
+    {
+        EventType.TAKEN_OUT,
+        EventType.SET_OUT,
+        EventType.TAKEN_OVER,
+        EventType.BROUGHT_BACK,
+        EventType.BROUGHT_IN,
+        EventType.FOUND,
+    }
+)
 
 _R, _S = Direction.RESULT, Direction.SUBMISSION
 BACK: Final = "back"  # to the state before the planning
@@ -181,6 +194,7 @@ class Event:
     received_at: datetime
     actor: UUID | None
     data: Mapping[str, Any] = field(default_factory=dict)
+    actor_role: Role | None = None
 
     @property
     def is_fact(self) -> bool:
@@ -240,25 +254,36 @@ def first_state(direction: Direction) -> State:
     return State.ANNOUNCED if direction is Direction.RESULT else State.REQUESTED
 
 
-def withdrawn_by_correction(events: Iterable[Event]) -> frozenset[UUID]:
-    """The ids that corrections take out of the set.
+def _corrections(events: Mapping[UUID, Event]) -> tuple[frozenset[UUID], list[Conflict]]:
+    """What corrections take out of the set, and the corrections that have no effect.
 
-    A correction counts only against an earlier event, so a chain of corrections of corrections always has one meaning.
+    A correction counts only against an earlier event, so a chain of corrections of corrections always has one meaning;
+    a postman corrects his own acts, a desk any.
     """
     withdrawn: set[UUID] = set()
-    for event in sorted(events, key=lambda e: e.order, reverse=True):
-        if event.type is EventType.CORRECTED and event.event_id not in withdrawn:
-            withdrawn.add(UUID(str(event.data["corrects"])))
-    return frozenset(withdrawn)
+    idle: list[Conflict] = []
+    for event in sorted(events.values(), key=lambda e: e.order, reverse=True):
+        if event.type is not EventType.CORRECTED or event.event_id in withdrawn:
+            continue
+        target = events.get(UUID(str(event.data["corrects"])))
+        if target is None:
+            idle.append(Conflict(event.event_id, "nothing-to-correct"))
+        elif target.order >= event.order:
+            idle.append(Conflict(event.event_id, "correction-before-act"))
+        elif event.actor_role is Role.POSTMAN and target.actor != event.actor:
+            idle.append(Conflict(event.event_id, "not-your-act"))
+        else:
+            withdrawn.add(target.event_id)
+    return frozenset(withdrawn), idle
 
 
 class _Fold:
     """One walk over the sorted events of one item."""
 
-    def __init__(self, direction: Direction, events: list[Event], withdrawn: frozenset[UUID]) -> None:
+    def __init__(self, direction: Direction, events: list[Event], conflicts: list[Conflict]) -> None:
         self.direction = direction
         self.events = events
-        self.withdrawn = withdrawn
+        self.conflicts = conflicts
         self.state = first_state(direction)
         self.custody = Custody(Custodian.AGENCY if direction is Direction.RESULT else Custodian.RECIPIENT)
         self.since: datetime | None = None
@@ -268,13 +293,12 @@ class _Fold:
         self.moves = 0
         self.wishes: dict[EventType, Event] = {}
         self.decisive: Event | None = None
-        self.conflicts: list[Conflict] = []
         self.before_planning = self.state
-        # The last state that facts alone brought about, and the intents accepted since.
+        # The last state that a fact brought about, and the intents that moved the item since.
         self.fact_state = self.state
         self.recent_intents: list[Event] = []
 
-    def run(self) -> Life:
+    def run(self, withdrawn: frozenset[UUID]) -> Life:
         for position, event in enumerate(self.events):
             if event.type is EventType.CORRECTED:
                 continue
@@ -290,14 +314,15 @@ class _Fold:
             self.wishes,
             self.decisive,
             tuple(self.conflicts),
-            self.withdrawn,
+            withdrawn,
         )
 
     def _step(self, position: int, event: Event) -> None:
         kind = _name(self.direction, event.type)
         key = (self.direction, self.state, kind)
-        if key not in TRANSITIONS and event.is_fact and (self.direction, self.fact_state, kind) in TRANSITIONS:
-            # What happened beats what was wanted: the intents since the last fact lose.
+        if key not in TRANSITIONS and event.is_fact and TRANSITIONS.get((self.direction, self.fact_state, kind)):
+            # What happened beats what was wanted: the intents since the last fact lose. A mark alone (damaged, recalled)
+            # contradicts no wish and brings nothing back to life.
             self.conflicts += [Conflict(intent.event_id, "overtaken-by-fact") for intent in self.recent_intents]
             self.state = self.fact_state
             key = (self.direction, self.state, kind)
@@ -313,7 +338,7 @@ class _Fold:
         if event.actor is None or event.actor == self.custody.holder:
             return True
         for later in self.events[position + 1 :]:
-            if _name(self.direction, later.type) in (EventType.TAKEN_OUT, EventType.SET_OUT, EventType.BROUGHT_BACK):
+            if _name(self.direction, later.type) in _MOVES_THE_PAPER:
                 break
             if later.type is event.type and later.actor == self.custody.holder:
                 self.conflicts.append(Conflict(event.event_id, "another-had-custody"))
@@ -328,35 +353,41 @@ class _Fold:
             self.state, self.since = self.before_planning, event.occurred_at
         elif target is not None:
             self.state, self.since = State(target), event.occurred_at
-        if event.is_fact:
+        if target is not None and event.is_fact:
             self.fact_state = self.state
             self.recent_intents = []
-        else:
+        elif target is not None:
             self.recent_intents.append(event)
+        self._hand_on(event, kind)
         self._remember(event, kind)
 
-    def _remember(self, event: Event, kind: EventType) -> None:  # one branch per kind of event
+    def _hand_on(self, event: Event, kind: EventType) -> None:
         if kind in (EventType.TAKEN_OUT, EventType.SET_OUT):
             holder = Custodian.POSTMAN if kind is EventType.TAKEN_OUT else self.custody.kind
             self.custody = Custody(holder, event.actor)
         elif kind in (EventType.FETCHED, EventType.TAKEN_OVER):
             fetched_yet = self.direction is Direction.RESULT or self.state is State.FETCHED
             self.custody = Custody(Custodian.POSTMAN if fetched_yet else self.custody.kind, event.actor)
-        elif kind in (EventType.RECEIVED, EventType.BROUGHT_BACK, EventType.FOUND):
+        elif kind in (EventType.RECEIVED, EventType.BROUGHT_BACK):
             self.custody = Custody(Custodian.OFFICE)
+        elif kind is EventType.FOUND:
+            # A dossier that nobody has fetched yet lies where it always lay: at the citizen's.
+            if self.state in (State.HELD, State.AT_OFFICE):
+                self.custody = Custody(Custodian.OFFICE)
         elif kind is EventType.BROUGHT_IN:
             self.custody = Custody(Custodian.OFFICE if self.state is State.AT_OFFICE else Custodian.RECIPIENT)
         elif kind in (EventType.HANDED_OVER, EventType.PICKED_UP):
             self.custody = Custody(Custodian.RECIPIENT)
         elif kind is EventType.AGENCY_SIGNED:
             self.custody = Custody(Custodian.AGENCY)
+
+    def _remember(self, event: Event, kind: EventType) -> None:
         if kind in (EventType.LOST, EventType.DAMAGED, EventType.RECALLED):
             self.marks.add(kind)
         elif kind in (EventType.FOUND, EventType.HANDED_OVER, EventType.PICKED_UP):
             self.marks.discard(EventType.LOST)
         if kind is EventType.ATTEMPT_FAILED:
             self.failed.append(event)
-            self.invitations.append(event.occurred_at)
         elif kind is EventType.INVITED:
             self.invitations.append(event.occurred_at)
         elif kind is EventType.RESCHEDULED:
@@ -370,6 +401,6 @@ class _Fold:
 def life_of(direction: Direction, events: Iterable[Event]) -> Life:
     """Fold the set of an item's events into its life. Order and duplicates (same id) of `events` cannot matter."""
     unique = {event.event_id: event for event in events}
-    withdrawn = withdrawn_by_correction(unique.values())
+    withdrawn, idle = _corrections(unique)
     ordered = sorted((e for e in unique.values() if e.event_id not in withdrawn), key=lambda e: e.order)
-    return _Fold(direction, ordered, withdrawn).run()
+    return _Fold(direction, ordered, idle).run(withdrawn)
