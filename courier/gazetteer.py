@@ -27,6 +27,8 @@ _SHORT_NAMES = (
     ("saigon", "hochiminh"),
     ("hn", "hanoi"),
 )
+# Scores of candidates somebody must choose from; a hamlet we know of but nobody verified lifts one a little.
+_LIKELY, _POSSIBLE, _HINT = 0.5, 0.3, 0.1
 _NO_DATA: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 # What is asked, in words for the dispatcher.
@@ -228,16 +230,25 @@ class Gazetteer:
             return self._ask(reading, question or "unknown_commune", self._of_district(reading, on), "unknown")
         verdict = self._judge(mention, reading, on)
         question = question or next(self._doubts(mention, reading), None) or verdict.question
-        first_of: dict[str, _Option] = {}
-        for option in verdict.options:
-            first_of.setdefault(option.code, option)
-        options = tuple(first_of.values())
+        options = _one_per_code(verdict.options)
         known = self._known_hamlet(options, reading)
         if known is not None and question in (None, "split_commune") and not reading.foreign:
             return self._answer(reading, mention, known, verdict.form)
         if question is None and len(options) == 1:
             return self._answer(reading, mention, options[0], verdict.form)
-        return self._ask(reading, question or self._why_many(mention, verdict), options, verdict.form)
+        question = question or self._why_many(mention, verdict)
+        return self._ask(reading, question, options, verdict.form, others=self._others(question, mention, reading, on))
+
+    def _others(self, question: str, mention: Mention, reading: Reading, on: date) -> tuple[_Option, ...]:
+        """Communes to offer behind the likelier ones."""
+        if question == "district_or_commune" and mention.name.district in self._districts:
+            return self._of_district(replace(reading, district=mention.name.district), on)
+        if question == "two_communes":
+            names = [other.name for other in (*reading.communes, *reading.spare) if other is not mention]
+            return tuple(
+                option for name in names for option in (*_new(name, "", on), *self._former(name, "", None, on))
+            )
+        return ()
 
     def _mention(self, reading: Reading) -> tuple[Mention | None, str | None]:
         """The one place name that is the commune, or None, and the question if it is not clear."""
@@ -284,27 +295,39 @@ class Gazetteer:
             yield "other_province"
         if reading.strange_district is not None:
             yield "other_district"
+        if reading.province == "neighbour" and reading.district is not None:
+            yield "other_province"
         if mention.weak:
             yield "too_little"
         for spare in reading.spare:
             if spare.name.district in self._districts and reading.district not in (None, spare.name.district):
                 yield "wrong_district"
-            elif unmarked and not spare.weak and spare.name.is_commune and spare.name is not mention.name:
-                yield "two_communes"
+            elif spare.name.is_commune and not spare.weak and spare.name is not mention.name:
+                # In front of a marked commune a name is the hamlet's; behind it, it is a second commune.
+                behind = (spare.at > mention.at) != reading.upside_down and not spare.name.district
+                if unmarked or behind:
+                    yield "two_communes"
         if any(unread.kind for unread in reading.unread):
             yield "two_communes"
         if reading.district is None and not reading.upside_down:
             loose = [unread.at for unread in reading.unread] + reading.loose
+            # "Chợ Mới" or "Cầu Kè" may be a market, a bridge or a district of another province.
+            loose += reading.places if reading.province is None else []
             if any(at > mention.at for at in loose):
                 yield "unexplained"
+        if reading.district is None:
             # A name alone may as well be the hamlet's.
             if unmarked and (reading.province is None or reading.hamlet is None):
+                yield "too_little"
+            if reading.province is None and mention.at <= 1:
                 yield "too_little"
 
     def _judge(self, mention: Mention, reading: Reading, on: date) -> _Verdict:
         """Which communes the name leads to, given the district and province beside it."""
         name, kind, district = mention.name, mention.kind, reading.district
         former, present = self._former(name, kind, district, on), _new(name, kind, on)
+        if mention.era and former and present:
+            former, present = ([], present) if mention.era == "new" else (former, [])
         if kind and not former and not present:
             former, present = self._former(name, "", district, on), _new(name, "", on)
             if not district:
@@ -315,7 +338,9 @@ class Gazetteer:
             )
         if reading.province == "neighbour":
             return _Verdict((*present, *former), "mixed", "other_district")
-        complete = reading.province == "home" and kind in ("xa", "phuong")
+        # "xã Khánh Lâm, tỉnh Cà Mau" is today's form; "xã Khánh Lâm, Cà Mau" may be the old one without its district.
+        today = reading.province_marked or not any(old.split for old in name.old)
+        complete = reading.province == "home" and kind in ("xa", "phuong") and today
         if complete and present:
             return _Verdict(tuple(present), "new", None)
         if former or present:
@@ -392,15 +417,22 @@ class Gazetteer:
         candidate = self._candidate(option, reading, max(0.5, round(score, 2)), errors=reading.errors)
         return Resolution("resolved", form, (candidate,), candidate.reason_code, candidate.reason)
 
-    def _ask(self, reading: Reading, question: str, options: Sequence[_Option], form: Form) -> Resolution:
-        found = [self._candidate(option, reading, 0.5, may_be=True) for option in options]
-        hinted = [self._hinted(option, reading) for option in options]
-        ranked = [
-            replace(one, score=0.6 if hint else 0.5) if len(found) > 1 else one
-            for one, hint in zip(found, hinted, strict=True)
-        ]
-        ranked.sort(key=lambda candidate: -candidate.score)
-        return Resolution("ambiguous" if ranked else "unknown", form, tuple(ranked), question, _QUESTIONS[question])
+    def _ask(
+        self,
+        reading: Reading,
+        question: str,
+        options: Sequence[_Option],
+        form: Form,
+        *,
+        others: Sequence[_Option] = (),
+    ) -> Resolution:
+        found = []
+        for option in _one_per_code((*options, *others)):
+            score = _LIKELY if option in options else _POSSIBLE
+            score += _HINT if len(options) > 1 and self._hinted(option, reading) else 0
+            found.append(self._candidate(option, reading, round(score, 2), may_be=True))
+        found.sort(key=lambda candidate: -candidate.score)
+        return Resolution("ambiguous" if found else "unknown", form, tuple(found), question, _QUESTIONS[question])
 
     def _hinted(self, option: _Option, reading: Reading) -> bool:
         if option.old is None or reading.hamlet is None:
@@ -444,6 +476,8 @@ class Gazetteer:
             code, reason = "same_name", f"{commune.full_name} giữ tên cũ (trước đây thuộc huyện {old.district})."
         else:
             code, reason = "old_whole", f"{old.full_name} (cũ) nay thuộc {commune.full_name}."
+        if reading is not None and not may_be and reading.province is None and reading.district is None:
+            reason += " Địa chỉ không ghi tỉnh, hiểu là tỉnh Cà Mau."
         if errors:
             reason += " Tên trong địa chỉ viết sai, đã đọc theo tên gần nhất."
         known = [] if may_be or old is None or hamlet is None else self._hamlets.get((old.code, fold(hamlet)), [])
@@ -462,6 +496,13 @@ class Gazetteer:
         )
 
 
+def _one_per_code(options: Iterable[_Option]) -> tuple[_Option, ...]:
+    first: dict[str, _Option] = {}
+    for option in options:
+        first.setdefault(option.code, option)
+    return tuple(first.values())
+
+
 def _valid(unit: Commune | OldCommune, on: date) -> bool:
     return unit.valid_from <= on and (unit.valid_to is None or on <= unit.valid_to)
 
@@ -470,7 +511,10 @@ def _became(old: Mention, new: Mention) -> bool:
     """Whether the old commune became the new one; for a split one only if the address says so ("nay là", in brackets)."""
     heirs = {code for unit in old.name.old for code in unit.successors if old.kind in ("", unit.kind)}
     named = {unit.code for unit in new.name.new if new.kind == unit.kind}
-    return len(named & heirs) == 1 and (len(heirs) == 1 or new.aside or old.aside)
+    if len(named & heirs) != 1 or old.era == "new" or new.era == "old":
+        return False
+    said = old.aside or new.aside or bool(old.era or new.era)
+    return said or (len(heirs) == 1 and not any(unit.split for unit in new.name.old))
 
 
 def _new(name: Name, kind: str, on: date) -> list[_Option]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from courier.domain.placenames import LONGEST_NAME, Lexicon, Name
+from courier.domain.placenames import LONGEST_NAME, Era, Lexicon, Name
 from courier.domain.text import fold
 
 
@@ -33,13 +33,13 @@ class Word:
 
 @dataclass(slots=True)
 class Piece:
-    """Words behind one marker. `kind` refines the mark (xa, thi_tran, ap, khom ...); `aside` is said in passing ("nay là ...")."""
+    """Words behind one marker. `kind` refines the mark (xa, thi_tran, ap, khom ...); `aside` is said in passing; `era`: after "nay là", "trước đây"."""
 
     mark: Mark
     kind: str
     words: list[Word] = field(default_factory=list)
     aside: bool = False
-    opens_segment: bool = False
+    era: Era = ""
 
     @property
     def raw(self) -> str:
@@ -57,8 +57,8 @@ _RANGES = ((0x41, 0x7A), (0xC0, 0x24F), (0x1E00, 0x1EFF))
 _LETTERS = [chr(code) for first, last in _RANGES for code in range(first, last + 1)]
 _UPPER = "".join(re.escape(c) for c in _LETTERS if c.isupper())
 _LOWER = "".join(re.escape(c) for c in _LETTERS if c.islower())
-# "KhánhAn" is two words, and so is "UMinh".
-_HUMP = re.compile(f"(?<=[{_LOWER}])(?=[{_UPPER}])|(?<=[{_UPPER}])(?=[{_UPPER}][{_LOWER}])")
+# "KhánhAn" is two words and so is "UMinh"; "KKhánh" is a slip.
+_HUMP = re.compile(f"([{_LOWER}])(?=[{_UPPER}])|([{_UPPER}])(?=([{_UPPER}])[{_LOWER}])")
 _TOKEN = re.compile(r"\d+(?:[^\W\d_](?![^\W\d_]))?|[^\W\d_]+|[^\w\s]")
 _LINES = str.maketrans("\n\r\t", ",,,")
 
@@ -142,38 +142,35 @@ _MARK_OF = {
     "tinh": Mark.PROVINCE,
 }
 _LETTER_PAIRS = frozenset({("t", "t"), ("t", "p"), ("t", "x"), ("k", "p")})
-_ASIDES = frozenset(
-    {
-        ("nay", "la"),
-        ("nay", "thuoc"),
-        ("hien", "nay"),
-        ("truoc", "day"),
-        ("truoc", "la"),
-        ("sau", "sap"),
-        ("sap", "nhap"),
-        ("moi", "la"),
-    },
-)
-_FILLERS = frozenset({"thuoc", "la", "nay", "day", "nhap"})
+_ASIDES: dict[tuple[str, str], Era] = {
+    ("nay", "la"): "new",
+    ("nay", "thuoc"): "new",
+    ("hien", "nay"): "new",
+    ("moi", "la"): "new",
+    ("truoc", "day"): "old",
+    ("truoc", "la"): "old",
+}
+_FILLERS = frozenset({"thuoc", "la"})
+_Segment = tuple[list[Word], bool, Era]  # words, said in passing, after "nay là" or "trước đây"
 
 
 def split(raw: str, lexicon: Lexicon) -> list[Piece]:
     """Take `raw` apart at punctuation and markers. Never fails; words it cannot place stand in a bare piece."""
     pieces: list[Piece] = []
-    for words, aside in _segments(raw):
-        pieces.extend(_pieces(words, aside=aside, lexicon=lexicon))
+    for words, aside, era in _segments(raw):
+        pieces.extend(_pieces(words, aside=aside, era=era, lexicon=lexicon))
     return pieces
 
 
-def _segments(raw: str) -> Iterator[tuple[list[Word], bool]]:
-    """Yield the words between separators, and whether they are said in passing."""
+def _segments(raw: str) -> Iterator[_Segment]:
+    """Yield what stands between separators."""
     text = unicodedata.normalize("NFKC", raw).translate(_LINES)
     text = (
         "".join(c for c in text if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
         if not text.isprintable()
         else text
     )
-    text = _HUMP.sub(" ", text)
+    text = _HUMP.sub(lambda hump: hump[0] if hump[2] and hump[2] == hump[3] else f"{hump[0]} ", text)
     plain = text.translate(_ONE_TO_ONE)
     words: list[Word] = []
     depth = 0
@@ -197,28 +194,27 @@ def _segments(raw: str) -> Iterator[tuple[list[Word], bool]]:
     yield from _asides(words, aside=depth > 0)
 
 
-def _asides(words: list[Word], *, aside: bool) -> Iterator[tuple[list[Word], bool]]:
+def _asides(words: list[Word], *, aside: bool) -> Iterator[_Segment]:
     """Cut a segment at "nay là", "trước đây" and the like; what follows is said in passing."""
     part: list[Word] = []
+    era: Era = ""
     previous = ""
     for word in words:
-        if (previous, word.fold) in _ASIDES:
-            yield part[:-1], aside
-            part, aside, previous = [], True, ""
+        turn = _ASIDES.get((previous, word.fold))
+        if turn:
+            yield part[:-1] if part and part[-1].fold == previous else part, aside, era
+            part, aside, era, previous = [], True, turn, word.fold
             continue
-        if not part and word.fold in _FILLERS:
-            previous = word.fold
-            if (aside and word.fold == "la") or word.fold == "thuoc":
-                continue
-        part.append(word)
         previous = word.fold
-    yield part, aside
+        if part or word.fold not in _FILLERS or not (aside or word.fold == "thuoc"):
+            part.append(word)
+    yield part, aside, era
 
 
-def _pieces(words: list[Word], *, aside: bool, lexicon: Lexicon) -> Iterator[Piece]:
+def _pieces(words: list[Word], *, aside: bool, era: Era, lexicon: Lexicon) -> Iterator[Piece]:
     """Cut one segment in front of every marker."""
     words = _without_country(_joined_letters(words))
-    piece = Piece(Mark.BARE, "", aside=aside, opens_segment=True)
+    piece = Piece(Mark.BARE, "", aside=aside, era=era)
     at = 0
     while at < len(words):
         found = _marker(words, at, opens=not piece.words and piece.mark is Mark.BARE, lexicon=lexicon)
@@ -229,7 +225,7 @@ def _pieces(words: list[Word], *, aside: bool, lexicon: Lexicon) -> Iterator[Pie
         mark, kind, used, name = found
         if piece.words or piece.mark is not Mark.BARE:
             yield piece
-        piece = Piece(mark, kind, aside=aside, opens_segment=at == 0)
+        piece = Piece(mark, kind, aside=aside, era=era)
         if name:
             piece.words.append(Word(" ".join(word.raw for word in words[at : at + used]), name))
         at += used
@@ -281,7 +277,7 @@ def _marker(words: list[Word], at: int, *, opens: bool, lexicon: Lexicon) -> _Fo
     if opens and following is not None:
         if word.fold in _AT_START:
             return (*_AT_START[word.fold], 1, "")
-        if word.fold in _PLACES:
+        if word.fold in _PLACES and not _name_ahead(words, at, lexicon.names):
             return (Mark.PLACE, word.fold, 1, "")
     return _glued(words, at, lexicon)
 

@@ -1,6 +1,6 @@
 """Names of places as people write them: exact whatever the spaces and marks, or misspelt when only one name can be meant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -9,6 +9,9 @@ from courier.domain.places import Commune, OldCommune
 from courier.domain.text import fold
 
 LONGEST_NAME = 4  # syllables: "Tạ An Khương Đông"
+Era = Literal["", "old", "new"]
+ERAS: Mapping[str, Era] = {"cu": "old", "moi": "new"}
+
 _TWO_ERRORS_FROM = 8  # letters: a shorter name with two errors is another name
 _MARGIN = 2  # errors by which every other name must be farther away
 _FEWEST_LETTERS = 5  # below this nothing is read as a misspelling
@@ -66,17 +69,21 @@ class Lexicon:
         self._masks = {name.key: _letters(name.key) for name in everything}
         self.near = lru_cache(maxsize=4096)(self._near)
 
-    def peel(self, words: Sequence[str]) -> tuple[int, list[tuple[Name, int]]]:
-        """Read known names off the end of folded `words`: where the unread rest ends, and each name with where it begins."""
-        found: list[tuple[Name, int]] = []
+    def peel(self, words: Sequence[str]) -> tuple[int, list[tuple[Name, int, Era]]]:
+        """Read known names off the end of folded `words`.
+
+        Returns where the unread rest ends, and each name with where it begins and whether "cũ" or "mới" stands behind it.
+        """
+        found: list[tuple[Name, int, Era]] = []
         end = len(words)
         while end:
             # "huyện U Minh cũ": the word says which U Minh, it is not part of the name.
-            stop = end - 1 if words[end - 1] in ("cu", "moi") else end
+            era = ERAS.get(words[end - 1], "")
+            stop = end - 1 if era else end
             for start in range(max(0, stop - LONGEST_NAME), stop):
                 name = self.names.get("".join(words[start:stop]))
                 if name is not None:
-                    found.append((name, start))
+                    found.append((name, start, era))
                     end = start
                     break
             else:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from courier.domain.address import Mark, Piece, Word, split
-from courier.domain.placenames import Lexicon, Name
+from courier.domain.placenames import ERAS, Era, Lexicon, Name
 
+_TELEPHONE = frozenset({"sdt", "dt", "tel", "dienthoai", "lh"})
 _FULL_TAIL = 4  # syllables of hamlet and commune together from which the border between them is clear
 _HAMLET_WORDS = {
     "ap": "Ấp",
@@ -20,13 +21,14 @@ _HAMLET_WORDS = {
 
 @dataclass(slots=True)
 class Mention:
-    """A known name and where it stands. `weak`: the words around it may belong to it; `kind` is "" without a marker."""
+    """A known name and where it stands. `weak`: the words around it may belong to it; `kind` is "" without a marker; `era`: said to be the old or the new one."""
 
     name: Name
     at: int
     kind: str = ""
     weak: bool = False
     aside: bool = False
+    era: Era = ""
     errors: int = 0
 
 
@@ -49,7 +51,7 @@ class Reading:
     """What an address says, level by level, before anybody asks whether it makes sense.
 
     `either` is a name that may be the old district or the commune; `foreign` another province; `strange_district` one that is
-    not ours; `loose` the places of words that nothing explains.
+    not ours; `loose` where words stand that nothing explains, `places` where streets, markets and bridges stand.
     """
 
     communes: list[Mention] = field(default_factory=list)
@@ -57,12 +59,14 @@ class Reading:
     spare: list[Mention] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     loose: list[int] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
     either: Mention | None = None
     district: str | None = None
     district_at: int = -1
     strange_district: str | None = None
     province: str | None = None
     province_at: int = -1
+    province_marked: bool = False
     foreign: str | None = None
     hamlet: str | None = None
     hamlet_at: int = -1
@@ -93,12 +97,15 @@ def read(raw: str, lexicon: Lexicon, districts: frozenset[str]) -> Reading:
 
 def _peel(piece: Piece, at: int, lexicon: Lexicon) -> tuple[int, list[Mention]]:
     end, found = lexicon.peel([word.fold for word in piece.words])
-    return end, [Mention(name, at + 1 + start, aside=piece.aside) for name, start in found]
+    return end, [Mention(name, at + 1 + start, aside=piece.aside, era=era or piece.era) for name, start, era in found]
 
 
 def _read_commune(piece: Piece, at: int, reading: Reading, lexicon: Lexicon) -> None:
     if not piece.words:
         return
+    leading = ERAS.get(piece.words[0].fold, "")
+    if leading and len(piece.words) > 1:  # "xã cũ Khánh Lâm"
+        piece = Piece(piece.mark, piece.kind, piece.words[1:], aside=piece.aside, era=leading)
     end, names = _peel(piece, at, lexicon)
     if end == 0 and names[0].name.is_commune:
         names[0].kind = piece.kind
@@ -148,7 +155,7 @@ def _read_province(piece: Piece, at: int, reading: Reading, lexicon: Lexicon) ->
     if name is None or name.province in (None, "foreign"):
         reading.foreign = piece.raw
     else:
-        reading.province, reading.province_at = name.province, at
+        reading.province, reading.province_at, reading.province_marked = name.province, at, True
     reading.bare.extend(names[1:] if end == 0 else names)
 
 
@@ -164,7 +171,7 @@ def _read_hamlet(piece: Piece, at: int, reading: Reading, lexicon: Lexicon) -> N
         cut = end
         if names:
             names[0].weak = not (piece.words[end - 1].fold[0].isdigit() or _border_is_clear(end, names))
-            cut = len(piece.words) if names[0].weak else end
+            cut = (names[1].at - at - 1 if len(names) > 1 else len(piece.words)) if names[0].weak else end
     if reading.hamlet is None or reading.hamlet.startswith("Tổ"):
         reading.hamlet = f"{_HAMLET_WORDS[piece.kind]} {' '.join(word.raw for word in piece.words[:cut])}"
         reading.hamlet_at = at
@@ -182,10 +189,19 @@ def _read_place(piece: Piece, at: int, reading: Reading, lexicon: Lexicon) -> No
         names = names[1:]
     elif names:
         names[0].weak = True
+    reading.places.append(at)
     reading.bare.extend(names)
 
 
 def _read_bare(piece: Piece, at: int, reading: Reading, lexicon: Lexicon) -> None:
+    words = [word.fold for word in piece.words]
+    if words and words[0] in _TELEPHONE:
+        return
+    if len(words) == 1 and words[0] in ERAS:  # "xã Khánh Lâm (cũ)"
+        said = max((*reading.communes, *reading.bare), key=lambda mention: mention.at, default=None)
+        if said is not None:
+            said.era = ERAS[words[0]]
+        return
     end, names = _peel(piece, at, lexicon)
     numbered = bool(piece.words) and piece.words[0].fold[0].isdigit()
     if end and names:

@@ -57,6 +57,7 @@ DECIDED = [
     ("Ấp Tân Hòa, xã Đầm Dơi, huyện Đầm Dơi, Cà Mau", "32152", "mixed"),
     ("Ấp 5, xã Khánh Thuận (nay là xã U Minh), Cà Mau", "32047", "new"),
     ("Ấp 5, xã Nguyễn Phích (xã Khánh Thuận cũ), Cà Mau", "32044", "new"),
+    ("Ấp 4, xã Khánh Lâm (mới), huyện U Minh", "32062", "mixed"),
     ("Ấp 7, xã Tân Duyệt, huyện Đầm Dơi nay là xã Đầm Dơi", "32152", "mixed"),
     # abbreviated, glued, without marks or commas
     ("Ấp11,X.KhánhAn,H.UMinh,CàMau", "32059", "old"),
@@ -68,6 +69,8 @@ DECIDED = [
     ("ấp 5 x. Khánh Tiến h. U.Minh", "32047", "old"),
     ("A.7, xã Trần Thới, H.Cái Nước", "32128", "old"),
     ("khóm 3 thị trấn cái nước huyện cái nước", "32128", "old"),
+    ("Khóm 2, xã Sông Đốc, Cà Mau", "32098", "new"),
+    ("Ấp 3, xã Tân Tiến, Cà Mau - SĐT 0599 000 012", "32188", "new"),
     # upside down
     ("Tỉnh Cà Mau, huyện Đầm Dơi, xã Tân Thuận, ấp Lung Ranh", "32167", "old"),
     ("H.Cái Nước, X.Tân Hưng, ấp 3", "32137", "old"),
@@ -99,23 +102,29 @@ ASKED = [
     ("Ấp Tân Hưng, xã Đông Hưng, huyện Cái Nước", "split_commune", {"32137", "32128"}),
     ("Ấp 2, xã Hòa Mỹ, Cà Mau", "split_commune", {"32140", "32214", "32137"}),
     ("Ấp 5, xã Khánh Thuận, U Minh, Cà Mau", "split_commune", {"32044", "32047"}),
+    ("xã Khánh Lâm cũ, tỉnh Cà Mau", "split_commune", {"32062", "32047"}),
+    ("xã Nguyễn Phích (cũ), tỉnh Cà Mau", "split_commune", {"32044", "32059", "32062"}),
     # a split commune and a commune of today with one name
     ("Ấp 6, Khánh Lâm, Cà Mau", "old_or_new", {"32062", "32047"}),
+    ("ấp 5, xã Khánh Lâm, Cà Mau", "old_or_new", {"32062", "32047"}),
     ("ấp 5, xã Nguyễn Phích", "old_or_new", {"32044", "32059", "32062"}),
     ("ấp 5 Nguyễn Phích", "too_little", {"32044", "32059", "32062"}),
     # district or commune
-    ("Ấp 4, U Minh, Cà Mau", "district_or_commune", {"32044", "32047"}),
-    ("Cái Nước, Cà Mau", "district_or_commune", {"32128"}),
-    ("Ấp 4, Đầm Dơi", "district_or_commune", {"32152"}),
+    ("Ấp 4, U Minh, Cà Mau", "district_or_commune", {"32044", "32047", "32059", "32062"}),
+    ("Cái Nước, Cà Mau", "district_or_commune", {"32128", "32134", "32137", "32140", "32214"}),
+    ("Ấp 4, Đầm Dơi", "district_or_commune", {"32152", "32155", "32161", "32167", "32182", "32185", "32188"}),
     ("Ấp 4, xã U Minh, huyện U Minh, Cà Mau", "town_or_commune", {"32044", "32047"}),
     ("Ấp 4, huyện U Minh, Cà Mau", "missing_commune", {"32044", "32047", "32059", "32062"}),
     # contradictions
     ("Ấp 4, xã Tân Duyệt, huyện Cái Nước, Cà Mau", "wrong_district", {"32152"}),
-    ("Tân Tiến, Tân Thuận, Đầm Dơi, Cà Mau", "two_communes", {"32167"}),
-    ("xã Khánh An, xã Tân Thuận, Cà Mau", "two_communes", {"32059"}),
+    ("Tân Tiến, Tân Thuận, Đầm Dơi, Cà Mau", "two_communes", {"32167", "32188"}),
+    ("xã Khánh An - Khánh Lâm, huyện U Minh", "two_communes", {"32059", "32062", "32047"}),
+    ("xã Tân Duyệt, huyện Đầm Dơi, tỉnh Bạc Liêu", "other_province", {"32152"}),
+    ("xã Khánh An, xã Tân Thuận, Cà Mau", "two_communes", {"32059", "32167"}),
     # not enough
     ("Ấp Tân Hưng, huyện Cái Nước, Cà Mau", "missing_commune", None),
     ("12 Nguyễn Phích, Cà Mau", "too_little", None),
+    ("xã Tân Hưng", "too_little", {"32137"}),
     ("Chợ Khánh An, Cà Mau", "unknown_commune", set()),
     # not ours
     ("Ấp 1, xã Tân Hưng Tây, huyện Phú Tân, Cà Mau", "other_district", set()),
@@ -125,6 +134,8 @@ ASKED = [
     ("xã Tân Hưng, huyện Tân Hưng, tỉnh Long An", "other_province", None),
     ("xã Tân Tiến, huyện Chương Mỹ, Hà Nội", "other_province", None),
     ("xã Tân Thuận, Hàm Thuận Nam", "unexplained", None),
+    ("xã Thạnh Phú, Bến Tre", "other_province", None),
+    ("Ấp 1, xã Tân Hưng, Cầu Ngang", "unexplained", None),
     ("xã Khánh An, huyện An Phú", "other_district", None),
     ("xã Vĩnh Lợi, Bạc Liêu", "other_district", {"31900"}),
     # close to two names
