@@ -33,7 +33,7 @@ class Word:
 
 @dataclass(slots=True)
 class Piece:
-    """Words behind one marker. `kind` refines the mark (xa, thi_tran, ap, khom ...); `aside` is said in passing; `era`: after "nay là", "trước đây"."""
+    """Words behind one marker. `kind` refines the mark (xa, ap, khom ...); `aside`: said in passing; `era`: after "nay là"."""
 
     mark: Mark
     kind: str

@@ -21,7 +21,7 @@ _HAMLET_WORDS = {
 
 @dataclass(slots=True)
 class Mention:
-    """A known name and where it stands. `weak`: the words around it may belong to it; `kind` is "" without a marker; `era`: said to be the old or the new one."""
+    """A known name and where it stands. `weak`: the words around it may belong to it; `era`: "cũ" or "mới" stands behind it."""
 
     name: Name
     at: int
