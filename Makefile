@@ -73,7 +73,7 @@ vendor: $(VENV)/.run
 	if [ $$status = 3 ]; then \
 	  echo "Installing Node.js from its wheel"; \
 	  sed '1,/^# ==== node/d; /^# ==== tests/,$$d' requirements.lock > $(VENV)/node.lock; \
-	  status=0; { $(PIP) --require-hashes -r $(VENV)/node.lock && $(PY) api/web/vendor.py; } || status=$$?; \
+	  status=0; { $(PIP) --retries 1 --require-hashes -r $(VENV)/node.lock && $(PY) api/web/vendor.py; } || status=$$?; \
 	fi; \
 	if [ $$status != 0 ]; then \
 	  echo "!!! The map and the API page are off: their browser files could not be fetched. Everything else works." >&2; \
