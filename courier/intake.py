@@ -135,7 +135,11 @@ def _take_in(
     router = _Router(desk.gazetteer, offices, own, day)
     placed = router.place([reading.entry for reading in readings if reading.entry])
     batch = books.Batch(
-        office_id=own.id if own else None, filename=name[:200], sha256=sha256(content).hexdigest(), at=at
+        # A counter's list stays the counter's, although its items go out from the office.
+        office_id=caller.office_id or office_id,
+        filename=name[:200],
+        sha256=sha256(content).hexdigest(),
+        at=at,
     )
     with desk.database.write() as session:
         books.take_turns(session)
