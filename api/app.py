@@ -12,7 +12,22 @@ from flask.json.provider import JSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, ValidationError
 
-from api import auth, health, logs, openapi, sessions, staff
+from api import (
+    auth,
+    cash,
+    health,
+    imports,
+    incidents,
+    items,
+    logs,
+    openapi,
+    optimize,
+    plans,
+    postman,
+    public,
+    sessions,
+    staff,
+)
 from api.conventions import Blueprint
 from api.problems import Problem, handle_problems
 from courier.desk import Desk
@@ -36,7 +51,20 @@ _HEADERS = {
 
 def blueprints() -> list[Blueprint]:
     """Every blueprint of the API."""
-    return [health.blueprint, sessions.blueprint, staff.blueprint]
+    modules = (
+        health,
+        sessions,
+        staff,
+        imports,
+        items,
+        plans,
+        postman,
+        public,
+        cash,
+        incidents,
+        optimize,
+    )
+    return [module.blueprint for module in modules]
 
 
 class Application(Flask):

@@ -1,5 +1,6 @@
 """The published document: flask-smorest's, corrected where it says something else than the server does; and its page."""
 
+from http import HTTPStatus
 from typing import Any
 
 import flask_smorest
@@ -115,8 +116,10 @@ def corrected(document: dict[str, Any], app: Flask) -> dict[str, Any]:
 
 
 def _correct_operation(operation: dict[str, Any], view: Any) -> None:
-    answers = operation.setdefault("responses", {})
+    answers = operation["responses"] = {str(status): answer for status, answer in operation.get("responses", {}).items()}
     for status, answer in list(answers.items()):
+        if "$ref" not in answer and status.isdecimal():
+            answer.setdefault("description", HTTPStatus(int(status)).phrase)
         if isinstance(answer, dict) and (_is_problem(answer) or ("$ref" in answer and status != "200")):
             answers[status] = {"$ref": "#/components/responses/Problem"}
     wanted = {"400", "404", "429", "500"}
