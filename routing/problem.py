@@ -54,7 +54,7 @@ class NotSupported(InvalidProblem):
 
 def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - one line of a terminal
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 class Lock(StrEnum):
@@ -210,6 +210,11 @@ class Matrix:
             if values is not None and values.shape != self.seconds.shape:
                 sentence = f"expected the shape of seconds, {self.seconds.shape}"
                 raise InvalidProblem("matrix_shape", name, values.shape, sentence)
+            # Whichever table says "no way", there is none: readers need to look at the seconds only.
+            if values is not None and (blocked := (values == UNREACHABLE) & (self.seconds != UNREACHABLE)).any():
+                seconds = np.where(blocked, np.int32(UNREACHABLE), self.seconds)
+                seconds.flags.writeable = False
+                object.__setattr__(self, "seconds", seconds)
 
     @property
     def size(self) -> int:
@@ -222,7 +227,7 @@ def _whole_square(name: str, values: object) -> NDArray[np.int32]:
         array = np.asarray(values)
     except ValueError as error:
         raise InvalidProblem("matrix_shape", name, type(values).__name__, "rows differ in length") from error
-    if array.ndim != 2 or array.shape[0] != array.shape[1] or array.shape[0] == 0:  # noqa: PLR2004
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or array.shape[0] == 0:
         raise InvalidProblem("matrix_shape", name, array.shape, "expected a square table with at least one row")
     if array.dtype.kind == "f":
         strange = ~np.isfinite(array) | (array != np.floor(array))
@@ -268,6 +273,7 @@ class TaskKind(StrEnum):
 class Task:
     """A visit, whichever of job, pick-up or delivery it serves; `Problem.tasks` numbers them densely from 0.
 
+    `time_windows` are the ones in force: narrowed by a keep_time lock, none for what has already happened.
     `index` is the place in `Problem.jobs` or `Problem.shipments`; `partner` the task number of the shipment's other
     end. `delivery` and `pickup` are padded to all dimensions.
     """
@@ -293,6 +299,16 @@ class Task:
     locked_rank: int | None = None
     locked_time: int | None = None
     lock_tolerance: int = 0
+
+    @property
+    def happened_at(self) -> int | None:
+        """When a frozen task began, None for everything that is still to come or has no time."""
+        return self.locked_time if self.lock is Lock.FROZEN else None
+
+    @property
+    def rank(self) -> int | None:
+        """The place in its vehicle's kept order, None when it may move."""
+        return self.locked_rank if self.lock in (Lock.KEEP_ORDER, Lock.KEEP_TIME, Lock.FROZEN) else None
 
 
 Visits: TypeAlias = tuple[tuple[int, ...], ...]
@@ -371,6 +387,17 @@ def travel_seconds(matrix: Matrix, speed_factor: float) -> NDArray[np.int64]:
     return np.where(seconds == UNREACHABLE, UNREACHABLE, scaled)
 
 
+def kept_windows(job: Job) -> tuple[Window, ...]:
+    """The windows in force for a job with its lock; empty when a keep_time lock leaves none."""
+    if job.lock is Lock.FROZEN and job.locked_time is not None:
+        return ()
+    if job.lock is not Lock.KEEP_TIME or job.locked_time is None:
+        return job.time_windows
+    first, last = max(0, job.locked_time - job.lock_tolerance), job.locked_time + job.lock_tolerance
+    overlaps = [(max(first, opens), min(last, closes)) for opens, closes in job.time_windows or ((first, last),)]
+    return tuple((opens, closes) for opens, closes in overlaps if opens <= closes)
+
+
 def _padded(amounts: Sequence[int], dimensions: int) -> tuple[int, ...]:
     return tuple(amounts) + (0,) * (dimensions - len(amounts))
 
@@ -381,7 +408,7 @@ def _tasks(problem: Problem) -> list[Task]:
     tasks = [
         Task(
             kind=TaskKind.JOB, index=index, id=job.id, location_index=job.location_index, description=job.description,
-            setup=job.setup, service=job.service, time_windows=job.time_windows,
+            setup=job.setup, service=job.service, time_windows=kept_windows(job),
             delivery=_padded(job.delivery, dimensions), pickup=_padded(job.pickup, dimensions), skills=job.skills,
             priority=job.priority, allowed_vehicles=job.allowed_vehicles, preferred_vehicles=job.preferred_vehicles,
             preference_cost=job.preference_cost, lock=job.lock, locked_vehicle=job.locked_vehicle,

@@ -15,6 +15,7 @@ from routing.problem import (
     MAX_PRIORITY,
     MAX_RATE,
     MAX_SPEED_FACTOR,
+    UNREACHABLE,
     InvalidProblem,
     Job,
     Lock,
@@ -24,6 +25,7 @@ from routing.problem import (
     ShipmentStop,
     Vehicle,
     Window,
+    kept_windows,
 )
 
 
@@ -78,12 +80,13 @@ def _text(path: str, value: object) -> None:
         raise InvalidProblem("type", path, value, "expected a text")
 
 
-def _window(path: str, window: Window) -> None:
-    if not isinstance(window, tuple) or len(window) != 2:  # noqa: PLR2004 - opens and closes
+def _window(path: str, window: object) -> None:
+    if not isinstance(window, tuple) or len(window) != 2:
         raise InvalidProblem("time_window", path, window, "expected a pair (opens, closes)")
-    _whole(f"{path}[0]", window[0], 0, MAX_INSTANT)
-    _whole(f"{path}[1]", window[1], 0, MAX_INSTANT)
-    if window[0] > window[1]:
+    opens, closes = window
+    _whole(f"{path}[0]", opens, 0, MAX_INSTANT)
+    _whole(f"{path}[1]", closes, 0, MAX_INSTANT)
+    if opens > closes:
         raise InvalidProblem("time_window", path, window, "it closes before it opens")
 
 
@@ -110,9 +113,8 @@ def _skills(path: str, skills: Iterable[int]) -> None:
 
 
 def _index(path: str, index: object, size: int) -> None:
-    if type(index) is not int:
-        raise InvalidProblem("type", path, index, "expected a whole number")
-    if not 0 <= index < size:
+    _identifier(path, index)
+    if not isinstance(index, int) or not 0 <= index < size:
         raise InvalidProblem("location_index", path, index, f"the matrices know locations 0 to {size - 1}")
 
 
@@ -216,51 +218,65 @@ def _unique(path: str, name: str, identifiers: Sequence[int]) -> None:
 
 
 def _locks(problem: Problem) -> None:
-    known = {v.id for v in problem.vehicles}
-    ranks: set[tuple[int | None, int]] = set()
-    frozen: dict[int, list[tuple[int, int | None, str, int]]] = {}
+    ranks: set[tuple[int, int]] = set()
+    frozen: dict[int, list[tuple[int, int]]] = {}
+    places = {vehicle.id: index for index, vehicle in enumerate(problem.vehicles)}
     for index, job in enumerate(problem.jobs):
-        path = f"jobs[{index}]"
         if job.lock is Lock.FREE:
             continue
-        if job.locked_vehicle not in known:
+        path = f"jobs[{index}]"
+        if job.locked_vehicle is None or job.locked_vehicle not in places:
             raise InvalidProblem("lock", f"{path}.locked_vehicle", job.locked_vehicle, "there is no such vehicle")
-        if job.lock in (Lock.KEEP_ORDER, Lock.FROZEN) and job.locked_rank is None:
-            raise InvalidProblem("lock", f"{path}.locked_rank", None, f"a {job.lock} job needs its rank")
-        if job.lock is Lock.KEEP_TIME and job.locked_time is None:
-            raise InvalidProblem("lock", f"{path}.locked_time", None, "a keep_time job needs its time")
-        _whole(f"{path}.lock_tolerance", job.lock_tolerance, 0, MAX_DURATION)
-        if job.locked_time is not None:
-            _whole(f"{path}.locked_time", job.locked_time, 0, MAX_INSTANT)
-        if job.locked_rank is not None and job.lock is not Lock.KEEP_POSTMAN:
-            _whole(f"{path}.locked_rank", job.locked_rank, 0, MAX_INSTANT)
+        _lock_members(path, job)
+        if job.locked_rank is not None:
             if (job.locked_vehicle, job.locked_rank) in ranks:
                 raise InvalidProblem("lock", f"{path}.locked_rank", job.locked_rank, "this rank is given twice")
             ranks.add((job.locked_vehicle, job.locked_rank))
-        if job.lock is Lock.FROZEN and job.locked_vehicle is not None and job.locked_rank is not None:
-            frozen.setdefault(job.locked_vehicle, []).append((job.locked_rank, job.locked_time, path, index))
-    for prefix in frozen.values():
-        _frozen_prefix(problem, sorted(prefix))
+            if job.lock is Lock.FROZEN:
+                frozen.setdefault(places[job.locked_vehicle], []).append((job.locked_rank, index))
+    for vehicle_index, prefix in frozen.items():
+        _frozen_prefix(problem, problem.vehicles[vehicle_index], [index for _, index in sorted(prefix)])
 
 
-def _frozen_prefix(problem: Problem, prefix: list[tuple[int, int | None, str, int]]) -> None:
-    """What has happened comes first, and what happened later has the later time."""
-    earlier: int | None = None
-    untimed = False
-    for _, time, path, index in prefix:
-        job = problem.jobs[index]
-        vehicle = problem.vehicles[problem.vehicle_index(job.locked_vehicle or 0)]
-        if not _allows(vehicle, job):
+def _lock_members(path: str, job: Job) -> None:
+    if job.lock in (Lock.KEEP_ORDER, Lock.FROZEN) and job.locked_rank is None:
+        raise InvalidProblem("lock", f"{path}.locked_rank", None, f"a {job.lock} job needs its rank")
+    if job.lock is Lock.KEEP_TIME and job.locked_time is None:
+        raise InvalidProblem("lock", f"{path}.locked_time", None, "a keep_time job needs its time")
+    _whole(f"{path}.lock_tolerance", job.lock_tolerance, 0, MAX_DURATION)
+    if job.locked_rank is not None:
+        _whole(f"{path}.locked_rank", job.locked_rank, 0, MAX_INSTANT)
+    if job.locked_time is not None:
+        _whole(f"{path}.locked_time", job.locked_time, 0, MAX_INSTANT)
+        if job.lock is Lock.KEEP_TIME and not kept_windows(job):
+            sentence = f"no time window is within {job.lock_tolerance} seconds of it"
+            raise InvalidProblem("lock", f"{path}.locked_time", job.locked_time, sentence)
+
+
+def _frozen_prefix(problem: Problem, vehicle: Vehicle, prefix: list[int]) -> None:
+    """What has happened comes first, on a way that exists, and what happened later has the later time."""
+    seconds = problem.matrices[vehicle.profile].seconds
+    earlier = 0
+    place = vehicle.start
+    timed = True
+    for index in prefix:
+        job, path = problem.jobs[index], f"jobs[{index}]"
+        if not job.skills <= vehicle.skills or (
+            job.allowed_vehicles is not None and vehicle.id not in job.allowed_vehicles
+        ):
             raise InvalidProblem("lock", f"{path}.locked_vehicle", vehicle.id, "this vehicle may not serve the job")
-        if time is None:
-            untimed = True
-            continue
-        if untimed:
-            raise InvalidProblem("lock", f"{path}.locked_time", time, "a job before it has no time")
-        if earlier is not None and time < earlier:
-            raise InvalidProblem("lock", f"{path}.locked_time", time, f"the job before it began at {earlier}")
-        earlier = time
-
-
-def _allows(vehicle: Vehicle, job: Job) -> bool:
-    return job.skills <= vehicle.skills and (job.allowed_vehicles is None or vehicle.id in job.allowed_vehicles)
+        if place is not None and seconds[place, job.location_index] == UNREACHABLE:
+            raise InvalidProblem(
+                "lock", f"{path}.location_index", job.location_index, f"no way leads there from {place}"
+            )
+        place = job.location_index
+        if job.locked_time is None:
+            timed = False
+        elif not timed:
+            raise InvalidProblem("lock", f"{path}.locked_time", job.locked_time, "a frozen job before it has no time")
+        elif job.locked_time < earlier:
+            raise InvalidProblem(
+                "lock", f"{path}.locked_time", job.locked_time, f"the job before it began at {earlier}"
+            )
+        else:
+            earlier = job.locked_time

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from routing.engines.ortools import OrTools
 from routing.problem import Problem, Visits
 
 
@@ -25,3 +26,7 @@ class Engine(Protocol):
         What the routes do not contain is left out. The engine may overrun: its caller ends the process.
         """
         ...
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {OrTools.name: OrTools}
+"""What `solve(engine=...)` can be asked for."""

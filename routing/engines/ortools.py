@@ -1,0 +1,32 @@
+"""OR-Tools Routing as an engine; the library itself is loaded only where it searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from routing.problem import Problem, Visits
+
+
+class OrTools:
+    """The complete engine: windows, breaks, locks and every limit; see `routing.engines.Engine`."""
+
+    name = "ortools"
+
+    def supports(self, problem: Problem) -> list[str]:
+        """Reasons why not: only breaks that depend on the load cannot be said to OR-Tools."""
+        return [
+            f"break {rest.id} of vehicle {vehicle.id} depends on the load (max_load)"
+            for vehicle in problem.vehicles
+            for rest in vehicle.breaks
+            if rest.max_load is not None and any(m < c for m, c in zip(rest.max_load, vehicle.capacity, strict=True))
+        ]
+
+    def solve(
+        self, problem: Problem, *, seconds: float, seed: int, start: Visits | None, on_best: Callable[[Visits], None]
+    ) -> None:
+        """Search with OR-Tools; see `routing.engines.Engine.solve`."""
+        from routing.engines.ortools_model import Model  # noqa: PLC0415 - costs 0.2 s and belongs to the child
+
+        model = Model(problem, seed=seed)
+        if model.tasks:
+            model.search(seconds, start, on_best)
