@@ -18,7 +18,7 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --pytho
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1	\2/p' Makefile | expand -t 20
 
-run: install vendor ## set up what is missing and serve the demo day at http://127.0.0.1:8000 (PORT overrides)
+run: install ## set up what is missing and serve the demo day at http://127.0.0.1:8000 (PORT overrides)
 	@exec $(VENV)/bin/courier serve --demo
 
 test: install-dev vendor system lint ## lint, types, layers and all tests but the slow ones
@@ -33,7 +33,8 @@ lint: install-dev ## ruff, mypy and the layers
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports --no-logo
 
-install: $(VENV)/.run
+install: $(VENV)/.run vendor ## set up the program alone; .venv/bin/courier is its command
+
 install-dev: $(VENV)/.dev
 
 # The first Python that is new enough and can make an environment; PYTHON names one.
@@ -109,8 +110,8 @@ lock: install-dev ## choose the newest versions anew and pin them with hashes
 screenshots: install-dev vendor system ## one picture per role, for README
 	@$(PY) -m pytest tests/browser -m screenshots
 
-bench: install-dev ## CPU per request of the daily list against a bare Flask route
-	@$(PY) -m tests.bench
+bench: install-dev ## CPU per request of the daily list beside a bare Flask route; BENCH="--requests 500" passes options
+	@$(PY) -m tests.bench.bench_daily_list $(BENCH)
 
 clean: ## remove environment, caches and fetched files; the office's data in var/ stays
 	@rm -rf $(VENV) api/web/static/vendor build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
