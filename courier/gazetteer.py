@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
@@ -229,7 +230,8 @@ class Gazetteer:
             question = question if any(letter.isalpha() for letter in raw) else "empty"
             return self._ask(reading, question or "unknown_commune", self._of_district(reading, on), "unknown")
         verdict = self._judge(mention, reading, on)
-        question = question or next(self._doubts(mention, reading), None) or verdict.question
+        doubts = chain(self._contradictions(mention, reading), self._gaps(mention, reading))
+        question = question or next(doubts, None) or verdict.question
         options = _one_per_code(verdict.options)
         known = self._known_hamlet(options, reading)
         if known is not None and question in (None, "split_commune") and not reading.foreign:
@@ -288,39 +290,43 @@ class Gazetteer:
             return first, None
         return first, "two_communes"
 
-    def _doubts(self, mention: Mention, reading: Reading) -> Iterator[str]:
-        """What in the rest of the address speaks against reading it as written, the weightiest first."""
-        unmarked = not mention.kind
+    def _contradictions(self, mention: Mention, reading: Reading) -> Iterator[str]:
+        """What in the rest of the address speaks against this commune, the weightiest first."""
         if reading.foreign is not None:
             yield "other_province"
         if reading.strange_district is not None:
             yield "other_district"
         if reading.province == "neighbour" and reading.district is not None:
             yield "other_province"
-        if mention.weak:
-            yield "too_little"
-        for spare in reading.spare:
+        for spare in (spare for spare in reading.spare if not spare.weak):
             if spare.name.district in self._districts and reading.district not in (None, spare.name.district):
                 yield "wrong_district"
-            elif spare.name.is_commune and not spare.weak and spare.name is not mention.name:
+            elif spare.name.is_commune and spare.name is not mention.name:
                 # In front of a marked commune a name is the hamlet's; behind it, it is a second commune.
                 behind = (spare.at > mention.at) != reading.upside_down and not spare.name.district
-                if unmarked or behind:
+                if behind or not mention.kind:
                     yield "two_communes"
         if any(unread.kind for unread in reading.unread):
             yield "two_communes"
-        if reading.district is None and not reading.upside_down:
-            loose = [unread.at for unread in reading.unread] + reading.loose
-            # "Chợ Mới" or "Cầu Kè" may be a market, a bridge or a district of another province.
-            loose += reading.places if reading.province is None else []
-            if any(at > mention.at for at in loose):
-                yield "unexplained"
-        if reading.district is None:
-            # A name alone may as well be the hamlet's.
-            if unmarked and (reading.province is None or reading.hamlet is None):
-                yield "too_little"
-            if reading.province is None and mention.at <= 1:
-                yield "too_little"
+
+    def _gaps(self, mention: Mention, reading: Reading) -> Iterator[str]:
+        """What is missing before this commune may be taken as written."""
+        if mention.weak:
+            yield "too_little"
+        if reading.district is not None:
+            return
+        loose = [unread.at for unread in reading.unread] + reading.loose
+        # "Chợ Mới" or "Cầu Kè" may be a market, a bridge or a district of another province.
+        loose += reading.places if reading.province is None else []
+        # Between commune and province stands what may be a district; in front of both a house, behind both a remark.
+        first, last = sorted((mention.at, reading.province_at))
+        if any(first < at < last if reading.province else at > mention.at for at in loose):
+            yield "unexplained"
+        # A name alone may as well be the hamlet's.
+        if not mention.kind and (reading.province is None or reading.hamlet is None):
+            yield "too_little"
+        if reading.province is None and mention.at <= 1:
+            yield "too_little"
 
     def _judge(self, mention: Mention, reading: Reading, on: date) -> _Verdict:
         """Which communes the name leads to, given the district and province beside it."""

@@ -132,7 +132,6 @@ _AT_START: dict[str, tuple[Mark, str]] = {
     "to": (Mark.HAMLET, "to"),
     "thon": (Mark.HAMLET, "thon"),
     "xom": (Mark.HAMLET, "xom"),
-    "quan": (Mark.DISTRICT, "quan"),
 }
 _MARK_OF = {
     "xa": Mark.COMMUNE,
@@ -275,6 +274,8 @@ def _marker(words: list[Word], at: int, *, opens: bool, lexicon: Lexicon) -> _Fo
         if found is not None:
             return found
     if opens and following is not None:
+        if word.raw.lower() == "quận" or (word.fold == "quan" and following.fold[0].isdigit()):
+            return (Mark.DISTRICT, "quan", 1, "")
         if word.fold in _AT_START:
             return (*_AT_START[word.fold], 1, "")
         if word.fold in _PLACES and not _name_ahead(words, at, lexicon.names):

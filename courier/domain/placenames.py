@@ -14,7 +14,7 @@ ERAS: Mapping[str, Era] = {"cu": "old", "moi": "new"}
 
 _TWO_ERRORS_FROM = 8  # letters: a shorter name with two errors is another name
 _MARGIN = 2  # errors by which every other name must be farther away
-_FEWEST_LETTERS = 5  # below this nothing is read as a misspelling
+_FEWEST_LETTERS = 4  # below this nothing is read as a misspelling
 _MARKERS = {
     "xa": ("x", "xa"),
     "phuong": ("p", "phuong"),
@@ -65,7 +65,7 @@ class Lexicon:
         everything = list({id(name): name for name in self.names.values()}.values())
         self.communes = tuple(name for name in everything if name.is_commune)
         self.districts = tuple(name for name in everything if name.district)
-        self.home = tuple(name for name in everything if name.province in ("home", "neighbour"))
+        self.all_provinces = tuple(name for name in everything if name.province)
         self._masks = {name.key: _letters(name.key) for name in everything}
         self.near = lru_cache(maxsize=4096)(self._near)
 

@@ -150,7 +150,9 @@ def _read_province(piece: Piece, at: int, reading: Reading, lexicon: Lexicon) ->
     end, names = _peel(piece, at, lexicon)
     name = names[0].name if end == 0 else None
     if name is None:
-        near = lexicon.near("".join(word.fold for word in piece.words[: end or len(piece.words)]), end, lexicon.home)
+        near = lexicon.near(
+            "".join(word.fold for word in piece.words[: end or len(piece.words)]), end, lexicon.all_provinces
+        )
         name = near.name if near and near.sure else None
     if name is None or name.province in (None, "foreign"):
         reading.foreign = piece.raw
@@ -286,11 +288,13 @@ def _read_slips(reading: Reading, lexicon: Lexicon) -> None:
         if small and unread.at < min(small) and not reading.upside_down:
             continue  # a house, a street, a landmark in front
         key = "".join(word.fold for word in unread.words)
-        for level, among in (("province", lexicon.home), ("district", lexicon.districts)):
+        for level, among in (("province", lexicon.all_provinces), ("district", lexicon.districts)):
             near = lexicon.near(key, len(unread.words), among) if getattr(reading, level) is None else None
             if near is None or not near.sure:
                 continue
-            if level == "province":
+            if near.name.province == "foreign" and level == "province":
+                reading.foreign = near.name.text
+            elif level == "province":
                 reading.province, reading.province_at = near.name.province, unread.at
             else:
                 _set_district(reading, near.name.district, unread.at, written=unread.raw)

@@ -134,6 +134,8 @@ ASKED = [
     ("xã Tân Hưng, huyện Tân Hưng, tỉnh Long An", "other_province", None),
     ("xã Tân Tiến, huyện Chương Mỹ, Hà Nội", "other_province", None),
     ("xã Tân Thuận, Hàm Thuận Nam", "unexplained", None),
+    ("Tỉnh Cà Mau, huyem U Minh, xã Nguyễn Phích, ấp 5", "unexplained", None),
+    ("ấp 5, xã Nguyễn Phích, huỵn U Minh, tỉnh Cà Mau", "unexplained", None),
     ("xã Thạnh Phú, Bến Tre", "other_province", None),
     ("Ấp 1, xã Tân Hưng, Cầu Ngang", "unexplained", None),
     ("xã Khánh An, huyện An Phú", "other_district", None),
