@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from courier.domain.calendar import ZONE
 from courier.domain.item import EventType
 from courier.domain.money import MOST_DONG, Method
 
@@ -28,7 +29,11 @@ ID_CHECKS: Final = ("match", "mismatch", "none")
 MOST_ITEMS = 200
 MOST_LINES = 200
 LONGEST_TEXT = 500
-_MOST_SEQ = 2**53
+_MOST_SEQ = 2**31 - 1
+_MOST_NUMBER = 2**53  # what JSON's numbers are sure to carry
+_DEEPEST = 32
+# No act is older than the service: a clock that says so lost its time with its battery.
+_FIRST_DAY = datetime(2025, 7, 1, tzinfo=ZONE)
 
 
 class Unreadable(Exception):
@@ -67,7 +72,7 @@ def read_act(body: Mapping[str, Any], *, received_at: datetime) -> Act:
     claimed = _moment(body.get("occurred_at"), "occurred_at")
     occurred, trusted = estimate(claimed, body.get("clock"), received_at=received_at)
     position = body.get("position")
-    if position is not None and not isinstance(position, dict):
+    if position is not None and not (isinstance(position, dict) and _can_be_kept(position)):
         raise Unreadable("position", position)
     seq = body.get("device_seq")
     if not isinstance(seq, int) or isinstance(seq, bool) or not 1 <= seq <= _MOST_SEQ:
@@ -94,6 +99,8 @@ def read_data(kind: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         Unreadable: a field that matters makes no sense.
     """
+    if too_deep(data) or not _can_be_kept(data):
+        raise Unreadable("data", type(data))
     read = dict(data)
     if kind in (EventType.HANDED_OVER, EventType.FETCHED, EventType.PICKED_UP):
         read["collections"] = [_collection(line) for line in _list(data, "collections")]
@@ -115,7 +122,8 @@ def estimate(claimed: datetime, clock: object, *, received_at: datetime) -> tupl
     """The best estimate of the moment of an act, and whether it can be relied on.
 
     The anchor is a server time seen during the same run of the phone; the monotonic clock tells what has passed since. Without
-    it the phone's wall clock must do, and is not trusted. Nothing happens after the server has heard of it.
+    it the phone's wall clock must do, and is not trusted. Nothing happens after the server has heard of it, and what is
+    said to have happened before the service began happened at an unknown moment: it counts from when it was heard of.
     """
     estimated, trusted = claimed, False
     if isinstance(clock, Mapping) and isinstance(clock.get("anchor"), Mapping):
@@ -128,13 +136,55 @@ def estimate(claimed: datetime, clock: object, *, received_at: datetime) -> tupl
             try:
                 anchored = _moment(anchor.get("server_time"), "clock") + timedelta(milliseconds=now_ms - then_ms)
             except (OverflowError, Unreadable):
-                return min(claimed, received_at), False
-            estimated, trusted = anchored, anchored <= received_at + timedelta(minutes=1)
+                anchored = claimed
+            else:
+                trusted = anchored <= received_at + timedelta(minutes=1)
+            estimated = anchored
+    if estimated < _FIRST_DAY:
+        return received_at, False
     return min(estimated, received_at), trusted
 
 
+def too_deep(value: object) -> bool:
+    """True when a JSON value is nested deeper than any event of ours; asked before anything else walks through it."""
+    layer = [value]
+    for _ in range(_DEEPEST):
+        if not layer:
+            return False
+        inner: list[object] = []
+        for part in layer:
+            if isinstance(part, Mapping):
+                inner += part.values()
+            elif isinstance(part, list):
+                inner += part
+        layer = inner
+    return bool(layer)
+
+
+def printable(text: str) -> str:
+    """The text with a question mark for every letter that a database or a log cannot hold."""
+    return "".join(letter if letter.isprintable() and not _half(letter) else "?" for letter in text)
+
+
+def _half(letter: str) -> bool:
+    return 0xD800 <= ord(letter) <= 0xDFFF
+
+
+def _can_be_kept(value: object) -> bool:
+    """True when both databases hold the value and give it back as it is."""
+    if isinstance(value, Mapping):
+        return all(_can_be_kept(key) and _can_be_kept(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return all(map(_can_be_kept, value))
+    if isinstance(value, str):
+        return "\0" not in value and not any(map(_half, value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return abs(value) <= _MOST_NUMBER
+    return True
+
+
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST_SEQ
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MOST_NUMBER
 
 
 def _list(data: Mapping[str, Any], field: str) -> list[Any]:
@@ -145,7 +195,7 @@ def _list(data: Mapping[str, Any], field: str) -> list[Any]:
 
 
 def _text(value: object, field: str) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_TEXT or "\0" in value:
+    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_TEXT:
         raise Unreadable(field, value)
     return value.strip()
 
@@ -169,7 +219,8 @@ def _moment(value: object, field: str) -> datetime:
         moment = datetime.fromisoformat(str(value))
     except ValueError:
         raise Unreadable(field, value) from None
-    if moment.tzinfo is None or not 2000 <= moment.year <= 2200:
+    # A phone that lost its time wakes up in 1970: that is known to be wrong, not impossible to read.
+    if moment.tzinfo is None or not 1969 <= moment.year <= 2200:
         raise Unreadable(field, value)
     return moment
 
@@ -210,7 +261,7 @@ def _receiver(receiver: object) -> dict[str, Any]:
     if not isinstance(receiver, Mapping):
         raise Unreadable("receiver", receiver)
     last4 = receiver.get("id_last4")
-    if last4 is not None and not (isinstance(last4, str) and len(last4) == 4 and last4.isdecimal()):
+    if last4 is not None and not (isinstance(last4, str) and len(last4) == 4 and last4.isascii() and last4.isdecimal()):
         raise Unreadable("id_last4", last4)
     if receiver.get("id_check", "none") not in ID_CHECKS:
         raise Unreadable("id_check", receiver.get("id_check"))
