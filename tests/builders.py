@@ -112,7 +112,7 @@ def the_way_to(state: State, direction: Direction = Direction.RESULT, *, by: UUI
 # --------------------------------------------------------------------------------------------------------- database
 def a_desk(database: Database) -> Desk:
     """A desk for use cases that need the database and the facts only."""
-    return Desk(database=database, settings=None, facts=the_facts(), jobs=None)
+    return Desk(database=database, settings=None, facts=the_facts(), gazetteer=None, jobs=None)
 
 
 @dataclass
