@@ -13,7 +13,7 @@ import holidays
 
 from courier.domain.attempts import AttemptRule, AttemptRules, Reason
 from courier.domain.bylaws import Bylaws
-from courier.domain.calendar import CLOSED, DayOff, Week, WorkingCalendar
+from courier.domain.calendar import CLOSED, FULL, DayOff, Week, WorkingCalendar
 from courier.domain.money import ChargeKind, Dong
 from courier.domain.release import DocumentType, PaperDue, ReleaseRule, Surrender
 
@@ -244,6 +244,8 @@ def _calendar(content: Mapping[str, Any]) -> WorkingCalendar:
     )
     national = holidays.country_holidays("VN", years=_HOLIDAY_YEARS, language="vi")
     days = {day: DayOff(working=False, delivery=CLOSED, name=name) for day, name in national.items()}
+    # A Saturday worked in exchange for a bridge day, as announced by the government.
+    days |= {day: DayOff(working=True, delivery=FULL, name="Làm bù") for day in national.weekend_workdays}
     for row in content["overrides"]:
         days[date.fromisoformat(row["date"])] = DayOff(
             row["working"], row["delivery"], row["name_vi"], confirmed=row["confirmed"]
