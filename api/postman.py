@@ -8,7 +8,7 @@ from marshmallow import fields, validate
 
 from api.auth import caller, roles
 from api.conventions import Blueprint, Id, Instant, LocalDay, Strict, Whole, Word, desk, now, unchanged
-from api.items import ChargeSchema, WindowSchema
+from api.items import ChargeSchema
 from courier import handover
 from courier.domain.calendar import local_day
 
@@ -45,7 +45,14 @@ class ReleaseSchema(Strict):
     authorisation = fields.String(allow_none=True)
 
 
-class RouteItemSchema(Strict):
+class HoursSchema(Strict):
+    """What the citizen was promised."""
+
+    from_ = Instant(required=True, data_key="from")
+    to = Instant(required=True)
+
+
+class DailyItemSchema(Strict):
     """An item to hand over or fetch."""
 
     id = Id(required=True)
@@ -57,12 +64,12 @@ class RouteItemSchema(Strict):
     note = fields.String(required=True)
     instructions = fields.String(required=True, allow_none=True)
     authorised = fields.String(required=True, allow_none=True)
-    window = fields.Nested(WindowSchema(exclude=("date",)), required=True, allow_none=True)
+    window = fields.Nested(HoursSchema, required=True, allow_none=True)
     charges = fields.List(fields.Nested(ChargeSchema), required=True)
     release = fields.Nested(ReleaseSchema, required=True)
 
 
-class RouteStopSchema(Strict):
+class DailyStopSchema(Strict):
     """One call at one door."""
 
     id = Id(required=True)
@@ -73,15 +80,15 @@ class RouteStopSchema(Strict):
     address = fields.String(required=True)
     precision = fields.String(required=True)
     phone = fields.String(required=True, allow_none=True)
-    items = fields.List(fields.Nested(RouteItemSchema), required=True)
+    items = fields.List(fields.Nested(DailyItemSchema), required=True)
 
 
-class RouteSchema(Strict):
+class DailyListSchema(Strict):
     """A postman's ordered day."""
 
     date = LocalDay(required=True)
     version = Whole(required=True)
-    stops = fields.List(fields.Nested(RouteStopSchema), required=True)
+    stops = fields.List(fields.Nested(DailyStopSchema), required=True)
 
 
 class SyncSchema(Strict):
@@ -120,7 +127,7 @@ class SyncAnswersSchema(Strict):
 @blueprint.route("/me/route", methods=["GET"])
 @roles("postman")
 @blueprint.arguments(RouteQuery, location="query")
-@blueprint.alt_response(200, schema=RouteSchema, description="the day")
+@blueprint.alt_response(200, schema=DailyListSchema, description="the day")
 @blueprint.alt_response(304, description="the day has not changed")
 def my_route(query: Mapping[str, Any]) -> Response:
     """The postman's day in order; the ETag changes with anything he would see."""

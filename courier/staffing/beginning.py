@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from courier.desk import Desk
 from courier.domain.errors import Refused
@@ -11,8 +10,6 @@ from courier.staffing.offices import OfficeDetails, enter_office
 from courier.staffing.passwords import hash_password, one_time_password
 from courier.staffing.people import NewStaff, enter_staff
 from courier.store import audit, people
-
-KINDS: Final = {"post_office": "office", "one_stop_counter": "counter"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ def known_office(desk: Desk, code: str) -> OfficeDetails | None:
     return OfficeDetails(
         code=fact.code,
         name=fact.name,
-        kind=KINDS[fact.kind],
+        kind=fact.kind,
         commune_code=fact.commune_code,
         lat=fact.lat,
         lon=fact.lon,
