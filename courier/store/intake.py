@@ -506,7 +506,28 @@ def doubtful_like(session: Session, item: Item) -> list[Item]:
     return items.lock(session, [item_id for item_id, address in rows if fold(address) == wanted])
 
 
-def settle_place(session: Session, rows: Sequence[Item], place: Place, *, caller: Caller, at: datetime) -> None:
+def items_in(session: Session, caller: Caller, item_ids: Iterable[UUID]) -> list[Item]:
+    """Items of the caller's office, locked.
+
+    Raises:
+        Missing: one of them does not exist or is another office's.
+    """
+    rows = items.lock(session, item_ids)
+    for row in rows:
+        if caller.role is not Role.ADMIN and row.office_id != caller.office_id:
+            raise Missing("item", row.id)
+    return rows
+
+
+def settle_place(
+    session: Session,
+    rows: Sequence[Item],
+    place: Place,
+    *,
+    caller: Caller,
+    at: datetime,
+    act: str = "address settled",
+) -> None:
     """Write where items are to be brought, and who decided it."""
     for row in rows:
         row.commune_code, row.hamlet = place.commune_code, place.hamlet
@@ -519,7 +540,7 @@ def settle_place(session: Session, rows: Sequence[Item], place: Place, *, caller
                 at=at,
                 actor_id=caller.id,
                 actor_role=caller.role.value,
-                act="address settled",
+                act=act,
                 thing=f"item:{row.id}",
                 detail={"commune": place.commune_code, "precision": place.precision},
             )

@@ -472,12 +472,19 @@ def far_down():
     return repacked(a_sheet([a_row()]), sheet1=lambda data: data.replace(b'r="2"', b'r="99999999"', 1))
 
 
+def a_zip_of_text():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("hello.txt", "hello")
+    return out.getvalue()
+
+
 FILES = {
     "a picture": ("bang-ke.png", lambda: b"\x89PNG\r\n", "unknown-file-type", "file", None),
     "nothing": ("bang-ke.xlsx", lambda: b"", "broken-spreadsheet", "file", None),
     "no workbook at all": ("bang-ke.xlsx", lambda: b"hello", "broken-spreadsheet", "file", None),
     "half a workbook": ("bang-ke.xlsx", lambda: a_sheet([a_row()])[:3000], "broken-spreadsheet", "file", None),
-    "a zip of something else": ("bang-ke.xlsx", lambda: a_zip_of_text(), "broken-spreadsheet", "file", None),
+    "a zip of something else": ("bang-ke.xlsx", a_zip_of_text, "broken-spreadsheet", "file", None),
     "a workbook with damaged XML": ("bang-ke.xlsx", lambda: repacked(a_sheet([a_row()]), sheet1=lambda data: data[:400]), "broken-spreadsheet", "file", None),
     "an entity bomb": ("bang-ke.xlsx", an_entity_bomb, "broken-spreadsheet", "file", None),
     "an old or locked workbook": ("bang-ke.xls", encrypted_like_excel, "old-excel", "file", None),
@@ -493,13 +500,6 @@ FILES = {
     "invalid UTF-8": ("bang-ke.csv", lambda: a_csv([a_row(1), a_row(2)]).replace("Mẫu".encode(), b"M\xffu", 1), "invalid-utf-8", "file", 2),
     "an open quotation mark": ("bang-ke.csv", lambda: a_csv([a_row()]) + b'\r\n"open', "broken-csv", "file", None),
 }  # fmt: skip
-
-
-def a_zip_of_text():
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("hello.txt", "hello")
-    return out.getvalue()
 
 
 def a_plain_sheet(rows):
@@ -613,7 +613,8 @@ def test_more_rows_than_a_bag_can_hold_are_refused(house_on_sqlite, monkeypatch)
 # ------------------------------------------------------------------------------------------------ whole or not at all
 def test_a_bag_is_stored_whole_or_not_at_all(house):
     """The process dies at the very last statement of the transaction."""
-    caller, before = house.dispatcher, house.counts()
+    assert house.dispatcher
+    before = house.counts()
 
     class Died(BaseException):
         pass

@@ -1,0 +1,217 @@
+"""A bag list comes in as a spreadsheet or by API, and every row gets its verdict.
+
+Whose bag it is decides where its items go. A list sent by an office (dispatcher, clerk, or an admin for an office) brings
+items for that office alone: an address that belongs to another office is asked about, because the paper lies here. A list
+from an agency, or from an admin for no office, is routed: each item goes to the office that serves its commune; where the
+address is not clear it goes where all its candidates point, else where most of the list goes, and is asked about there.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+from courier.desk import Desk
+from courier.domain import bag_list
+from courier.domain.bag_list import Reading
+from courier.domain.calendar import local_day
+from courier.domain.errors import FieldError, Forbidden, Invalid, Missing
+from courier.domain.people import Caller, Role
+from courier.intake.places import Router
+from courier.intake.verdicts import Sorter
+from courier.intake.words import vocabulary
+from courier.outside import spreadsheet
+from courier.store import intake as books
+from courier.store.intake import AgencyRow, OfficeRow
+from courier.store.tables import ImportBatch, ImportRow
+
+_MAY_IMPORT: Final = frozenset({Role.DISPATCHER, Role.CLERK, Role.ADMIN, Role.AGENCY})
+
+
+# ------------------------------------------------------------------------------------------------ answers
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """The verdict on one row: `outcome` is accepted, duplicate, doubtful or rejected."""
+
+    row: int
+    outcome: str
+    item: UUID | None
+    errors: tuple[FieldError, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportSummary:
+    """A batch and what became of its rows; the four counts add up to the number of rows."""
+
+    id: UUID
+    filename: str
+    at: datetime
+    office_id: UUID | None
+    accepted: int
+    duplicates: int
+    doubtful: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportResult(ImportSummary):
+    """A batch with the verdict on every row, in the sheet's order."""
+
+    rows: tuple[RowResult, ...]
+
+
+# ------------------------------------------------------------------------------------------------ bringing a list in
+def import_sheet(
+    desk: Desk, caller: Caller, *, filename: str, content: bytes, office_id: UUID | None = None, at: datetime
+) -> ImportResult:
+    """Take in an .xlsx or .csv of at most 10 MB. Everything that is good is stored in one transaction, with every verdict.
+
+    Raises:
+        Forbidden: the role brings no bags in.
+        Missing: `office_id` is not the caller's office.
+        Invalid: the file as a whole cannot be used (codes of `spreadsheet.read`); nothing is stored.
+    """
+    _require_import(caller)
+    rows = [(row.number, row.cells, None) for row in spreadsheet.read(filename, content)]
+    return _take_in(desk, caller, rows, name=filename, content=content, office_id=office_id, at=at)
+
+
+def import_rows(
+    desk: Desk,
+    caller: Caller,
+    *,
+    rows: Sequence[Mapping[str, object]],
+    office_id: UUID | None = None,
+    at: datetime,
+) -> ImportResult:
+    """Take in rows of JSON, numbered from 1; keys are the Vietnamese headings or the keys of `bag_list.HEADINGS`.
+
+    Raises:
+        Forbidden, Missing: as `import_sheet`.
+        Invalid: `no-rows` or `too-many-rows`.
+    """
+    _require_import(caller)
+    if not rows:
+        raise Invalid(FieldError("rows", "no-rows", "Danh sách không có dòng nào"))
+    if len(rows) > spreadsheet.MOST_ROWS:
+        sentence = f"Danh sách có {len(rows)} dòng, nhiều nhất {spreadsheet.MOST_ROWS}"
+        raise Invalid(FieldError("rows", "too-many-rows", sentence))
+    read = [(number, *bag_list.cells_of(row)) for number, row in enumerate(rows, start=1)]
+    content = json.dumps(rows, sort_keys=True, ensure_ascii=True, default=str).encode()
+    return _take_in(desk, caller, read, name="json", content=content, office_id=office_id, at=at)
+
+
+def _take_in(
+    desk: Desk,
+    caller: Caller,
+    rows: Sequence[tuple[int, Mapping[str, object], Mapping[str, str] | None]],
+    *,
+    name: str,
+    content: bytes,
+    office_id: UUID | None,
+    at: datetime,
+) -> ImportResult:
+    day = local_day(at)
+    with desk.database.read() as session:
+        offices, agencies = books.offices(session), books.agencies(session)
+    own = _own_office(caller, offices, office_id)
+    words = vocabulary(desk, agencies, day)
+    # Reading and resolving take the time, so they are done before the transaction that stops other writers.
+    readings = [bag_list.read_row(number, cells, words, called=called) for number, cells, called in rows]
+    readings = [_own_rows_only(reading, caller, agencies) for reading in readings]
+    router = Router(desk.gazetteer, offices, own, day)
+    placed = router.place([reading.entry for reading in readings if reading.entry])
+    batch = books.Batch(
+        # A counter's list stays the counter's, although its items go out from the office.
+        office_id=caller.office_id or office_id,
+        filename=name[:200],
+        sha256=sha256(content).hexdigest(),
+        at=at,
+    )
+    with desk.database.write() as session:
+        books.take_turns(session)
+        sorter = Sorter(desk, caller, {agency.code: agency for agency in agencies}, placed, day)
+        new, verdicts = sorter.sort(session, readings)
+        batch_id = books.receive(session, batch, new, verdicts, caller=caller, secrets=desk.settings.secrets)
+        found, stored = books.batch(session, caller, batch_id)
+        return _result(found, stored)
+
+
+def _require_import(caller: Caller) -> None:
+    if caller.role not in _MAY_IMPORT:
+        raise Forbidden(f"the role {caller.role} does not carry this right")
+
+
+def _own_office(caller: Caller, offices: Sequence[OfficeRow], office_id: UUID | None) -> OfficeRow | None:
+    """The office that the list is for, or None when its items are to be routed."""
+    if caller.office_id is not None and office_id not in (None, caller.office_id):
+        raise Missing("office", office_id)
+    wanted = caller.office_id or office_id
+    if wanted is None:
+        return None
+    by_id = {office.id: office for office in offices}
+    if wanted not in by_id:
+        raise Missing("office", wanted)
+    office = by_id[wanted]
+    # A counter hands over and takes in; what goes to doors goes through the office it belongs to.
+    return by_id.get(office.parent_id, office) if office.kind == "counter" and office.parent_id else office
+
+
+def _own_rows_only(reading: Reading, caller: Caller, agencies: Sequence[AgencyRow]) -> Reading:
+    if caller.role is not Role.AGENCY or reading.dossier is None:
+        return reading
+    own = next((agency for agency in agencies if agency.id == caller.agency_id), None)
+    if own is not None and reading.dossier[0] == own.code:
+        return reading
+    fault = FieldError("Cơ quan", "other-agency", "Chỉ được gửi hồ sơ của chính cơ quan mình", reading.row)
+    return replace(reading, entry=None, faults=(*reading.faults, fault), barcode=None, dossier=None)
+
+
+# ------------------------------------------------------------------------------------------------ looking back
+def list_imports(desk: Desk, caller: Caller, *, limit: int = 50, after: UUID | None = None) -> list[ImportSummary]:
+    """The caller's batches, newest first, from the one after `after`."""
+    _require_import(caller)
+    with desk.database.read() as session:
+        return [_summary(row) for row in books.batches(session, caller, limit=limit, after=after)]
+
+
+def get_import(desk: Desk, caller: Caller, import_id: UUID) -> ImportResult:
+    """A batch of the caller's with every verdict.
+
+    Raises:
+        Missing: there is none, or it is somebody else's.
+    """
+    _require_import(caller)
+    with desk.database.read() as session:
+        return _result(*books.batch(session, caller, import_id))
+
+
+def _summary(row: ImportBatch) -> ImportSummary:
+    return ImportSummary(
+        id=row.id,
+        filename=row.filename,
+        at=row.at,
+        office_id=row.office_id,
+        accepted=row.accepted,
+        duplicates=row.duplicates,
+        doubtful=row.doubtful,
+        rejected=row.rejected,
+    )
+
+
+def _result(batch: ImportBatch, rows: Sequence[ImportRow]) -> ImportResult:
+    return ImportResult(
+        **asdict(_summary(batch)),
+        rows=tuple(
+            RowResult(
+                row.row,
+                row.outcome,
+                row.item_id,
+                tuple(FieldError(e["field"], e["code"], e["message"], row.row) for e in row.errors),
+            )
+            for row in rows
+        ),
+    )
