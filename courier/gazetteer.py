@@ -345,7 +345,7 @@ class Gazetteer:
         if reading.province == "neighbour":
             return _Verdict((*present, *former), "mixed", "other_district")
         # "xã Khánh Lâm, tỉnh Cà Mau" is today's form; "xã Khánh Lâm, Cà Mau" may be the old one without its district.
-        today = reading.province_marked or not any(old.split for old in name.old)
+        today = reading.province_marked or not (name.elsewhere or any(old.split for old in name.old))
         complete = reading.province == "home" and kind in ("xa", "phuong") and today
         if complete and present:
             return _Verdict(tuple(present), "new", None)

@@ -283,10 +283,12 @@ def _place_one(reading: Reading, mention: Mention, smaller: list[Mention], *, ta
 
 def _read_slips(reading: Reading, lexicon: Lexicon) -> None:
     """Try the words that are no name as misspellings of the district or the province."""
+    known = [mention.at for mention in reading.communes] + [unread.at for unread in reading.unread if unread.kind]
+    # With no commune yet, the first words may be its misspelling; in front of the commune stands a house or a hamlet.
+    commune_at = max(known, default=min((unread.at for unread in reading.unread), default=0))
     for unread in [unread for unread in reading.unread if not unread.kind]:
-        small = [mention.at for mention in reading.communes] + [reading.hamlet_at] * (reading.hamlet_at >= 0)
-        if small and unread.at < min(small) and not reading.upside_down:
-            continue  # a house, a street, a landmark in front
+        if unread.at <= commune_at and not reading.upside_down:
+            continue
         key = "".join(word.fold for word in unread.words)
         for level, among in (("province", lexicon.all_provinces), ("district", lexicon.districts)):
             near = lexicon.near(key, len(unread.words), among) if getattr(reading, level) is None else None

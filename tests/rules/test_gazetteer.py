@@ -49,7 +49,7 @@ DECIDED = [
     ("Ấp 4, xã U Minh, tỉnh Cà Mau", "32047", "new"),
     ("Ấp 6, xã Khánh Lâm, tỉnh Cà Mau", "32062", "new"),
     ("Khóm 5, phường An Xuyên, tỉnh Cà Mau", "32002", "new"),
-    ("Ấp 1, xã Phú Mỹ, Cà Mau", "32214", "new"),
+    ("Ấp 1, xã Phú Mỹ, tỉnh Cà Mau", "32214", "new"),
     ("Khóm 2, phường Bạc Liêu, tỉnh Cà Mau", "31825", "new"),
     ("Ấp Thị Trấn, xã Hoà Bình, tỉnh Cà Mau", "31891", "new"),
     ("Ấp Thị Trấn, xã Hòa Bình, tỉnh Cà Mau", "31891", "new"),
@@ -69,7 +69,7 @@ DECIDED = [
     ("ấp 5 x. Khánh Tiến h. U.Minh", "32047", "old"),
     ("A.7, xã Trần Thới, H.Cái Nước", "32128", "old"),
     ("khóm 3 thị trấn cái nước huyện cái nước", "32128", "old"),
-    ("Khóm 2, xã Sông Đốc, Cà Mau", "32098", "new"),
+    ("Khóm 2, xã Sông Đốc, tỉnh Cà Mau", "32098", "new"),
     ("Ấp 3, xã Tân Tiến, Cà Mau - SĐT 0599 000 012", "32188", "new"),
     # upside down
     ("Tỉnh Cà Mau, huyện Đầm Dơi, xã Tân Thuận, ấp Lung Ranh", "32167", "old"),
@@ -129,6 +129,8 @@ ASKED = [
     # not ours
     ("Ấp 1, xã Tân Hưng Tây, huyện Phú Tân, Cà Mau", "other_district", set()),
     ("Ấp 1, xã Tân Hưng Tây, Cà Mau", "old_elsewhere", set()),
+    ("Ấp 1, xã Khánh Hưng, Cà Mau", "old_elsewhere", {"32119"}),
+    ("Thôn 3, Cam An, Khánh Hòa", "too_little", {"32047"}),
     ("Ấp 1, xã Khánh Hải, tỉnh Cà Mau", "old_elsewhere", set()),
     ("Phường 5, TP Cà Mau, Cà Mau", None, None),
     ("xã Tân Hưng, huyện Tân Hưng, tỉnh Long An", "other_province", None),
