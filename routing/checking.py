@@ -151,6 +151,7 @@ class _Walk:
         if not known:
             yield self._says("order", "the route visits nobody")
         yield from self._places(known)
+        yield from self._hours(known)
         yield from self._clock(known)
         yield from self._breaks()
         yield from self._loads(known)
@@ -176,30 +177,31 @@ class _Walk:
                 sentence = f"expected location {expected[id(step)]}, the plan says {step.location_index}"
                 yield self._says("unknown", sentence, step)
 
-    def _clock(self, known: Sequence[tuple[Step, Task]]) -> Iterator[Violation]:
-        tasks = {id(step): task for step, task in known}
-        steps = self.route.steps
-        start, end = steps[0], steps[-1]
-        facts = [task for task in tasks.values() if task.happened_at is not None]
+    def _hours(self, known: Sequence[tuple[Step, Task]]) -> Iterator[Violation]:
+        start, end = self.route.steps[0], self.route.steps[-1]
         opens, closes = self.vehicle.time_window or (0, None)
-        if start.arrival < opens and not facts:
+        facts = [task.happened_at is not None for _, task in known]
+        if start.arrival < opens and not any(facts):
             yield self._says("lead_time", f"leaves at {start.arrival}, the shift begins at {opens}", start)
-        if closes is not None and end.arrival > closes and not (facts and steps[-2].leaves > closes):
+        # A day of nothing but facts ends when it ends.
+        if closes is not None and end.arrival > closes and not all(facts):
             yield self._says("delay", f"ends at {end.arrival}, the shift ends at {closes}", end)
         if start.setup or start.service or start.waiting or end.setup or end.service:
             yield self._says("timing", "start and end take no time", start)
-        place, left, travelled, resting, idle = self.vehicle.start, start.leaves, 0, 0, 0
-        previous = start
-        for step in steps[1:]:
+
+    def _clock(self, known: Sequence[tuple[Step, Task]]) -> Iterator[Violation]:
+        tasks = {id(step): task for step, task in known}
+        steps = self.route.steps
+        place, left, travelled, resting, idle = self.vehicle.start, steps[0].leaves, 0, 0, 0
+        for previous, step in pairwise(steps):
+            task = tasks.get(id(step))
+            happened_at = None if task is None else task.happened_at
             if step.waiting < 0 or step.arrival < 0:
                 yield self._says("timing", f"arrives at {step.arrival} and waits {step.waiting}", step)
-            task = tasks.get(id(step))
-            happened = task is not None and task.happened_at is not None
-            if not happened and step.arrival < previous.leaves:
+            if happened_at is None and step.arrival < previous.leaves:
                 sentence = f"arrives at {step.arrival}, before {previous.leaves} when the step before is over"
                 yield self._says("timing", sentence, step)
             idle += step.waiting
-            previous = step
             if step.kind is StepKind.BREAK:
                 resting += step.service
                 if not travelled <= step.duration <= travelled + self._to_next(step):
@@ -210,11 +212,8 @@ class _Walk:
             if travel == UNREACHABLE:
                 yield self._says("unreachable", f"no way leads from location {place} to {to}", step)
                 travel = 0
-            if task is not None and happened:
-                if step.begins != task.happened_at or step.waiting:
-                    yield self._says("lock", f"it happened at {task.happened_at}, not at {step.begins}", step)
-                if previous is steps[1] and start.arrival > step.arrival:
-                    yield self._says("timing", f"leaves at {start.arrival} for a visit at {step.arrival}", step)
+            if happened_at is not None:
+                yield from self._fact(step, happened_at, left_office=steps[0].arrival)
             elif step.begins - left != travel + resting + idle:
                 sentence = (
                     f"{step.begins - left} s after the visit before, "
@@ -227,6 +226,12 @@ class _Walk:
             if step.duration != travelled:
                 yield self._says("timing", f"{travelled} s of travel so far, the plan says {step.duration}", step)
             place, left, resting, idle = to, step.leaves, 0, 0
+
+    def _fact(self, step: Step, happened_at: int, *, left_office: int) -> Iterator[Violation]:
+        if step.begins != happened_at or step.waiting:
+            yield self._says("lock", f"it happened at {happened_at}, not at {step.begins}", step)
+        if left_office > happened_at:
+            yield self._says("timing", f"leaves at {left_office} for a visit at {happened_at}", step)
 
     def _to_next(self, rest: Step) -> int:
         """Travel of the leg that the break interrupts."""

@@ -56,16 +56,18 @@ def _control() -> socket.socket:
 
 
 class Child:
-    """One search in its own process."""
+    """One search in its own process: at most `seconds`, at most until that `time.monotonic()`."""
 
-    def __init__(self, *, engine: str, problem: Problem, seconds: float, seed: int, start: Visits | None) -> None:
+    def __init__(
+        self, *, engine: str, problem: Problem, until: float, seconds: float, seed: int, start: Visits | None
+    ) -> None:
         ours, theirs = socket.socketpair()
         with theirs, _lock:
             socket.send_fds(_control(), [b"+"], [theirs.fileno()])
         self.connection = ours
         self.pid: int | None = None
         self._reader = FrameReader()
-        self._order = pickle.dumps((engine, problem, seconds, seed, start))
+        self._order = pickle.dumps((engine, problem, until, seconds, seed, start))
         self.ended = False
 
     def order(self, *, within: float) -> None:

@@ -11,6 +11,7 @@ import pickle
 import signal
 import socket
 import sys
+import time
 import traceback
 from typing import Any
 
@@ -40,9 +41,12 @@ def main(control: socket.socket) -> None:
 
 
 def _live(connection: socket.socket) -> None:
-    send_frame(connection, pickle.dumps(("born", os.getpid())))
     try:
-        engine, problem, seconds, seed, start = pickle.loads(receive_frame(connection))  # noqa: S301 - our own parent
+        send_frame(connection, pickle.dumps(("born", os.getpid())))
+        engine, problem, until, seconds, seed, start = pickle.loads(receive_frame(connection))  # noqa: S301 - our own parent
+        seconds = min(seconds, until - time.monotonic())  # one clock for all processes of the machine
+        if seconds <= 0:
+            return
         # An engine in C++ may hold the interpreter: only the kernel's default action is sure to end it.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_SECONDS)

@@ -31,15 +31,16 @@ def slots(problem: Problem, solution: Solution, job: Job, windows: Iterable[Wind
     their windows. Every answer has passed the checker. Raises `InvalidProblem` for a window or job that is none, or
     when the solution does not belong to the problem.
     """
+    if job.lock in (Lock.KEEP_TIME, Lock.FROZEN):
+        raise InvalidProblem("lock", "job.lock", job.lock, "its time is kept, there is nothing to choose")
+    others = tuple(other for other in problem.jobs if other.id != job.id)
+    tables = Timetable(problem)
     found = []
     for window in windows:
-        asked = dataclasses.replace(job, time_windows=(window,))
-        others = tuple(other for other in problem.jobs if other.id != job.id)
-        if asked.lock in (Lock.KEEP_TIME, Lock.FROZEN):
-            raise InvalidProblem("lock", "job.lock", asked.lock, "its time is kept, there is nothing to choose")
-        changed = problem.replace(jobs=(*others, asked))
+        changed = problem.replace(jobs=(*others, dataclasses.replace(job, time_windows=(window,))))
         visits = _visits_without(changed, solution, job.id)
-        insertion = Insertion(changed, timetable := Timetable(changed))
+        timetable = Timetable(changed, tables_of=tables)
+        insertion = Insertion(changed, timetable)
         best: tuple[int, int, tuple[int, ...]] | None = None
         for vehicle_index in range(len(changed.vehicles)):
             place = insertion.cheapest(vehicle_index, visits[vehicle_index], len(others))

@@ -96,16 +96,15 @@ class _Search:
     def run(self, seed: int, processes: int, known: Visits | None) -> None:
         left = self.deadline - time.monotonic()
         stop = self.deadline - min(_LONGEST_END, _SHARE_OF_THE_END * left)
-        enough = time.monotonic() + 0.3 + 0.02 * len(self.problem.tasks) ** 2
-        stop = min(stop, enough)
+        # A handful of stops is searched through long before the time is up.
+        enough = 0.2 + 0.02 * len(self.problem.tasks) ** 2
         warm_up()
         children: list[Child] = []
         failures: list[str] = []
         try:
             for number in range(processes):
                 child = Child(
-                    engine=self.engine, problem=self.problem, seconds=stop - time.monotonic(), seed=seed + number,
-                    start=known,
+                    engine=self.engine, problem=self.problem, until=stop, seconds=enough, seed=seed + number, start=known,
                 )  # fmt: skip
                 children.append(child)
                 child.order(within=stop - time.monotonic())

@@ -58,10 +58,11 @@ def first_begin(windows: Sequence[tuple[int, int]], time: int) -> int | None:
 class Timetable:
     """Times and prices of routes for one problem; it keeps the matrices as lists, which plain Python reads fast."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, *, tables_of: Timetable | None = None) -> None:
+        """With `tables_of` the tables of another problem with the same matrices are shared."""
         self.problem = problem
-        self._seconds: dict[tuple[str, float], Table] = {}
-        self._tables: dict[tuple[str, str], Table] = {}
+        self._seconds: dict[tuple[str, float], Table] = {} if tables_of is None else tables_of._seconds  # noqa: SLF001
+        self._tables: dict[tuple[str, str], Table] = {} if tables_of is None else tables_of._tables  # noqa: SLF001
 
     def seconds(self, vehicle: Vehicle) -> Table:
         """Travel seconds [from][to] of the vehicle, its speed included."""
@@ -164,7 +165,8 @@ class Timetable:
                 steps.append(
                     Step(
                         kind=StepKind.BREAK, id=rest.id, index=event.place, service=rest.service, load=load,
-                        duration=duration + event.travelled, distance=distance, description=rest.description, arrival=event.arrival, waiting=waiting,
+                        duration=duration + event.travelled, distance=distance,
+                        description=rest.description, arrival=event.arrival, waiting=waiting,
                     )
                 )  # fmt: skip
                 continue

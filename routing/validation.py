@@ -16,6 +16,7 @@ from routing.problem import (
     MAX_RATE,
     MAX_SPEED_FACTOR,
     UNREACHABLE,
+    Costs,
     InvalidProblem,
     Job,
     Lock,
@@ -154,6 +155,10 @@ def _pace_and_limits(path: str, vehicle: Vehicle, problem: Problem) -> None:
     _whole(f"{path}.costs.fixed", vehicle.costs.fixed, 0, MAX_FIXED_COST)
     for name in ("per_hour", "per_km", "per_task_hour"):
         _whole(f"{path}.costs.{name}", getattr(vehicle.costs, name), 0, MAX_RATE)
+    priced_apart = vehicle.costs.per_hour != Costs().per_hour or vehicle.costs.per_km != 0
+    if problem.matrices[vehicle.profile].cost is not None and priced_apart:
+        sentence = f"the matrix of profile {vehicle.profile} has its own costs, per_hour and per_km cannot be added"
+        raise InvalidProblem("costs", f"{path}.costs", vehicle.costs, sentence)
     needs_metres = vehicle.max_distance is not None or vehicle.costs.per_km > 0
     if needs_metres and problem.matrices[vehicle.profile].metres is None:
         sentence = f"the matrix of profile {vehicle.profile} has no distances"
@@ -234,6 +239,10 @@ def _locks(problem: Problem) -> None:
             ranks.add((job.locked_vehicle, job.locked_rank))
             if job.lock is Lock.FROZEN:
                 frozen.setdefault(places[job.locked_vehicle], []).append((job.locked_rank, index))
+    for vehicle, rank in ranks:
+        last = max((rank for rank, _ in frozen.get(places[vehicle], ())), default=rank)
+        if rank < last and all(rank != frozen_rank for frozen_rank, _ in frozen[places[vehicle]]):
+            raise InvalidProblem("lock", "jobs.locked_rank", rank, f"frozen jobs of vehicle {vehicle} come later")
     for vehicle_index, prefix in frozen.items():
         _frozen_prefix(problem, problem.vehicles[vehicle_index], [index for _, index in sorted(prefix)])
 

@@ -345,7 +345,7 @@ def _matrices(value: Any) -> dict[str, Matrix]:
             if given.get(theirs) is not None
         }
         try:
-            matrices[profile] = Matrix(**read)
+            matrices[profile] = Matrix(**read)  # type: ignore[arg-type]  # lists are welcome there
         except InvalidProblem as error:
             name, bracket, rest = error.field.partition("[")
             where = f"{path}.{names.get(name, name)}{bracket}{rest}"

@@ -1,13 +1,14 @@
-"""OR-Tools Routing: a complete engine, the one for breaks, locks and every limit of the model.
+"""A problem said to OR-Tools Routing: windows, breaks, locks and every limit of the model.
 
-Time here is the start of service: set-up is part of the way to a door, which makes it free for the next visit at the
-same door. Where doors are shared and windows tight, windows are narrowed by at most one set-up so that the answer
-holds either way.
+Time is the start of the work at a door. Where a door is shared by several visits it is the start of service instead,
+and set-up is part of the way there, so that only the first of them pays it; windows and breaks are then tightened by
+at most one set-up, so that the answer holds either way.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -62,10 +63,15 @@ class Model:
         self.manager = pywrapcp.RoutingIndexManager(nodes, len(problem.vehicles), starts, ends)
         self.routing = pywrapcp.RoutingModel(self.manager)
         self.solver = self.routing.solver()
-        self.service: NDArray[np.int64] = self._of_tasks(lambda task: task.service)
-        self.setup: NDArray[np.int64] = np.where(
-            self.location[:, None] == self.location[None, :], 0, self._of_tasks(lambda task: task.setup)[None, :]
-        )
+        self.frozen = self._frozen()
+        self.shared = self._shared_doors()
+        elsewhere = self.location[:, None] != self.location[None, :]
+        setup = self._of_tasks(lambda task: task.setup)
+        at_a_shared_door = np.isin(np.arange(nodes), sorted(self.shared))
+        # [from][to], paid on the way; and what is paid at the door itself.
+        self.setup: NDArray[np.int64] = np.where(elsewhere & at_a_shared_door[None, :], setup[None, :], 0)
+        self.work: NDArray[np.int64] = self._of_tasks(lambda task: task.service) + np.where(at_a_shared_door, 0, setup)
+        self._settle_facts()
         self.origin = min((hours.opens for hours in self.hours), default=0)
         self._evaluators: dict[bytes, int] = {}
         self._times: dict[tuple[str, float], NDArray[np.int64]] = {}
@@ -156,7 +162,7 @@ class Model:
             travel = self._travel(vehicle)
             longest = np.maximum(longest, np.where(travel == UNREACHABLE, 0, travel).max(axis=1))
         rests = sum(rest.service for vehicle in self.problem.vehicles for rest in vehicle.breaks)
-        work = int(self.service.sum() + self.setup.max(axis=0).sum() + longest.sum()) + rests
+        work = int(self.work.sum() + self.setup.max(axis=0).sum() + longest.sum()) + rests
         return max([self.origin, *ends]) - self.origin + work + 1
 
     # -- evaluators
@@ -183,7 +189,6 @@ class Model:
             closes = self.horizon if hours.closes < 0 or not hours.usable else hours.closes - self.origin
             self.time.CumulVar(self.routing.Start(index)).SetMin(hours.opens - self.origin)
             self.time.CumulVar(self.routing.End(index)).SetMax(min(closes, self.horizon))
-        shared = self._shared_doors()
         for node, number in enumerate(self.tasks):
             task = self.problem.tasks[number]
             variable = self.time.CumulVar(self._index(number))
@@ -192,12 +197,11 @@ class Model:
                 continue
             if not task.time_windows:
                 continue
-            earlier, later = task.setup, task.setup
-            if node in shared and task.setup:
-                if all(b - a >= task.setup for a, b in task.time_windows):
-                    later = 0
-                else:
-                    self._forbid_sharing(node)
+            earlier = task.setup if node in self.shared else 0
+            later = 0
+            if earlier and any(b - a < earlier for a, b in task.time_windows):
+                later = earlier
+                self._forbid_sharing(node)
             windows = [(a + earlier - self.origin, b + later - self.origin) for a, b in sorted(task.time_windows)]
             variable.SetRange(max(windows[0][0], 0), min(windows[-1][1], self.horizon))
             for (_, closed), (opens, _) in pairwise(windows):
@@ -205,32 +209,35 @@ class Model:
                     variable.RemoveInterval(closed + 1, opens - 1)
 
     def _elapsed(self, vehicle: Vehicle) -> NDArray[np.int64]:
-        """From the start of service at one node to the start of service at the next, without waiting."""
+        """From the start of work at one node to the start of work at the next, without waiting."""
         travel = self._travel(vehicle)
-        elapsed = np.where(travel == UNREACHABLE, self.horizon + 1, travel + self.service[:, None] + self.setup)
-        for prefix in self._facts().values():
+        elapsed = np.where(travel == UNREACHABLE, self.horizon + 1, travel + self.work[:, None] + self.setup)
+        for prefix in self._facts():
             # What has happened has its own times; the estimate of the way between may say something else.
-            tasks = [self.problem.tasks[number] for number in prefix]
-            first = self.node_of[prefix[0]]
-            elapsed[:, first] = 0
-            for (before, number), (a, b) in zip(pairwise(prefix), pairwise(tasks), strict=True):
-                elapsed[self.node_of[before], self.node_of[number]] = (b.happened_at or 0) - (a.happened_at or 0)
-            last = self.node_of[prefix[-1]]
-            came_from = (
-                self.location[self.node_of[prefix[-2]]] if len(prefix) > 1 else _place(self._owner(tasks[0]).start)
-            )
-            setup = 0 if came_from == self.location[last] else tasks[-1].setup
-            elapsed[last, :] = np.where(elapsed[last, :] > self.horizon, self.horizon + 1, elapsed[last, :] + setup)
+            elapsed[:, self.node_of[prefix[0]]] = 0
+            for before, number in pairwise(prefix):
+                passed = (self.problem.tasks[number].happened_at or 0) - (self.problem.tasks[before].happened_at or 0)
+                elapsed[self.node_of[before], self.node_of[number]] = passed
         return elapsed
 
-    def _owner(self, task: Task) -> Vehicle:
-        return self.problem.vehicles[self.problem.vehicle_index(task.locked_vehicle or 0)]
+    def _settle_facts(self) -> None:
+        """The work at doors already visited is known: whether set-up was paid there is history."""
+        for prefix in self._facts():
+            first = self.problem.tasks[prefix[0]]
+            before = self.problem.vehicles[self.problem.vehicle_index(first.locked_vehicle or 0)].start
+            for number in prefix:
+                task = self.problem.tasks[number]
+                paid = 0 if before == task.location_index else task.setup
+                self.work[self.node_of[number]] = task.service + paid
+                before = task.location_index
 
-    def _facts(self) -> dict[int, list[int]]:
-        """Per vehicle the visits that have happened, in their order."""
-        return {vehicle: [n for n in prefix if self.problem.tasks[n].happened_at is not None] or prefix[:0]
-                for vehicle, prefix in self._frozen().items()
-                if any(self.problem.tasks[n].happened_at is not None for n in prefix)}  # fmt: skip
+    def _facts(self) -> list[list[int]]:
+        """The visits that have happened, in their order, one list per vehicle that has any."""
+        prefixes = [
+            [number for number in prefix if self.problem.tasks[number].happened_at is not None]
+            for prefix in self.frozen.values()
+        ]
+        return [prefix for prefix in prefixes if prefix]
 
     def _frozen(self) -> dict[int, list[int]]:
         """Per vehicle the numbers of its frozen tasks, in their order."""
@@ -244,11 +251,15 @@ class Model:
         return frozen
 
     def _shared_doors(self) -> set[int]:
-        """Nodes that can be reached without set-up, because another visit or a start is at the same place."""
-        count = np.bincount(self.location[: len(self.tasks)], minlength=self.problem.size)
-        starts = {vehicle.start for vehicle in self.problem.vehicles}
+        """Nodes with set-up that can be reached without it, as another visit or a start is at the same place."""
         places = self.location[: len(self.tasks)].tolist()
-        return {node for node, place in enumerate(places) if count[place] > 1 or place in starts}
+        count = Counter(places)
+        count.update({vehicle.start for vehicle in self.problem.vehicles if vehicle.start is not None})
+        return {
+            node
+            for node, (number, place) in enumerate(zip(self.tasks, places, strict=True))
+            if count[place] > 1 and self.problem.tasks[number].setup and self.problem.tasks[number].happened_at is None
+        }
 
     def _forbid_sharing(self, node: int) -> None:
         """A window shorter than the set-up: model the visit with its set-up, so never straight from the same door."""
@@ -261,8 +272,9 @@ class Model:
                 self.routing.NextVar(self.routing.Start(index)).RemoveValue(to)
 
     def _breaks(self) -> None:
-        setup_after = self._matrix(self.setup) if self.setup.any() else -1
-        service_before = self._matrix(np.repeat(self.service[:, None], len(self.service), axis=1))
+        # OR-Tools protects the work at a door from breaks, not the set-up on the way: the break covers that instead.
+        setup = max((self.problem.tasks[self.tasks[node]].setup for node in self.shared), default=0)
+        work = [int(self.work[self.manager.IndexToNode(index)]) for index in range(self.routing.Size())]
         for index, vehicle in enumerate(self.problem.vehicles):
             hours = self.hours[index]
             if not vehicle.breaks or not hours.usable:
@@ -278,12 +290,12 @@ class Model:
                 windows = [(a, b) for a, b in windows if a <= b]
                 name = f"break {rest.id} of {vehicle.id}"
                 first, last = windows[0][0], windows[-1][1]
-                interval = self.solver.FixedDurationIntervalVar(first, last, rest.service, False, name)  # noqa: FBT003
+                interval = self.solver.FixedDurationIntervalVar(first, last, rest.service + setup, False, name)  # noqa: FBT003
                 for (_, closed), (again, _) in pairwise(windows):
                     if closed + 1 <= again - 1:
                         interval.StartExpr().Var().RemoveInterval(closed + 1, again - 1)
                 intervals.append(interval)
-            self.time.SetBreakIntervalsOfVehicle(intervals, index, service_before, setup_after)
+            self.time.SetBreakIntervalsOfVehicle(intervals, index, work)
 
     def _loads(self) -> None:
         problem = self.problem
@@ -374,7 +386,7 @@ class Model:
                 price += np.where(blocked, 0, self._metres(vehicle)) * (vehicle.costs.per_km / 1000)
         else:
             price = np.where(blocked, 0, self._between_nodes(custom)).astype(np.float64)
-        price += (self.service[None, :] + self.setup) * (vehicle.costs.per_task_hour / 3600)
+        price += (self.work[None, :] + self.setup) * (vehicle.costs.per_task_hour / 3600)
         strange = self._of_tasks(
             lambda t: t.preference_cost if t.preferred_vehicles and vehicle.id not in t.preferred_vehicles else 0
         )
@@ -384,7 +396,8 @@ class Model:
         everyone = len(self.problem.vehicles)
         for number in self.tasks:
             if len(self.allowed[number]) < everyone:
-                self.routing.SetAllowedVehiclesForIndex(self.allowed[number], self._index(number))
+                # SetAllowedVehiclesForIndex does not take what Python has to offer; -1 is "left out".
+                self.routing.VehicleVar(self._index(number)).SetValues([-1, *self.allowed[number]])
 
     def _pairs(self) -> None:
         for number in self.tasks:
@@ -422,9 +435,10 @@ class Model:
         parameters = _parameters(seconds)
         self.routing.CloseModelWithParameters(parameters)
         self.routing.AddAtSolutionCallback(report)
-        if frozen := self._frozen():
+        if self.frozen:
             chains = [
-                [self._index(number) for number in frozen.get(index, [])] for index in range(len(self.problem.vehicles))
+                [self._index(number) for number in self.frozen.get(index, [])]
+                for index in range(len(self.problem.vehicles))
             ]
             self.routing.ApplyLocksToAllVehicles(chains, False)  # noqa: FBT003 - routes stay open behind the prefix
         hint = None if start is None else self._assignment(start)
