@@ -187,6 +187,16 @@ def is_empty(session: Session) -> bool:
     return session.scalar(select(func.count()).select_from(Staff)) == 0
 
 
+def demo_staff(session: Session) -> int:
+    """How many accounts of the demo there are."""
+    return session.scalar(select(func.count()).select_from(Staff).where(Staff.demo)) or 0
+
+
+def real_staff(session: Session) -> int:
+    """How many accounts of real people there are."""
+    return session.scalar(select(func.count()).select_from(Staff).where(Staff.demo.is_(False))) or 0
+
+
 def other_admins(session: Session, staff_id: UUID) -> int:
     """How many active admins there are beside this one; they are locked, so that two cannot leave at once."""
     rows = session.scalars(

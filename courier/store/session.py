@@ -31,6 +31,11 @@ def sqlite_version() -> tuple[int, ...]:
     return tuple(int(part) for part in sqlite.sqlite_version.split("."))
 
 
+def sqlite_driver() -> str:
+    """The package that the SQLite library in use came with."""
+    return str(sqlite.__name__).partition(".")[0]
+
+
 class Database:
     """One database: `write()` and `read()` give transactions, `engine` is for migrations and the job engine.
 
@@ -152,6 +157,15 @@ def migrate(database: Database, revision: str = "head") -> None:
 
 def is_current(database: Database) -> bool:
     """True when the schema is the one this program was written for."""
-    wanted = ScriptDirectory.from_config(_alembic(database)).get_current_head()
+    return revision(database) == ScriptDirectory.from_config(_alembic(database)).get_current_head()
+
+
+def revision(database: Database) -> str | None:
+    """The revision that the schema is at; None for a database that was never migrated."""
     with database.reading_engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == wanted
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def known_revisions(database: Database) -> frozenset[str]:
+    """Every revision that this program knows."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_alembic(database)).walk_revisions())
