@@ -1,0 +1,38 @@
+"""The dispatcher's desk: plan an office's day, publish it, say why something is left out, offer windows that can be kept.
+
+The optimiser is asked from here only. It plans doors (calls); items, money and people are this desk's own business.
+"""
+
+from courier.dispatch.optimizing import NotOptimized
+from courier.dispatch.planning import (
+    LEAST_SECONDS,
+    MOST_SECONDS,
+    SOLVE_JOB,
+    get_plan,
+    give_up,
+    list_plans,
+    request_plan,
+    solve_job,
+    solve_plan,
+    unplanned,
+)
+from courier.dispatch.publishing import publish
+from courier.dispatch.windows import Slot, check_slot, slots
+
+__all__ = [
+    "LEAST_SECONDS",
+    "MOST_SECONDS",
+    "SOLVE_JOB",
+    "NotOptimized",
+    "Slot",
+    "check_slot",
+    "get_plan",
+    "give_up",
+    "list_plans",
+    "publish",
+    "request_plan",
+    "slots",
+    "solve_job",
+    "solve_plan",
+    "unplanned",
+]

@@ -1,0 +1,185 @@
+"""An office-day as planning sees it: what waits, who works, and the same as a problem for the optimiser."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+import routing
+from courier.desk import Desk
+from courier.domain.calendar import HALF, at_local, local_day
+from courier.domain.doors import Door, Seconds, Waiting
+from courier.domain.errors import Missing
+from courier.domain.people import Caller, Role
+from courier.store import plans
+from courier.store.plans import CrewMember
+from courier.store.tables import Office, Plan
+from routing.engines.construction import first_plan
+from routing.insertion import Insertion
+from routing.solving import assemble
+from routing.timetable import Timetable
+from routing.travel import EstimatedTravel
+
+# A postman who leaves his beat costs as much as ten minutes of travel.
+_OFF_BEAT_SECONDS: Final = 600
+_CONSTRUCTION_SECONDS: Final = 1.0
+_BREAK_SLACK: Final = 1800  # a rest begins within half an hour of its time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfficeDay:
+    """Everything that planning an office-day needs, read in one moment. `opens` is now, on the day itself."""
+
+    office: tuple[float, float]
+    day: date
+    items: tuple[Waiting, ...]
+    crew: tuple[CrewMember, ...]
+    delivery: str
+    hours: tuple[tuple[Seconds, Seconds], ...]
+    opens: Seconds = 0
+
+    def shift(self, member: CrewMember) -> tuple[Seconds, Seconds] | None:
+        """When the postman can be on the road that day; None when nothing is left of it."""
+        opens, closes = max(member.shift[0], self.opens), member.shift[1]
+        if self.delivery == HALF and self.hours:
+            closes = min(closes, self.hours[-1][1])
+        return (opens, closes) if opens < closes else None
+
+
+def read_office_day(session: Session, desk: Desk, office_id: UUID, day: date, *, at: datetime) -> OfficeDay:
+    """What an office-day offers to be planned, as of now."""
+    bylaws = desk.facts.bylaws
+    office = session.get_one(Office, office_id)
+    calendar = plans.calendar(session, bylaws)
+    return OfficeDay(
+        office=(office.lat, office.lon),
+        day=day,
+        items=tuple(plans.waiting(session, office_id, day, bylaws, at=at)),
+        crew=tuple(plans.crew(session, office_id, day, at=at)),
+        delivery=calendar.delivery(day),
+        hours=calendar.hours(day),
+        opens=int((at - at_local(day, 0)).total_seconds()) if day == local_day(at) else 0,
+    )
+
+
+def day_problem(sheet: OfficeDay, calls: Sequence[Door], crew: Sequence[CrewMember]) -> routing.Problem:
+    """The office-day as the optimiser sees it: job n is call n, vehicle n is postman n, seconds count from midnight."""
+    points = [sheet.office]
+    starts = []
+    for member in crew:
+        starts.append(len(points) if member.last_door else 0)
+        points += [member.last_door] if member.last_door else []
+    first = len(points)
+    points += [(call.lat, call.lon) for call in calls]
+    places = [(lon, lat) for lat, lon in points]
+    travel = EstimatedTravel()
+    return routing.Problem(
+        jobs=tuple(_job(number, call, first + number, crew) for number, call in enumerate(calls)),
+        vehicles=tuple(_vehicle(number, member, starts[number], sheet) for number, member in enumerate(crew)),
+        matrices={mode: travel.table(places, mode) for mode in sorted({member.mode for member in crew})},
+        locations=tuple(places),
+        dimension_names=("items", "cash_dong"),
+        travel=travel.provenance(),
+    )
+
+
+def constructed(problem: routing.Problem) -> routing.Solution:
+    """Routes put together in milliseconds, in this process; what finds no place at once is left out."""
+    timetable = Timetable(problem)
+    insertion = Insertion(problem, timetable)
+    visits = []
+    for number, route in enumerate(first_plan(problem, seconds=_CONSTRUCTION_SECONDS)):
+        # The construction knows no breaks: what does not fit in its order gives way, the last ones first.
+        while route and not insertion.fits(number, route):
+            route = route[:-1]  # noqa: PLW2901
+        visits.append(route)
+    return assemble(problem, timetable, tuple(visits))
+
+
+def by_beats(problem: routing.Problem) -> routing.Solution | None:
+    """A plan in which everybody keeps to his beat, to start the search from; None where nobody has one.
+
+    A search that starts from nothing fills one vehicle first and hardly ever opens the next for a beat's sake.
+    """
+    if not any(job.preferred_vehicles for job in problem.jobs):
+        return None
+    kept = []
+    for job in problem.jobs:
+        own = job.preferred_vehicles & (job.allowed_vehicles or job.preferred_vehicles)
+        kept.append(replace(job, allowed_vehicles=own) if own and job.lock is routing.Lock.FREE else job)
+    return constructed(problem.replace(jobs=tuple(kept)))
+
+
+def _job(number: int, call: Door, location: int, crew: Sequence[CrewMember]) -> routing.Job:
+    # Who has begun his round cannot load what lies in the office.
+    allowed = None
+    if call.holder is None and call.loads and any(member.last_door for member in crew):
+        allowed = frozenset(n for n, member in enumerate(crew) if member.last_door is None)
+    holder = next((n for n, member in enumerate(crew) if member.postman_id == call.holder), None)
+    return routing.Job(
+        id=number,
+        location_index=location,
+        setup=call.setup_seconds,
+        service=call.service_seconds,
+        delivery=(call.loads, 0),
+        pickup=(call.fetches, call.due_dong),
+        priority=call.priority,
+        time_windows=(call.window,) if call.window else (),
+        allowed_vehicles=allowed,
+        preferred_vehicles=frozenset(n for n, member in enumerate(crew) if call.commune_code in member.beat),
+        preference_cost=_OFF_BEAT_SECONDS if any(call.commune_code in member.beat for member in crew) else 0,
+        lock=routing.Lock.FREE if holder is None else routing.Lock.KEEP_POSTMAN,
+        locked_vehicle=holder,
+    )
+
+
+def _vehicle(number: int, member: CrewMember, start: int, sheet: OfficeDay) -> routing.Vehicle:
+    shift = sheet.shift(member)
+    rests: tuple[routing.Break, ...] = ()
+    if member.rest is not None and shift is not None:
+        begins, length = member.rest
+        if shift[0] <= begins and begins + _BREAK_SLACK + length <= shift[1]:
+            rests = (routing.Break(id=number, time_windows=((begins, begins + _BREAK_SLACK),), service=length),)
+    return routing.Vehicle(
+        id=number,
+        start=start,
+        end=0,
+        profile=member.mode,
+        time_window=shift,
+        breaks=rests,
+        capacity=(member.capacity_items, max(0, member.cash_limit_dong - member.pocket_dong)),
+    )
+
+
+def office_of(session: Session, caller: Caller, office_id: UUID | None) -> Office:
+    """The office named, or the caller's own.
+
+    Raises:
+        Missing: it is not there, closed, or not the caller's.
+    """
+    wanted = office_id or caller.office_id
+    if wanted is None or caller.office_id not in (None, wanted):
+        raise Missing("office", wanted)
+    office = session.get(Office, wanted)
+    if office is None or not office.active:
+        raise Missing("office", wanted)
+    return office
+
+
+def plan_of(session: Session, caller: Caller, plan_id: UUID, *, for_update: bool = False) -> Plan:
+    """A plan of the caller's office (any, for an admin).
+
+    Raises:
+        Missing: it is not there, or not for this caller.
+    """
+    query = select(Plan).where(Plan.id == plan_id)
+    if caller.role is not Role.ADMIN:
+        query = query.where(Plan.office_id == caller.office_id)
+    plan = session.scalar(query.with_for_update() if for_update else query)
+    if plan is None:
+        raise Missing("plan", plan_id)
+    return plan

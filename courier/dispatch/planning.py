@@ -1,0 +1,372 @@
+"""Ask for a plan of an office-day, solve it, look at it."""
+
+import functools
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+import routing
+from courier.desk import Desk
+from courier.dispatch.office_day import OfficeDay, by_beats, day_problem, office_of, plan_of, read_office_day
+from courier.domain.calendar import at_local, local_day
+from courier.domain.doors import Door, LeftOut, Seconds, doors, left_out
+from courier.domain.errors import FieldError, Forbidden, Invalid, Missing
+from courier.domain.people import Caller, Role
+from courier.store import plans
+from courier.store.jobs import Effect, Payload
+from courier.store.plans import CrewMember, PlannedRoute, PlannedStop, PlanView, UnplannedView
+from courier.store.tables import Plan
+from routing.solving import EngineFailed, solve
+
+_log = logging.getLogger(__name__)
+
+SOLVE_JOB: Final = "solve-plan"
+LEAST_SECONDS: Final = 0.5
+MOST_SECONDS: Final = 120.0
+_DAYS_AHEAD: Final = 60
+
+_SENTENCES: Final = {
+    "unreachable": "Không có đường đi tới điểm này bằng phương tiện của bưu cục.",
+    "window": "Không bưu tá nào đến kịp trong khung giờ đã hẹn.",
+    "capacity": "Các xe đã đủ số bưu gửi.",
+    "cash_limit": "Tiền phải thu vượt hạn mức tiền mặt của các bưu tá.",
+    "skill": "Không có bưu tá hoặc phương tiện phù hợp.",
+    "shift": "Các ca làm việc trong ngày không còn đủ thời gian cho điểm này.",
+}
+
+
+# --------------------------------------------------------------------------------------------------- asking for one
+def request_plan(
+    desk: Desk,
+    caller: Caller,
+    *,
+    office_id: UUID | None,
+    day: date,
+    at: datetime,
+    seconds: float | None = None,
+    seed: int = 0,
+) -> UUID:
+    """Ask for a plan of an office-day: a draft, and the job that solves it, in one transaction. Returns the plan's id.
+
+    `seconds` is the solver's time limit (the installation's, when None). Several may be asked for; publishing chooses.
+
+    Raises:
+        Forbidden: the caller plans nothing.
+        Missing: no such office for this caller.
+        Invalid: an admin names no office, the day is past or too far ahead, the time limit is out of bounds.
+    """
+    if caller.role not in (Role.DISPATCHER, Role.ADMIN):
+        raise Forbidden("Only a dispatcher plans.")
+    limit = min(desk.settings.solve_seconds, MOST_SECONDS) if seconds is None else seconds
+    today = local_day(at)
+    faults = []
+    if day < today:
+        faults.append(FieldError("date", "past", f"Ngày {day:%d/%m/%Y} đã qua, hôm nay là {today:%d/%m/%Y}."))
+    if day > today + timedelta(days=_DAYS_AHEAD):
+        faults.append(
+            FieldError("date", "too-far", f"Chỉ lập phương án trước {_DAYS_AHEAD} ngày, nhận {day:%d/%m/%Y}.")
+        )
+    if not LEAST_SECONDS <= limit <= MOST_SECONDS:
+        message = f"Thời gian giải từ {LEAST_SECONDS:g} đến {MOST_SECONDS:g} giây, nhận {limit:g}."
+        faults.append(FieldError("seconds", "out-of-range", message))
+    if office_id is None and caller.office_id is None:
+        faults.append(FieldError("office", "required", "Mời chọn bưu cục."))
+    if faults:
+        raise Invalid(*faults)
+    with desk.database.write() as session:
+        office = office_of(session, caller, office_id)
+        plan = Plan(
+            id=uuid7(),
+            office_id=office.id,
+            day=day,
+            state="draft",
+            seconds=float(limit),
+            seed=seed,
+            travel={},
+            cost=None,
+            summary={},
+            error=None,
+            created_by=caller.id,
+            created_at=at,
+            solved_at=None,
+            published_at=None,
+            version=1,
+        )
+        session.add(plan)
+        session.flush()
+        desk.jobs.enqueue(session, SOLVE_JOB, {"plan": str(plan.id)}, key=f"{SOLVE_JOB}:{plan.id}")
+        return plan.id
+
+
+# ------------------------------------------------------------------------------------------------------ solving one
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Solved:
+    routes: tuple[PlannedRoute, ...]
+    unplanned: Mapping[UUID, LeftOut]
+    cost: int
+    travel: Mapping[str, Any]
+    summary: Mapping[str, Any]
+
+
+class _Unsolvable(Exception):
+    """There is nothing to plan with; the sentence is for the dispatcher."""
+
+
+def solve_plan(desk: Desk, plan_id: UUID, *, at: datetime) -> None:
+    """Solve a draft and write its routes, or why there are none. A plan that is no draft any more is left alone.
+
+    Reads in one transaction, solves in none (in a child process, under the plan's time limit), writes in a second.
+
+    Raises:
+        Missing: no such plan.
+    """
+    effect = work_out(desk, plan_id, at=at)
+    with desk.database.write() as session:
+        effect(session)
+
+
+def work_out(desk: Desk, plan_id: UUID, *, at: datetime) -> Effect:
+    """The slow half of `solve_plan`: what is to be written about the plan, once.
+
+    Raises:
+        Missing: no such plan.
+    """
+    with desk.database.read() as session:
+        plan = session.get(Plan, plan_id)
+        if plan is None:
+            raise Missing("plan", plan_id)
+        if plan.state != "draft":
+            return _nothing
+        sheet = read_office_day(session, desk, plan.office_id, plan.day, at=at)
+        seconds, seed = plan.seconds, plan.seed
+    try:
+        solved = _solve(sheet, seconds=seconds, seed=seed)
+    except _Unsolvable as reason:
+        return functools.partial(_fail, plan_id, str(reason))
+    except EngineFailed as fault:
+        _log.error("plan %s: the engine failed: %s", plan_id, fault)
+        return functools.partial(_fail, plan_id, "Bộ giải không chạy được; đã ghi nhật ký. Mời thử lại.")
+    return functools.partial(_store, plan_id, solved, at)
+
+
+def solve_job(desk: Desk, payload: Payload, *, at: datetime) -> Effect:
+    """The job behind `request_plan`."""
+    return work_out(desk, UUID(payload["plan"]), at=at)
+
+
+def give_up(session: Session, payload: Payload) -> None:
+    """What is recorded when the job has failed for the last time."""
+    _fail(UUID(payload["plan"]), "Lỗi của hệ thống khi lập phương án; đã ghi nhật ký. Mời thử lại.", session)
+
+
+def _nothing(_session: Session) -> None:
+    """Somebody has solved the plan already."""
+
+
+def _solve(sheet: OfficeDay, *, seconds: float, seed: int) -> _Solved:
+    reasons = {item.id: why for item in sheet.items if (why := left_out(item, sheet.day)) is not None}
+    calls = doors((item for item in sheet.items if item.id not in reasons), sheet.day)
+    at_work = [member for member in sheet.crew if sheet.shift(member) is not None]
+    if calls and not sheet.crew:
+        raise _Unsolvable("Bưu cục chưa có bưu tá nào đang làm việc; thêm bưu tá rồi lập lại.")
+    if calls and not at_work:
+        raise _Unsolvable("Ca làm việc của mọi bưu tá trong ngày đã hết; lập phương án cho ngày sau.")
+    working = {member.postman_id for member in at_work}
+    bags = [call for call in calls if call.holder is not None and call.holder not in working]
+    calls = [call for call in calls if call.holder is None or call.holder in working]
+    if not any(member.last_door is None for member in at_work):
+        late = LeftOut("shift", "Các bưu tá đã lên đường; bưu gửi đợi chuyến sau.")
+        reasons |= {item: late for call in calls if call.holder is None and call.loads for item in call.items}
+        calls = [call for call in calls if call.holder is not None or not call.loads]
+    if not calls:
+        routes = _with_bags((), bags, sheet)
+        return _Solved(routes=routes, unplanned=reasons, cost=0, travel=_travel(None), summary=_totals(routes))
+    problem = day_problem(sheet, calls, at_work)
+    solution = solve(problem, seconds=seconds, seed=seed, start=by_beats(problem))
+    for missed in solution.unassigned:
+        call = calls[missed.index]
+        if call.holder is not None:
+            bags.append(call)
+        else:
+            why = _why(missed, call)
+            reasons |= dict.fromkeys(call.items, why)
+    routes = tuple(_planned_route(route, sheet, calls, at_work) for route in solution.routes)
+    routes = _with_bags(routes, bags, sheet)
+    return _Solved(
+        routes=routes,
+        unplanned=reasons,
+        cost=solution.cost,
+        travel=_travel(problem.travel),
+        summary=_totals(routes) | {"engine": solution.engine},
+    )
+
+
+def _why(missed: routing.Unassigned, call: Door) -> LeftOut:
+    code = str(missed.code or "shift")
+    sentence = _SENTENCES[code]
+    if code == "window" and call.window is not None:
+        sentence = f"Không bưu tá nào đến kịp trong khung giờ {_clock(call.window[0])}-{_clock(call.window[1])}."
+    if code == "cash_limit":
+        sentence = f"Phải thu {call.due_dong:,} đồng, vượt hạn mức tiền mặt còn lại của các bưu tá.".replace(",", ".")
+    return LeftOut(code, sentence)
+
+
+def _clock(seconds: Seconds) -> str:
+    return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}"
+
+
+def _planned_route(
+    route: routing.Route, sheet: OfficeDay, calls: Sequence[Door], crew: Sequence[CrewMember]
+) -> PlannedRoute:
+    member = crew[route.vehicle_index]
+    stops = []
+    for step in route.visits:
+        call = calls[step.id or 0]
+        stops.append(
+            PlannedStop(
+                items=call.items,
+                lat=call.lat,
+                lon=call.lon,
+                arrives_at=at_local(sheet.day, step.begins),
+                leaves_at=at_local(sheet.day, step.leaves),
+                lock="free" if call.holder is None else "keep_postman",
+            )
+        )
+    start, end = route.steps[0], route.steps[-1]
+    return PlannedRoute(
+        postman_id=member.postman_id,
+        vehicle_id=member.vehicle_id,
+        stops=tuple(stops),
+        summary={
+            "distance_m": end.distance,
+            "travel_seconds": end.duration,
+            "starts_at": at_local(sheet.day, start.arrival).isoformat(),
+            "ends_at": at_local(sheet.day, end.arrival).isoformat(),
+            "cash_dong": sum(calls[step.id or 0].due_dong for step in route.visits),
+        },
+    )
+
+
+def _with_bags(routes: Sequence[PlannedRoute], bags: Sequence[Door], sheet: OfficeDay) -> tuple[PlannedRoute, ...]:
+    """Put what is in a bag but fits no shift at the end of its holder's route: it is out, whatever the hours say."""
+    kept = list(routes)
+    for call in bags:
+        member = next((m for m in sheet.crew if m.postman_id == call.holder), None)
+        if member is None:
+            continue  # of another office by now: his bag is not this office's plan
+        place = next((n for n, route in enumerate(kept) if route.postman_id == member.postman_id), None)
+        shift = sheet.shift(member) or member.shift
+        arrives = (
+            kept[place].stops[-1].leaves_at
+            if place is not None and kept[place].stops
+            else at_local(sheet.day, shift[1])
+        )
+        stop = PlannedStop(
+            items=call.items,
+            lat=call.lat,
+            lon=call.lon,
+            arrives_at=arrives,
+            leaves_at=arrives + timedelta(seconds=call.setup_seconds + call.service_seconds),
+            lock="keep_postman",
+        )
+        if place is None:
+            summary = {"distance_m": 0, "travel_seconds": 0, "cash_dong": call.due_dong}
+            kept.append(
+                PlannedRoute(postman_id=member.postman_id, vehicle_id=member.vehicle_id, stops=(stop,), summary=summary)
+            )
+        else:
+            kept[place] = replace(kept[place], stops=(*kept[place].stops, stop))
+    return tuple(kept)
+
+
+def _travel(travel: routing.Travel | None) -> dict[str, Any]:
+    if travel is None:
+        return {"source": "estimated"}
+    return {"source": travel.source, "method": travel.method, "warnings": list(travel.warnings)}
+
+
+def _totals(routes: Iterable[PlannedRoute]) -> dict[str, Any]:
+    listed = list(routes)
+    totals = {name: sum(int(route.summary.get(name, 0)) for route in listed) for name in _ADDED_UP}
+    return totals | {
+        "routes": len(listed),
+        "stops": sum(len(route.stops) for route in listed),
+        "items": sum(len(stop.items) for route in listed for stop in route.stops),
+    }
+
+
+_ADDED_UP: Final = ("distance_m", "travel_seconds", "cash_dong")
+
+
+def _draft(session: Session, plan_id: UUID) -> Plan | None:
+    plan = session.get(Plan, plan_id, with_for_update=True)
+    return plan if plan is not None and plan.state == "draft" else None
+
+
+def _store(plan_id: UUID, solved: _Solved, at: datetime, session: Session) -> None:
+    plan = _draft(session, plan_id)
+    if plan is None:
+        return
+    plans.write_routes(session, plan_id, solved.routes)
+    plans.write_unplanned(session, plan_id, solved.unplanned)
+    plan.state, plan.solved_at, plan.version = "solved", at, plan.version + 1
+    plan.cost, plan.travel, plan.summary = solved.cost, dict(solved.travel), dict(solved.summary)
+
+
+def _fail(plan_id: UUID, sentence: str, session: Session) -> None:
+    plan = _draft(session, plan_id)
+    if plan is not None:
+        plan.state, plan.error, plan.version = "failed", sentence, plan.version + 1
+
+
+# ---------------------------------------------------------------------------------------------------------- looking
+def get_plan(desk: Desk, caller: Caller, plan_id: UUID) -> PlanView:
+    """One plan with its routes.
+
+    Raises:
+        Missing: it is not there, or not for this caller.
+    """
+    with desk.database.read() as session:
+        return plans.views(session, [plan_of(session, caller, plan_id)])[0]
+
+
+def list_plans(
+    desk: Desk,
+    caller: Caller,
+    *,
+    day: date | None = None,
+    office_id: UUID | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> list[PlanView]:
+    """Plans, the newest first.
+
+    Raises:
+        Missing: the office named is not the caller's.
+    """
+    query = select(Plan).order_by(Plan.id.desc()).limit(limit)
+    with desk.database.read() as session:
+        if office_id is not None or caller.office_id is not None:
+            query = query.where(Plan.office_id == office_of(session, caller, office_id).id)
+        if day is not None:
+            query = query.where(Plan.day == day)
+        if after is not None:
+            query = query.where(Plan.id < after)
+        return plans.views(session, session.scalars(query))
+
+
+def unplanned(desk: Desk, caller: Caller, plan_id: UUID) -> list[UnplannedView]:
+    """The items that a plan leaves out, each with a code and a sentence, by code.
+
+    Raises:
+        Missing: the plan is not there, or not for this caller.
+    """
+    with desk.database.read() as session:
+        return plans.unplanned_of(session, plan_of(session, caller, plan_id).id)

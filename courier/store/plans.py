@@ -1,0 +1,581 @@
+"""Plans in the database: what an office-day offers to be planned, and routes, stops and reasons as they were solved."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, or_, select
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from courier.domain.attempts import outlook
+from courier.domain.bylaws import Bylaws
+from courier.domain.calendar import DayOff, WorkingCalendar, local_day
+from courier.domain.doors import WAITING_STATES, LeftOut, Seconds, Waiting
+from courier.domain.item import Direction, EventType, State, life_of
+from courier.domain.money import cash_account
+from courier.domain.people import Role
+from courier.store import items, ledger
+from courier.store.tables import (
+    Agency,
+    AuditEntry,
+    CalendarDay,
+    Item,
+    Plan,
+    Postman,
+    Route,
+    Staff,
+    Stop,
+    StopItem,
+    UnplannedItem,
+    Vehicle,
+)
+
+ON_THE_ROAD = (State.OUT, State.ATTEMPTED, State.FETCHED)
+"""States of what a postman has with him."""
+VISITED = (State.ATTEMPTED, State.DELIVERED, State.FETCHED)
+"""States that a visit today has brought about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrewMember:
+    """A postman who can work on the day, with his vehicle. `last_door` is where his round has come to, once it began."""
+
+    postman_id: UUID
+    name: str
+    vehicle_id: UUID
+    mode: str
+    capacity_items: int
+    shift: tuple[Seconds, Seconds]
+    rest: tuple[Seconds, Seconds] | None
+    cash_limit_dong: int
+    beat: frozenset[str]
+    pocket_dong: int = 0
+    last_door: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStop:
+    """A call of a solved route."""
+
+    items: tuple[UUID, ...]
+    lat: float
+    lon: float
+    arrives_at: datetime
+    leaves_at: datetime
+    lock: str = "free"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRoute:
+    """A solved route, ready to be written."""
+
+    postman_id: UUID
+    vehicle_id: UUID
+    stops: tuple[PlannedStop, ...]
+    summary: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An item of a published plan: whose route, which stop, and the item's state now."""
+
+    item_id: UUID
+    state: State
+    route_id: UUID
+    postman_id: UUID
+    vehicle_id: UUID
+    stop_id: UUID
+    sequence: int
+    arrives_at: datetime
+    leaves_at: datetime
+    lat: float
+    lon: float
+
+
+# ------------------------------------------------------------------------------------------------- what there is
+def calendar(session: Session, bylaws: Bylaws) -> WorkingCalendar:
+    """The working calendar with the days that the office declared worked or off."""
+    declared = {
+        row.day: DayOff(working=row.works, delivery="full" if row.works else "closed", name=row.reason)
+        for row in session.scalars(select(CalendarDay))
+    }
+    return bylaws.calendar.with_days(declared)
+
+
+def published(session: Session, office_id: UUID, day: date) -> Plan | None:
+    """The plan that postmen follow on that day."""
+    return session.scalar(select(Plan).where(Plan.office_id == office_id, Plan.day == day, Plan.state == "published"))
+
+
+def standing(session: Session, plan_id: UUID) -> list[Standing]:
+    """The items on a plan's routes with their present state, in the order of the routes."""
+    rows = session.execute(
+        select(
+            Item.id,
+            Item.state,
+            Route.id,
+            Route.postman_id,
+            Route.vehicle_id,
+            Stop.id,
+            Stop.sequence,
+            Stop.arrives_at,
+            Stop.leaves_at,
+            Stop.lat,
+            Stop.lon,
+        )
+        .join(StopItem, StopItem.item_id == Item.id)
+        .join(Stop, Stop.id == StopItem.stop_id)
+        .join(Route, Route.id == Stop.route_id)
+        .where(Route.plan_id == plan_id)
+        .order_by(Route.position, Stop.sequence, StopItem.position)
+    )
+    return [
+        Standing(
+            item_id=item_id,
+            state=State(state),
+            route_id=route_id,
+            postman_id=postman_id,
+            vehicle_id=vehicle_id,
+            stop_id=stop_id,
+            sequence=sequence,
+            arrives_at=arrives_at,
+            leaves_at=leaves_at,
+            lat=lat,
+            lon=lon,
+        )
+        for item_id, state, route_id, postman_id, vehicle_id, stop_id, sequence, arrives_at, leaves_at, lat, lon in rows
+    ]
+
+
+def waiting(session: Session, office_id: UUID, day: date, bylaws: Bylaws, *, at: datetime) -> list[Waiting]:
+    """The items that planning considers for an office-day.
+
+    On the day itself what is in the bags counts too, with its holder. An item that a published plan of another day
+    to come holds is not considered.
+    """
+    today = local_day(at)
+    on_day = published(session, office_id, day) if day == today else None
+    routed = {row.item_id: row.postman_id for row in standing(session, on_day.id)} if on_day else {}
+    states = (*WAITING_STATES, State.OUT) if day == today else WAITING_STATES
+    query = select(Item).where(Item.office_id == office_id, Item.state.in_(states)).order_by(Item.id)
+    promised_elsewhere = set(
+        session.scalars(
+            select(StopItem.item_id)
+            .join(Stop, Stop.id == StopItem.stop_id)
+            .join(Route, Route.id == Stop.route_id)
+            .join(Plan, Plan.id == Route.plan_id)
+            .where(Plan.office_id == office_id, Plan.state == "published", Plan.day >= today, Plan.day != day)
+        )
+    )
+    found: list[Item] = []
+    holders: dict[UUID, UUID] = {}
+    for row in session.scalars(query):
+        if row.state == State.OUT:
+            holder = row.custody_holder or routed.get(row.id)
+            if holder is None:
+                continue
+            holders[row.id] = holder
+        elif row.state == State.PLANNED and row.id in promised_elsewhere:
+            continue
+        found.append(row)
+    return described(session, found, day, bylaws, holders=holders)
+
+
+def described(
+    session: Session, rows: Sequence[Item], day: date, bylaws: Bylaws, *, holders: Mapping[UUID, UUID] | None = None
+) -> list[Waiting]:
+    """Items as planning sees them: with what is still due, and what the attempt rules advise."""
+    due = ledger.receivables(session, [row.id for row in rows])
+    advice = _advice(session, [row for row in rows if row.not_before is not None], day, bylaws)
+    held = holders or {}
+    return [_waiting(row, due.get(row.id, 0), advice.get(row.id, "try"), held.get(row.id)) for row in rows]
+
+
+def committed(
+    session: Session, office_id: UUID, days: Sequence[date], bylaws: Bylaws, *, leave_out: UUID
+) -> dict[date, list[Waiting]]:
+    """What each of the coming days is bound to, `leave_out` apart; `days` are in order and not empty.
+
+    That is what its published plan holds, what was promised for it, and what must go out by then, counted on its last
+    possible day.
+    """
+    planned: dict[UUID, date] = dict(
+        session.execute(
+            select(StopItem.item_id, Plan.day)
+            .join(Stop, Stop.id == StopItem.stop_id)
+            .join(Route, Route.id == Stop.route_id)
+            .join(Plan, Plan.id == Route.plan_id)
+            .where(Plan.office_id == office_id, Plan.state == "published", Plan.day.in_(days))
+        ).all()
+    )
+    rows = session.scalars(
+        select(Item)
+        .where(
+            Item.office_id == office_id,
+            Item.state.in_(WAITING_STATES),
+            Item.lat.is_not(None),
+            Item.id != leave_out,
+            or_(Item.wanted_on.in_(days), Item.deliver_by <= days[-1], Item.id.in_(planned)),
+        )
+        .order_by(Item.id)
+    ).all()
+    bound: dict[date, list[Waiting]] = {day: [] for day in days}
+    for item in described(session, rows, days[0], bylaws):
+        if item.marks:
+            continue
+        if item.wanted_on in bound:
+            bound[item.wanted_on].append(item)
+        elif item.id in planned:
+            bound[planned[item.id]].append(item)
+        elif item.wanted_on is None and item.deliver_by is not None and item.advice == "try":
+            possible = [day for day in days if item.not_before is None or day >= item.not_before]
+            in_time = [day for day in possible if day <= item.deliver_by]
+            if possible:
+                bound[in_time[-1] if in_time else possible[0]].append(item)
+    return bound
+
+
+def _waiting(row: Item, due_dong: int, advice: str, holder: UUID | None) -> Waiting:
+    return Waiting(
+        id=row.id,
+        direction=Direction(row.direction),
+        commune_code=row.commune_code,
+        lat=row.lat,
+        lon=row.lon,
+        address=row.address_raw,
+        phone=row.recipient_phone,
+        recipient=row.recipient_name,
+        precision=row.precision,
+        due_dong=due_dong,
+        priority=row.priority,
+        deliver_by=row.deliver_by,
+        wanted_on=row.wanted_on,
+        wanted_from=row.wanted_from,
+        wanted_to=row.wanted_to,
+        not_before=row.not_before,
+        held_until=row.held_until,
+        marks=tuple(row.marks),
+        advice=advice,
+        holder=holder,
+    )
+
+
+def _advice(session: Session, tried: Sequence[Item], day: date, bylaws: Bylaws) -> dict[UUID, str]:
+    """What the attempt rules say about items whose door was tried before."""
+    if not tried:
+        return {}
+    events = items.events_of(session, [row.id for row in tried])
+    agencies = {agency.id: agency.code for agency in session.scalars(select(Agency))}
+    settled = {
+        UUID(thing.removeprefix("item:")): at
+        for thing, at in session.execute(
+            select(AuditEntry.thing, func.max(AuditEntry.at))
+            .where(AuditEntry.act == "address settled", AuditEntry.thing.in_([f"item:{row.id}" for row in tried]))
+            .group_by(AuditEntry.thing)
+        )
+    }
+    advice = {}
+    for row in tried:
+        life = life_of(Direction(row.direction), events[row.id])
+        rule = bylaws.attempts.rule(day, agency=agencies[row.agency_id], document_type=row.document_type)
+        kind = bylaws.commune_kind(row.commune_code)
+        view = outlook(life, rule, bylaws.attempts, bylaws.calendar, commune_kind=kind)
+        advice[row.id] = view.advice
+        if view.advice == "review_address":
+            reviews = [e.occurred_at for e in events[row.id] if e.type is EventType.REDIRECTED]
+            if row.id in settled:
+                reviews.append(settled[row.id])
+            if any(moment > life.failed[-1].occurred_at for moment in reviews):
+                advice[row.id] = "invite" if view.attempts >= rule.max_attempts else "try"
+    return advice
+
+
+def crew(session: Session, office_id: UUID, day: date, *, at: datetime) -> list[CrewMember]:
+    """The active postmen of an office, by name; on the day itself with the money they carry and how far they have come."""
+    rows = session.execute(
+        select(Staff.name, Postman, Vehicle)
+        .join(Postman, Postman.staff_id == Staff.id)
+        .join(Vehicle, Vehicle.id == Postman.vehicle_id)
+        .where(Staff.office_id == office_id, Staff.role == Role.POSTMAN.value, Staff.active)
+        .order_by(Staff.name, Staff.id)
+    ).all()
+    last_doors: dict[UUID, tuple[float, float]] = {}
+    pockets: Mapping[str, int] = {}
+    is_today = day == local_day(at)
+    plan = published(session, office_id, day) if is_today else None
+    if is_today:
+        pockets = {
+            account: ledger.balance(session, account)
+            for account in (cash_account(postman.staff_id, day) for _, postman, _ in rows)
+        }
+    if plan is not None:
+        stops = standing(session, plan.id)
+        out = {row.postman_id for row in stops if row.state in ON_THE_ROAD}
+        # In the order of the route, so the last one visited stays.
+        last_doors = {
+            row.postman_id: (row.lat, row.lon) for row in stops if row.state in VISITED and row.postman_id in out
+        }
+    return [
+        CrewMember(
+            postman_id=postman.staff_id,
+            name=name,
+            vehicle_id=vehicle.id,
+            mode=vehicle.mode,
+            capacity_items=vehicle.capacity_items,
+            shift=(postman.shift_start, postman.shift_end),
+            rest=(postman.break_start, postman.break_seconds)
+            if postman.break_start is not None and postman.break_seconds
+            else None,
+            cash_limit_dong=postman.cash_limit_dong,
+            beat=frozenset(postman.beat),
+            pocket_dong=pockets.get(cash_account(postman.staff_id, day), 0),
+            last_door=last_doors.get(postman.staff_id),
+        )
+        for name, postman, vehicle in rows
+    ]
+
+
+# ------------------------------------------------------------------------------------------------ what was solved
+def write_routes(session: Session, plan_id: UUID, routes: Sequence[PlannedRoute]) -> None:
+    """Write the routes of a plan that has none."""
+    route_rows, stop_rows, item_rows = [], [], []
+    for position, route in enumerate(routes, start=1):
+        route_id = uuid7()
+        route_rows.append(
+            {
+                "id": route_id,
+                "plan_id": plan_id,
+                "postman_id": route.postman_id,
+                "vehicle_id": route.vehicle_id,
+                "position": position,
+                "summary": dict(route.summary),
+            }
+        )
+        for sequence, stop in enumerate(route.stops, start=1):
+            stop_id = uuid7()
+            stop_rows.append(
+                {
+                    "id": stop_id,
+                    "route_id": route_id,
+                    "sequence": sequence,
+                    "arrives_at": stop.arrives_at,
+                    "leaves_at": stop.leaves_at,
+                    "lock": stop.lock,
+                    "lat": stop.lat,
+                    "lon": stop.lon,
+                }
+            )
+            item_rows += [
+                {"stop_id": stop_id, "item_id": item_id, "position": place} for place, item_id in enumerate(stop.items)
+            ]
+    for table, rows in ((Route, route_rows), (Stop, stop_rows), (StopItem, item_rows)):
+        if rows:
+            session.execute(insert(table), rows)
+
+
+def erase_routes(session: Session, plan_id: UUID) -> None:
+    """Remove the routes of a plan, to write them anew."""
+    routes = select(Route.id).where(Route.plan_id == plan_id)
+    stops = select(Stop.id).where(Stop.route_id.in_(routes))
+    session.execute(delete(StopItem).where(StopItem.stop_id.in_(stops)).execution_options(synchronize_session=False))
+    session.execute(delete(Stop).where(Stop.route_id.in_(routes)).execution_options(synchronize_session=False))
+    session.execute(delete(Route).where(Route.plan_id == plan_id).execution_options(synchronize_session=False))
+
+
+def write_unplanned(session: Session, plan_id: UUID, reasons: Mapping[UUID, LeftOut]) -> None:
+    """Write why items are left out; a later reason for the same item replaces the earlier one."""
+    if not reasons:
+        return
+    session.execute(
+        delete(UnplannedItem)
+        .where(UnplannedItem.plan_id == plan_id, UnplannedItem.item_id.in_(list(reasons)))
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        insert(UnplannedItem),
+        [
+            {"plan_id": plan_id, "item_id": item_id, "code": why.code, "sentence": why.sentence}
+            for item_id, why in reasons.items()
+        ],
+    )
+
+
+def routes_of(session: Session, plan_id: UUID) -> list[PlannedRoute]:
+    """The routes of a plan as they were written."""
+    plan_routes: list[PlannedRoute] = []
+    summaries = {
+        route.id: route
+        for route in session.scalars(select(Route).where(Route.plan_id == plan_id).order_by(Route.position))
+    }
+    stops: dict[UUID, dict[UUID, tuple[Stop, list[UUID]]]] = {route_id: {} for route_id in summaries}
+    rows = session.execute(
+        select(Stop, StopItem.item_id)
+        .join(StopItem, StopItem.stop_id == Stop.id)
+        .where(Stop.route_id.in_(list(summaries)))
+        .order_by(Stop.sequence, StopItem.position)
+    )
+    for stop, item_id in rows:
+        stops[stop.route_id].setdefault(stop.id, (stop, []))[1].append(item_id)
+    for route_id, route in summaries.items():
+        plan_routes.append(
+            PlannedRoute(
+                postman_id=route.postman_id,
+                vehicle_id=route.vehicle_id,
+                summary=route.summary,
+                stops=tuple(
+                    PlannedStop(
+                        items=tuple(ids),
+                        lat=stop.lat,
+                        lon=stop.lon,
+                        arrives_at=stop.arrives_at,
+                        leaves_at=stop.leaves_at,
+                        lock=stop.lock,
+                    )
+                    for stop, ids in stops[route_id].values()
+                ),
+            )
+        )
+    return plan_routes
+
+
+# -------------------------------------------------------------------------------------------------- what is shown
+@dataclass(frozen=True, slots=True)
+class StopView:
+    """A stop as lists and maps show it."""
+
+    sequence: int
+    arrives_at: datetime
+    leaves_at: datetime
+    lock: str
+    items: tuple[UUID, ...]
+    lat: float
+    lon: float
+
+
+@dataclass(frozen=True, slots=True)
+class RouteView:
+    """A route with the names of postman and vehicle."""
+
+    id: UUID
+    postman: UUID
+    postman_name: str
+    vehicle: UUID
+    vehicle_name: str
+    mode: str
+    summary: Mapping[str, Any]
+    stops: tuple[StopView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """A plan with its routes and how many items it leaves out."""
+
+    id: UUID
+    office: UUID
+    day: date
+    state: str
+    travel: Mapping[str, Any]
+    cost: int | None
+    summary: Mapping[str, Any]
+    error: str | None
+    created_at: datetime
+    solved_at: datetime | None
+    published_at: datetime | None
+    routes: tuple[RouteView, ...]
+    unplanned_count: int
+    version: int
+
+
+def views(session: Session, plans: Iterable[Plan]) -> list[PlanView]:
+    """Plans with everything that is shown of them, by the same few queries for one and for many."""
+    shown = list(plans)
+    ids = [plan.id for plan in shown]
+    stops: dict[UUID, dict[UUID, tuple[Any, list[UUID]]]] = {}
+    for stop_id, route_id, sequence, arrives_at, leaves_at, lock, lat, lon, item_id in session.execute(
+        select(
+            Stop.id, Stop.route_id, Stop.sequence, Stop.arrives_at, Stop.leaves_at, Stop.lock, Stop.lat, Stop.lon,
+            StopItem.item_id,
+        )
+        .join(StopItem, StopItem.stop_id == Stop.id)
+        .join(Route, Route.id == Stop.route_id)
+        .where(Route.plan_id.in_(ids))
+        .order_by(Stop.route_id, Stop.sequence, StopItem.position)
+    ):  # fmt: skip
+        seen = stops.setdefault(route_id, {}).setdefault(
+            stop_id, ((sequence, arrives_at, leaves_at, lock, lat, lon), [])
+        )
+        seen[1].append(item_id)
+    routes: dict[UUID, list[RouteView]] = {plan_id: [] for plan_id in ids}
+    for route, postman_name, vehicle_name, mode in session.execute(
+        select(Route, Staff.name, Vehicle.name, Vehicle.mode)
+        .join(Staff, Staff.id == Route.postman_id)
+        .join(Vehicle, Vehicle.id == Route.vehicle_id)
+        .where(Route.plan_id.in_(ids))
+        .order_by(Route.position)
+    ):
+        routes[route.plan_id].append(
+            RouteView(
+                route.id,
+                route.postman_id,
+                postman_name,
+                route.vehicle_id,
+                vehicle_name,
+                mode,
+                route.summary,
+                tuple(
+                    StopView(sequence, arrives_at, leaves_at, lock, tuple(item_ids), lat, lon)
+                    for (sequence, arrives_at, leaves_at, lock, lat, lon), item_ids in stops.get(route.id, {}).values()
+                ),
+            )
+        )
+    unplanned = dict(
+        session.execute(
+            select(UnplannedItem.plan_id, func.count())
+            .where(UnplannedItem.plan_id.in_(ids))
+            .group_by(UnplannedItem.plan_id)
+        ).all()
+    )
+    return [
+        PlanView(
+            plan.id,
+            plan.office_id,
+            plan.day,
+            plan.state,
+            plan.travel,
+            plan.cost,
+            plan.summary,
+            plan.error,
+            plan.created_at,
+            plan.solved_at,
+            plan.published_at,
+            tuple(routes[plan.id]),
+            unplanned.get(plan.id, 0),
+            plan.version,
+        )
+        for plan in shown
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class UnplannedView:
+    """An item that a plan leaves out."""
+
+    item_id: UUID
+    barcode: str
+    address: str
+    code: str
+    sentence: str
+
+
+def unplanned_of(session: Session, plan_id: UUID) -> list[UnplannedView]:
+    """What a plan leaves out, by code."""
+    rows = session.execute(
+        select(UnplannedItem.item_id, Item.barcode, Item.address_raw, UnplannedItem.code, UnplannedItem.sentence)
+        .join(Item, Item.id == UnplannedItem.item_id)
+        .where(UnplannedItem.plan_id == plan_id)
+        .order_by(UnplannedItem.code, Item.barcode)
+    )
+    return [UnplannedView(*row) for row in rows]

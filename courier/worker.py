@@ -1,0 +1,51 @@
+"""Runs the jobs: inside the server process on SQLite, as `courier worker` where there are many machines."""
+
+import logging
+import signal
+import threading
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Final
+
+from courier import dispatch
+from courier.desk import Desk
+
+# A solve under way is waited for this long at the end; what is cut off is done again by the next runner.
+PATIENCE_SECONDS: Final = 25
+
+_log = logging.getLogger(__name__)
+
+
+def start(desk: Desk) -> None:
+    """Run the jobs of this desk inside this process, until `desk.close()`."""
+    desk.jobs.register(
+        dispatch.SOLVE_JOB,
+        lambda payload: dispatch.solve_job(desk, payload, at=datetime.now(UTC)),
+        gave_up=dispatch.give_up,
+    )
+    desk.jobs.start()
+
+
+def run(desk: Desk) -> None:
+    """Run jobs until SIGTERM or SIGINT; the job in hand is finished first if it takes no longer than `PATIENCE_SECONDS`.
+
+    Raises:
+        RuntimeError: the jobs' own thread died of a fault that stands in the log.
+    """
+    told_to_stop = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        told_to_stop.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        start(desk)
+        _log.info("the worker takes jobs")
+        while not told_to_stop.wait(1):
+            if not desk.jobs.alive:
+                raise RuntimeError("the thread that runs the jobs has died")
+        _log.info("the worker stops")
+    finally:
+        desk.jobs.stop(patience=PATIENCE_SECONDS)
+        for number, handler in before.items():
+            signal.signal(number, handler)
