@@ -49,10 +49,10 @@ def agency_ids(session: Session) -> dict[str, UUID]:
     return {row.code: row.id for row in session.scalars(select(Agency))}
 
 
-def has_list(session: Session, office_id: UUID, filename: str) -> bool:
-    """True when a list of that name came into the office."""
+def list_of(session: Session, office_id: UUID, filename: str) -> UUID | None:
+    """The id of the list of that name that came into the office, None when none did."""
     query = select(ImportBatch.id).where(ImportBatch.office_id == office_id, ImportBatch.filename == filename)
-    return session.scalars(query.limit(1)).first() is not None
+    return session.scalars(query.order_by(ImportBatch.id).limit(1)).first()
 
 
 def is_published(session: Session, office_id: UUID, day: date) -> bool:
