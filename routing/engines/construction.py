@@ -43,7 +43,7 @@ class _Builder:
         self.delivery = np.array([t.delivery for t in tasks], dtype=np.int64).reshape(shape)
         self.pickup = np.array([t.pickup for t in tasks], dtype=np.int64).reshape(shape)
         self.rests = [sum(b.service for b in v.breaks) for v in problem.vehicles]
-        self.routes = [self._opened(v, []) for v in range(len(problem.vehicles))]
+        self.routes = [self.opened(v, []) for v in range(len(problem.vehicles))]
 
     def _price(self, vehicle_index: int) -> NDArray[np.float64]:
         vehicle = self.problem.vehicles[vehicle_index]
@@ -55,7 +55,7 @@ class _Builder:
             price = price + matrix.metres * (vehicle.costs.per_km / 1000)
         return np.asarray(price, dtype=np.float64)
 
-    def _opened(self, vehicle_index: int, visits: list[int]) -> _Open | None:
+    def opened(self, vehicle_index: int, visits: list[int]) -> _Open | None:
         """The route with its slack at every gap, None when it does not work."""
         vehicle = self.problem.vehicles[vehicle_index]
         seconds = self.seconds[vehicle_index]
@@ -82,11 +82,8 @@ class _Builder:
         for at in range(count - 1, -1, -1):
             task = visits[at]
             place = int(self.place[task])
-            if at + 1 < count:
-                following = int(self.place[visits[at + 1]])
-            else:
-                following = -1 if vehicle.end is None else vehicle.end
-            onward = 0 if following < 0 else int(seconds[place, following])
+            following = int(self.place[visits[at + 1]]) if at + 1 < count else vehicle.end
+            onward = 0 if following is None else int(seconds[place, following])
             before = vehicle.start if at == 0 else int(self.place[visits[at - 1]])
             action = int(self.service[task]) + (0 if before == place else int(self.setup[task]))
             latest[at] = min(int(self.closes[task]), int(latest[at + 1]) - onward - action)
@@ -114,7 +111,6 @@ class _Builder:
         after = np.concatenate([visited, [somewhere if vehicle.end is None else vehicle.end]])
         place = self.place[tasks]
         there, onward = seconds[before][:, place].T.copy(), seconds[place][:, after].copy()
-        direct = seconds[before, after]
         price_there, price_onward = prices[before][:, place].T.copy(), prices[place][:, after].copy()
         price_direct = prices[before, after].copy()
         if vehicle.start is None:
@@ -134,7 +130,6 @@ class _Builder:
             fits &= (self.pickup[tasks][:, None, :] <= route.load_room[1][None, :, :]).all(axis=2)
         cost = np.where(fits, price_there + price_onward - price_direct[None, :], _NEVER)
         gap = cost.argmin(axis=1)
-        del direct
         return cost[np.arange(len(tasks)), gap], gap
 
 
@@ -148,7 +143,7 @@ def first_plan(problem: Problem, *, seconds: float) -> Visits:
             for number, task in enumerate(problem.tasks)
             if task.rank is not None and task.locked_vehicle == vehicle.id
         )
-        builder.routes[vehicle_index] = builder._opened(vehicle_index, [number for _, number in kept])
+        builder.routes[vehicle_index] = builder.opened(vehicle_index, [number for _, number in kept])
     waiting = np.array(
         [n for n, t in enumerate(problem.tasks) if t.kind is TaskKind.JOB and t.rank is None], dtype=np.int64
     )
@@ -182,10 +177,11 @@ def first_plan(problem: Problem, *, seconds: float) -> Visits:
         row = int(regret.argmax())
         vehicle_index = int(chosen[row])
         route = builder.routes[vehicle_index]
-        assert route is not None
+        if route is None:
+            raise RuntimeError("a vehicle whose kept jobs have no schedule was chosen")
         visits = [*route.visits]
         visits.insert(int(gap[row, vehicle_index]), int(waiting[row]))
-        grown = builder._opened(vehicle_index, visits)
+        grown = builder.opened(vehicle_index, visits)
         stale = {vehicle_index}
         limit = problem.vehicles[vehicle_index].max_tasks
         if grown is None or (limit is not None and len(visits) > limit):
