@@ -138,7 +138,7 @@ def _blocking(postman_id: UUID, day: date) -> Select[int]:
         .where(
             Incident.postman_id == postman_id,
             Incident.day == day,
-            Incident.about_money.is_(True),
+            Incident.about_money,
             Incident.closed_at.is_(None),
             Incident.code.not_in(_NOT_BLOCKING),
         )
