@@ -3,7 +3,7 @@
 The optimiser is asked from here only. It plans doors (calls); items, money and people are this desk's own business.
 """
 
-from courier.dispatch.optimizing import NotOptimized
+from courier.dispatch.optimizing import NotOptimized, optimize
 from courier.dispatch.planning import (
     LEAST_SECONDS,
     MOST_SECONDS,
@@ -29,6 +29,7 @@ __all__ = [
     "get_plan",
     "give_up",
     "list_plans",
+    "optimize",
     "publish",
     "request_plan",
     "slots",
