@@ -194,7 +194,7 @@ def demo_staff(session: Session) -> int:
 
 def real_staff(session: Session) -> int:
     """How many accounts of real people there are."""
-    return session.scalar(select(func.count()).select_from(Staff).where(Staff.demo.is_(False))) or 0
+    return session.scalar(select(func.count()).select_from(Staff).where(~Staff.demo)) or 0
 
 
 def other_admins(session: Session, staff_id: UUID) -> int:
