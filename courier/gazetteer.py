@@ -84,7 +84,10 @@ class Gazetteer:
         elsewhere: Mapping[str, Sequence[str]] = _NO_DATA,
         provinces: Iterable[str] = (),
     ) -> None:
-        """`elsewhere`: other old districts and the names of their communes; `provinces`: all other provinces."""
+        """`elsewhere`: other old districts and those of their communes whose name means no commune of today, or another one.
+
+        `provinces`: all other provinces.
+        """
         self._communes = {commune.code: commune for commune in communes}
         self._old = {old.code: old for old in old_communes}
         self._hamlets: dict[tuple[str, str], list[Hamlet]] = {}
@@ -116,12 +119,14 @@ class Gazetteer:
         for row in _rows(folder / "successors.csv"):
             successors.setdefault(row["old"], []).append((row["new"], row["share"]))
         elsewhere = json.loads((folder / "elsewhere.json").read_text(encoding="utf-8"))
+        same_today = frozenset(elsewhere["same_today"]["names"])
         return cls(
             communes=[_commune(row) for row in _rows(folder / "communes.csv")],
             old_communes=[_old_commune(row, successors[row["code"]]) for row in _rows(folder / "old_communes.csv")],
             hamlets=[_hamlet(row) for row in _rows(folder / "hamlets.csv")],
             elsewhere={
-                area["name"]: [_without_kind(name) for name in area["communes"]] for area in elsewhere["districts"]
+                area["name"]: [name for full in area["communes"] if (name := _without_kind(full)) not in same_today]
+                for area in elsewhere["districts"]
             },
             provinces=elsewhere["provinces"]["names"],
         )

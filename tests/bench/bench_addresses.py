@@ -1,4 +1,4 @@
-"""How many generated addresses are right, asked about or silently wrong, and how many a second one core resolves.
+"""How many generated addresses are right, asked about or silently wrong, and how many one core resolves in a second of its time.
 
 python -m tests.bench.bench_addresses --n 1000 --seed 20261122
 """
@@ -39,9 +39,9 @@ def main() -> int:
     options = parser.parse_args()
     gazetteer = Gazetteer.load()
     cases = list(addresses(options.n, options.seed))
-    started = time.perf_counter()
+    started = time.process_time()
     found = [gazetteer.resolve(case.raw, on=DAY) for case in cases]
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     table: Counter[tuple[str, str]] = Counter()
     for case, answer in zip(cases, found, strict=True):
         outcome = verdict(case, answer)
@@ -57,7 +57,9 @@ def main() -> int:
     for sort in [*sorted({sort for sort, _ in table} - {"all"}), "all"]:
         say(f"{sort:24}" + "".join(f"{table[sort, column]:>11}" for column in columns))
     share = table["all", "decided"] / max(1, table["all", "decidable"])
-    say(f"decided {share:.1%} of the decidable; {len(cases) / seconds:,.0f} addresses/s; seed {options.seed}")
+    say(
+        f"decided {share:.1%} of the decidable; {len(cases) / seconds:,.0f} addresses per CPU second; seed {options.seed}"
+    )
     return 1 if table["all", "wrong"] else 0
 
 
