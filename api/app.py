@@ -27,6 +27,7 @@ from api import (
     public,
     sessions,
     staff,
+    web,
 )
 from api.conventions import Blueprint
 from api.problems import Problem, handle_problems
@@ -144,6 +145,7 @@ def create_app(desk: Desk, *, clock: Callable[[], datetime] = lambda: datetime.n
     for blueprint in blueprints():
         api.register_blueprint(blueprint)
     health.at_root(app)
+    web.install(app)
     openapi.publish(app, api)
     unmarked = [
         rule.rule

@@ -95,10 +95,15 @@ def handle_problems(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
 
 
-def _too_large(_fault: RequestEntityTooLarge) -> Response:
+def drain() -> None:
+    """Read what is left of a refused upload, up to a bound, so that the sender hears the answer."""
     body, left = request.environ.get("wsgi.input"), min(request.content_length or 0, _MOST_DRAINED)
     while body is not None and left > 0 and (piece := body.read(min(left, 1 << 20))):
         left -= len(piece)
+
+
+def _too_large(_fault: RequestEntityTooLarge) -> Response:
+    drain()
     return problem(413, "too-large", "The request is larger than the server takes.", headers={"Connection": "close"})
 
 

@@ -1,0 +1,146 @@
+"""The citizen's pages, by link: no account, no script. Where the paper is, when it comes, and what may be changed."""
+
+import hmac
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Final
+
+from flask import Response, request
+
+from api.auth import form_token, public
+from api.conventions import desk, now
+from api.items import wish_of
+from api.public import remember, visitor
+from api.web import forms, page
+from api.web.clerk import wish_body
+from api.web.page import Trouble
+from api.web.texts import t
+from courier import dispatch, tracking
+from courier.domain.calendar import at_local
+from courier.domain.errors import FieldError, Invalid, Missing, Refused
+from courier.domain.item import State
+from courier.tracking import PublicView
+
+blueprint = page.pages("citizen_pages", __name__)
+
+# The way of a paper as a citizen reads it; the step that a state stands at.
+_TO_THE_DOOR: Final = ("announced", "received", "planned", "out", "delivered")
+_FROM_THE_DOOR: Final = ("requested", "planned", "out", "fetched", "lodged")
+_AT_THE_OFFICE: Final = ("announced", "received", "awaiting_pickup", "picked_up")
+_BACK: Final = ("announced", "received", "returning", "returned")
+_CALLED_OFF: Final = ("announced", "cancelled")
+_STEP_OF: Final = {"attempted": "out", "held": "received", "at_office": "fetched"}
+
+
+@blueprint.after_request
+def _keep_to_oneself(answer: Response) -> Response:
+    # The address of such a page is a key: it must not travel in a Referer.
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    answer.headers["X-Robots-Tag"] = "noindex"
+    return answer
+
+
+def _steps(view: PublicView) -> list[tuple[str, str]]:
+    """(step, `done` | `now` | `ahead`) from the first to the last."""
+    state = view.state
+    way: Sequence[str] = _TO_THE_DOOR if view.direction == "result" else _FROM_THE_DOOR
+    if state in (State.AWAITING_PICKUP, State.PICKED_UP):
+        way = _AT_THE_OFFICE
+    elif state in (State.RETURNING, State.RETURNED):
+        way = _BACK
+    elif state == State.CANCELLED:
+        way = _CALLED_OFF
+    at = way.index(_STEP_OF.get(state, state))
+    over = at == len(way) - 1
+    return [(step, "done" if n < at or over else "now" if n == at else "ahead") for n, step in enumerate(way)]
+
+
+@blueprint.get("/t/<string:token>")
+@public
+def link(token: str) -> Response:
+    """Where it is; details and wishes only for a visitor who knows the phone."""
+    return _link_page(token)
+
+
+def _link_page(token: str, trouble: Trouble | None = None, *, secret: str | None = None) -> Response:
+    secret = secret or visitor()
+    try:
+        view = tracking.by_link(desk(), token, visitor=secret, at=now())
+    except Missing:
+        return page.show("citizen/unknown.html", 404)
+    proven = view.details is not None
+    slots = dispatch.slots(desk(), view.item_id, at=now()) if proven and "reschedule" in view.may else []
+    days: dict[date, list[dispatch.Slot]] = {}
+    for slot in slots:
+        days.setdefault(slot.day, []).append(slot)
+    return page.show(
+        "citizen/link.html",
+        trouble.status if trouble else 200,
+        trouble=trouble,
+        token=token,
+        view=view,
+        steps=_steps(view),
+        days=days,
+        form_token=form_token(secret) if proven and secret else "",
+    )
+
+
+@blueprint.post("/t/<string:token>/verify")
+@public
+def verify(token: str) -> Response:
+    """The last four digits of the phone open the details for half an hour."""
+    try:
+        last4 = forms.text("phone_last4", at_most=20)
+        if not (len(last4) == 4 and last4.isascii() and last4.isdecimal()):
+            raise Invalid(FieldError("phone_last4", "invalid", t("citizen.four_digits")))
+        secret, _ = tracking.prove(desk(), token, phone_last4=last4, at=now())
+    except Missing:
+        return page.show("citizen/unknown.html", 404)
+    except Refused as fault:
+        told = Trouble.of(fault)
+        status = 429 if fault.code == "too-many-tries" else 409
+        return _link_page(token, Trouble(t("citizen.not_proven"), status, fault.code, {"phone_last4": told.sentence}))
+    except Invalid as fault:
+        return _link_page(token, Trouble.of(fault))
+    answer = page.go("citizen_pages.link", token=token, done="proven")
+    remember(answer, token, secret)
+    return answer
+
+
+@blueprint.post("/t/<string:token>/wishes")
+@public
+@forms.once
+def ask(token: str) -> Response:
+    """Grant a wish or say why not."""
+    secret = visitor()
+    try:
+        item_id = tracking.require_proven(desk(), token, secret, at=now())
+        sent = request.form.get("form_token", "")
+        if secret is None or not hmac.compare_digest(sent.encode(), form_token(secret).encode()):
+            raise Refused("not-verified", t("citizen.prove_again"))
+        body = wish_body()
+        wish = wish_of(item_id, body)
+        if not _granted_already(token, wish, secret):
+            tracking.request_change(desk(), item_id, wish, asked_by=None, at=now())
+    except Missing:
+        return page.show("citizen/unknown.html", 404)
+    except (Invalid, Refused) as fault:
+        return _link_page(token, Trouble.of(fault))
+    return page.go("citizen_pages.link", token=token, done=f"wish_{body['kind']}")
+
+
+def _granted_already(token: str, wish: tracking.Wish, secret: str) -> bool:
+    """True when the visit stands at this very window: going back and sending the form again is no second change."""
+    if wish.kind != "reschedule" or wish.day is None or wish.from_ is None:
+        return False
+    promise = tracking.by_link(desk(), token, visitor=secret, at=now()).promise
+    return promise is not None and promise.day == wish.day and promise.opens_at == at_local(wish.day, wish.from_)
+
+
+@blueprint.get("/tracking")
+@public
+def look_up() -> Response:
+    """By code alone: waiting, on the way, at the office, done; nothing of the person."""
+    code = request.args.get("code", "").replace("\0", "").strip()[:60]
+    found: Any = tracking.coarse_state(desk(), code) if code else None
+    return page.show("citizen/tracking.html", 404 if code and found is None else 200, code=code, found=found)

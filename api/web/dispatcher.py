@@ -1,0 +1,366 @@
+"""The dispatcher's pages: the day, bag lists, doubtful addresses, plans with their routes, and trouble with an owner."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from flask import Response, request, url_for
+
+from api.auth import caller, roles
+from api.conventions import desk, now
+from api.web import forms, page, texts
+from api.web.page import Trouble
+from api.web.texts import t
+from courier import dispatch, incidents, intake, staffing, tracking
+from courier.domain.calendar import local_day
+from courier.domain.errors import FieldError, Invalid, Refused, Stale
+from courier.domain.item import State
+from courier.store.plans import PlanView, RouteView
+
+blueprint = page.pages("dispatcher_pages", __name__, prefix="/d")
+
+_DONE: Final = frozenset({State.DELIVERED, State.FETCHED, State.PICKED_UP, State.AT_OFFICE, State.LODGED})
+_MOST: Final = 200
+_SECONDS: Final = (3, 8, 20, 60)
+_OUTCOMES: Final = ("rejected", "doubtful", "duplicate", "accepted")
+
+
+def asked_day() -> date:
+    """The day that the page is about: `?date=`, or today."""
+    try:
+        return date.fromisoformat(request.args.get("date", ""))
+    except ValueError:
+        return local_day(now())
+
+
+# ------------------------------------------------------------------------------------------------------------ the day
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a postman's route has come."""
+
+    route: RouteView
+    items: int
+    done: int
+    failed: int
+    bag: int
+    due_dong: int
+
+
+@blueprint.get("")
+@roles("dispatcher")
+def day() -> Response:
+    """What waits for the dispatcher, how the routes go, and the plans of the day."""
+    return _day_page()
+
+
+def _day_page(trouble: Trouble | None = None) -> Response:
+    shown = asked_day()
+    plans = dispatch.list_plans(desk(), caller(), day=shown, limit=10)
+    published = next((plan for plan in plans if plan.state == "published"), None)
+    today = local_day(now())
+    return page.show(
+        "dispatcher/day.html",
+        trouble.status if trouble else 200,
+        trouble=trouble,
+        day=shown,
+        today=today,
+        around=[shown - timedelta(days=1), shown + timedelta(days=1)],
+        doubtful=len(tracking.find_items(desk(), caller(), doubtful=True, limit=_MOST)),
+        troubles=len(incidents.find_incidents(desk(), caller(), limit=_MOST)),
+        waiting=len(tracking.find_items(desk(), caller(), state=State.RECEIVED, limit=_MOST)),
+        most=_MOST,
+        plans=plans,
+        published=published,
+        progress=_progress(published) if published else [],
+        choices=[today + timedelta(days=ahead) for ahead in range(8)],
+        seconds=_SECONDS,
+        usual=min(_SECONDS, key=lambda s: abs(s - desk().settings.solve_seconds)),
+        office=_office_name(),
+    )
+
+
+def _office_name() -> str:
+    found = page.viewer()
+    office = staffing.belonging(desk(), found).office if found else None
+    return office.name if office else ""
+
+
+def _progress(plan: PlanView) -> list[Progress]:
+    views = _items_of(plan)
+    rows = []
+    for route in plan.routes:
+        known = [views[item_id] for stop in route.stops for item_id in stop.items if item_id in views]
+        states = Counter(view.row.state for view in known)
+        rows.append(
+            Progress(
+                route,
+                len(known),
+                sum(states[state] for state in _DONE),
+                states[State.ATTEMPTED] + states[State.HELD],
+                states[State.OUT],
+                sum(view.due_dong for view in known),
+            )
+        )
+    return rows
+
+
+def _items_of(plan: PlanView) -> Mapping[UUID, tracking.ItemView]:
+    ids = [item_id for route in plan.routes for stop in route.stops for item_id in stop.items]
+    return tracking.get_items(desk(), caller(), ids)
+
+
+# ---------------------------------------------------------------------------------------------------------- bag lists
+@blueprint.get("/imports")
+@roles("dispatcher")
+def imports() -> Response:
+    """The form for a spreadsheet, and the lists that came before."""
+    return _imports_page()
+
+
+def _imports_page(trouble: Trouble | None = None) -> Response:
+    earlier = intake.list_imports(desk(), caller(), limit=20)
+    return page.show("dispatcher/imports.html", trouble.status if trouble else 200, trouble=trouble, earlier=earlier)
+
+
+@blueprint.post("/imports")
+@roles("dispatcher")
+def bring_in() -> Response:
+    """Take a spreadsheet in; every row gets its verdict."""
+    sent = request.files.get("sheet")
+    try:
+        if sent is None or not sent.filename:
+            raise Invalid(FieldError("sheet", "required", t("imports.choose")))
+        result = intake.import_sheet(desk(), caller(), filename=sent.filename, content=sent.read(), at=now())
+    except (Invalid, Refused) as fault:
+        return _imports_page(Trouble.of(fault))
+    return page.go("dispatcher_pages.import_result", import_id=result.id, done="imported")
+
+
+@blueprint.get("/imports/<uuid:import_id>")
+@roles("dispatcher")
+def import_result(import_id: UUID) -> Response:
+    """Every row's verdict in words, what needs a person first."""
+    result = intake.get_import(desk(), caller(), import_id)
+    groups = {outcome: [row for row in result.rows if row.outcome == outcome] for outcome in _OUTCOMES}
+    return page.show("dispatcher/import.html", result=result, groups=groups)
+
+
+# ---------------------------------------------------------------------------------------------------------- addresses
+@blueprint.get("/addresses")
+@roles("dispatcher")
+def addresses() -> Response:
+    """The queue of addresses that nobody may guess."""
+    return page.show("dispatcher/addresses.html", doubtful=_doubtful(), most=_MOST)
+
+
+def _doubtful() -> list[tracking.ItemView]:
+    return tracking.find_items(desk(), caller(), doubtful=True, limit=_MOST)
+
+
+@blueprint.get("/addresses/<uuid:item_id>")
+@roles("dispatcher")
+def address(item_id: UUID) -> Response:
+    """One address: what it may mean and why, and a choice."""
+    return _address_page(tracking.get_item(desk(), caller(), item_id))
+
+
+def _address_page(view: tracking.ItemView, trouble: Trouble | None = None) -> Response:
+    day = local_day(now())
+    communes = [c for c in desk().gazetteer.communes() if c.valid_from <= day <= (c.valid_to or day)]
+    found = page.viewer()
+    office = staffing.belonging(desk(), found).office if found else None
+    served = set(office.communes) if office else set()
+    alike = [other for other in _doubtful() if other.row.address_raw == view.row.address_raw]
+    return page.show(
+        "dispatcher/address.html",
+        trouble.status if trouble else 200,
+        trouble=trouble,
+        view=view,
+        served=sorted((c for c in communes if c.code in served), key=lambda c: c.name),
+        others=sorted((c for c in communes if c.code not in served), key=lambda c: c.name),
+        boxes={c.code: c.box for c in communes},
+        alike=len(alike),
+    )
+
+
+@blueprint.post("/addresses/<uuid:item_id>")
+@roles("dispatcher")
+def settle(item_id: UUID) -> Response:
+    """The dispatcher's word on an address; the next doubtful one follows."""
+    view = tracking.get_item(desk(), caller(), item_id)
+    try:
+        chosen = forms.text("commune", at_most=10)
+        if chosen in ("", "other"):
+            chosen = forms.text("other_commune", at_most=10)
+        if not chosen:
+            raise Invalid(FieldError("commune", "required", t("address.choose")))
+        intake.resolve_address(
+            desk(),
+            caller(),
+            item_id,
+            commune_code=chosen,
+            hamlet=forms.text("hamlet", at_most=100) or None,
+            lat=forms.degrees("lat"),
+            lon=forms.degrees("lon"),
+            version=forms.whole("version", most=2**31 - 1),
+            at=now(),
+            same_address=bool(request.form.get("same_address")),
+        )
+    except (Invalid, Refused, Stale) as fault:
+        return _address_page(view, Trouble.of(fault))
+    following = next((other for other in _doubtful() if other.row.id != item_id), None)
+    if following is not None:
+        return page.go("dispatcher_pages.address", item_id=following.row.id, done="address_settled")
+    return page.go("dispatcher_pages.addresses", done="address_settled")
+
+
+# -------------------------------------------------------------------------------------------------------------- plans
+@blueprint.post("/plans")
+@roles("dispatcher")
+@forms.once
+def ask_for_plan() -> Response:
+    """Ask for a plan; the page of the draft shows how it gets on."""
+    try:
+        wanted = forms.day("day")
+        if wanted is None:
+            raise Invalid(FieldError("day", "required", t("form.required")))
+        seconds = forms.whole("seconds", least=1, most=int(dispatch.MOST_SECONDS))
+        plan_id = dispatch.request_plan(desk(), caller(), office_id=None, day=wanted, at=now(), seconds=float(seconds))
+    except (Invalid, Refused) as fault:
+        return _day_page(Trouble.of(fault))
+    return page.go("dispatcher_pages.plan", plan_id=plan_id)
+
+
+@blueprint.get("/plans/<uuid:plan_id>")
+@roles("dispatcher")
+def plan(plan_id: UUID) -> Response:
+    """Routes side by side with the map, what is left out and why, and publishing."""
+    return _plan_page(plan_id)
+
+
+def _plan_page(plan_id: UUID, trouble: Trouble | None = None) -> Response:
+    found = dispatch.get_plan(desk(), caller(), plan_id)
+    views = _items_of(found)
+    left_out = dispatch.unplanned(desk(), caller(), plan_id) if found.state != "draft" else []
+    return page.show(
+        "dispatcher/plan.html",
+        trouble.status if trouble else 200,
+        trouble=trouble,
+        plan=found,
+        views=views,
+        left_out=left_out,
+        today=local_day(now()),
+        map_data=_map_data(found, views),
+    )
+
+
+def _map_data(found: PlanView, views: Mapping[UUID, tracking.ItemView]) -> dict[str, Any]:
+    """What the map draws; positions as (lat, lon). A route leaves from the office's own point."""
+    viewer = page.viewer()
+    office = staffing.belonging(desk(), viewer).office if viewer else None
+    start = [office.lat, office.lon] if office else None
+    routes = []
+    for number, route in enumerate(found.routes):
+        stops = [
+            {
+                "at": [stop.lat, stop.lon],
+                "label": f"{stop.sequence}. {texts.about(stop.arrives_at)} – {_names(stop.items, views)}",
+                "anchor": f"stop-{number}-{stop.sequence}",
+                "number": stop.sequence,
+            }
+            for stop in route.stops
+        ]
+        routes.append({"hue": number % 12, "name": route.postman_name, "stops": stops})
+    return {"office": start, "office_name": office.name if office else "", "routes": routes}
+
+
+def _names(ids: Iterable[UUID], views: Mapping[UUID, tracking.ItemView]) -> str:
+    return ", ".join(dict.fromkeys(views[item_id].row.recipient_name for item_id in ids if item_id in views))
+
+
+@blueprint.post("/plans/<uuid:plan_id>/publish")
+@roles("dispatcher")
+def publish(plan_id: UUID) -> Response:
+    """Make the plan the one that postmen follow."""
+    try:
+        dispatch.publish(desk(), caller(), plan_id, version=forms.whole("version", most=2**31 - 1), at=now())
+    except Stale:
+        current = dispatch.get_plan(desk(), caller(), plan_id)
+        if current.state == "published":
+            return page.go("dispatcher_pages.plan", plan_id=plan_id, done="published_already")
+        return _plan_page(plan_id, Trouble(t("plan.stale", state=texts.word("state", current.state)), 412, "stale"))
+    except (Invalid, Refused) as fault:
+        return _plan_page(plan_id, Trouble.of(fault))
+    return page.go("dispatcher_pages.plan", plan_id=plan_id, done="published")
+
+
+# -------------------------------------------------------------------------------------------------- items, incidents
+@blueprint.get("/items")
+@roles("dispatcher")
+def items() -> Response:
+    """Search, with or without diacritics."""
+    return found_items("dispatcher_pages.items")
+
+
+def found_items(endpoint: str, *, beside: Sequence[tracking.ItemView] = ()) -> Response:
+    """The page of a search over items: `?q=`, `?state=`, 50 at a time."""
+    q = request.args.get("q", "").replace("\0", "").strip()[:100]
+    state = request.args.get("state") or None
+    state = state if state in set(State) else None
+    after = request.args.get("after")
+    try:
+        position = UUID(after) if after else None
+    except ValueError:
+        position = None
+    rows = tracking.find_items(desk(), caller(), q=q, state=state, after=position, limit=51) if q or state else []
+    more = url_for(endpoint, q=q or None, state=state, after=rows[49].row.id) if len(rows) > 50 else None
+    return page.show(
+        "items/search.html", q=q, state=state, states=list(State), rows=rows[:50], more=more, here_at=endpoint,
+        beside=beside,
+    )  # fmt: skip
+
+
+@blueprint.get("/incidents", endpoint="incidents")
+@roles("dispatcher")
+def list_incidents() -> Response:
+    """Trouble with an owner, newest first."""
+    return incidents_page("dispatcher_pages")
+
+
+def incidents_page(place: str, trouble: Trouble | None = None) -> Response:
+    """The incidents of the office with a form to close each; `place` is the blueprint that shows them."""
+    show_all = request.args.get("all") == "1"
+    rows = incidents.find_incidents(desk(), caller(), open_only=not show_all, limit=100)
+    views = tracking.get_items(desk(), caller(), [row.item_id for row in rows if row.item_id])
+    return page.show(
+        "incidents.html",
+        trouble.status if trouble else 200,
+        trouble=trouble,
+        rows=rows,
+        views=views,
+        place=place,
+        show_all=show_all,
+        set_aside=incidents.set_aside(desk(), caller(), limit=20),
+    )
+
+
+@blueprint.post("/incidents/<uuid:incident_id>")
+@roles("dispatcher")
+def close_incident(incident_id: UUID) -> Response:
+    """What was decided."""
+    return close("dispatcher_pages", incident_id)
+
+
+def close(place: str, incident_id: UUID) -> Response:
+    """Close an incident and show the rest; a refusal is said on the same page."""
+    try:
+        resolution = forms.text("resolution")
+        if not resolution:
+            raise Invalid(FieldError(f"resolution_{incident_id}", "required", t("incidents.resolution_missing")))
+        incidents.close_incident(desk(), caller(), incident_id, resolution=resolution, at=now())
+    except (Invalid, Refused) as fault:
+        return incidents_page(place, Trouble.of(fault))
+    return page.go(f"{place}.incidents", done="incident_closed")

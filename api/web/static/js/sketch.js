@@ -1,0 +1,42 @@
+// @ts-check
+// Our own drawing of communes and rivers under a map: no tiles, nothing from elsewhere. Leaflet is read as a global.
+
+const colour = (name) => {
+  const probe = document.createElement("span");
+  probe.className = name;
+  probe.hidden = true;
+  document.body.append(probe);
+  const style = getComputedStyle(probe);
+  const found = name.startsWith("hue-") ? style.backgroundColor : style.color;
+  probe.remove();
+  return found;
+};
+
+/** Makes the map in an element, or says in words that it could not. @returns {Promise<any | null>} */
+export async function drawSketch(element) {
+  const leaflet = window.L;
+  if (!leaflet) {
+    element.textContent = element.dataset.missing;
+    return null;
+  }
+  const map = leaflet.map(element, { preferCanvas: true, zoomSnap: 0.25, zoomAnimation: false });
+  map.attributionControl.setPrefix(false);
+  map.setView([9.1, 105.05], 9);
+  const answer = await fetch(element.dataset.sketch);
+  const sketch = await answer.json();
+  const line = colour("sketch-commune");
+  leaflet.geoJSON(sketch, {
+    attribution: sketch.attribution,
+    filter: (feature) => feature.properties.kind === "commune",
+    style: { color: line, weight: 1, fillColor: "#ffffff", fillOpacity: 0.65 },
+    interactive: false,
+  }).addTo(map);
+  leaflet.geoJSON(sketch, {
+    filter: (feature) => feature.properties.kind === "river",
+    style: { color: colour("sketch-river"), weight: 4, opacity: 0.75 },
+    interactive: false,
+  }).addTo(map);
+  return map;
+}
+
+export { colour };
