@@ -179,7 +179,7 @@ def _release_rule(row: Mapping[str, Any], vocabulary: Mapping[str, Any]) -> Rele
         proofs=tuple(row["proofs"]),
         verified=row["verified"],
         source=row["source"],
-        in_words=MappingProxyType(_in_words(row, vocabulary)),
+        in_words=_in_words(row, vocabulary),
     )
 
 

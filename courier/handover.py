@@ -1,14 +1,16 @@
 """At the door: what postmen report, by phone or by form, becomes facts. A fact is never refused once its bearer is known."""
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-import orjson
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from courier.desk import Desk
@@ -64,13 +66,31 @@ def sync(
         raise Forbidden
     with desk.database.write() as session:
         device = devices.seen(session, device_id, caller, at=at)
+        # All at once and in one order: two phones that speak of the same items must not wait for each other.
+        items.hold(session, _mentioned(events))
         answers = [_take_in(session, desk, caller, device, body, at=at) for body in events]
         ack_through = devices.acknowledge(session, device)
     return answers, ack_through
 
 
+def _mentioned(events: Sequence[Any]) -> set[UUID]:
+    """The ids of items in a batch, as far as they can be read."""
+    found: set[UUID] = set()
+    for body in events:
+        named = body.get("items") if isinstance(body, Mapping) else None
+        for item_id in named if isinstance(named, list) else ():
+            with suppress(ValueError):
+                found.add(UUID(item_id if isinstance(item_id, str) else ""))
+    return found
+
+
 def _take_in(session: Session, desk: Desk, caller: Caller, device: devices.Known, body: Any, *, at: datetime) -> Answer:
-    event_id = str(body.get("event_id", ""))[:64] if isinstance(body, Mapping) else ""
+    event_id = body.get("event_id") if isinstance(body, Mapping) else ""
+    event_id = acts.printable(event_id[:64]) if isinstance(event_id, str) else ""
+    if acts.too_deep(body):
+        # Nobody can write this down, let alone read it: keep what stands on its surface.
+        body = {k: v for k, v in body.items() if not isinstance(v, dict | list)} if isinstance(body, Mapping) else None
+        return _set_aside(session, caller, device, body, event_id, "unreadable-event", payload_hash(body), at=at)
     digest = payload_hash(body)
     try:
         if device.refusal is not None:
@@ -91,6 +111,9 @@ def _take_in(session: Session, desk: Desk, caller: Caller, device: devices.Known
         return _set_aside(session, caller, device, body, event_id, why.code, digest, at=at)
     except Missing:
         return _set_aside(session, caller, device, body, event_id, "unknown-item", digest, at=at)
+    except (OperationalError, InterfaceError):
+        # Not the event's fault: the phone keeps its batch and sends it again.
+        raise
     except Exception:
         # One event that we cannot digest must not keep the rest of a postman's day on his phone.
         log.exception("event %s of device %s could not be recorded", event_id, device.id)
@@ -121,7 +144,7 @@ def _set_aside(
 
 def payload_hash(body: Any) -> str:
     """The digest under which two copies of the same event meet; the order of members does not matter."""
-    return sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
+    return sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _record(
@@ -134,16 +157,13 @@ def _record(
     digest: str,
     at: datetime,
 ) -> items.Recorded:
-    touched = act.items
-    if act.type is EventType.CORRECTED:
-        touched = _items_to_correct(session, caller, act)
-    devices.require_visible(session, caller, touched)
+    devices.require_visible(session, caller, act.items)
     return items.record(
         session,
         items.NewEvent(
             event_id=act.event_id,
             type=act.type,
-            items=touched,
+            items=act.items,
             occurred_at=act.occurred_at,
             claimed_at=act.claimed_at,
             received_at=at,
@@ -157,18 +177,6 @@ def _record(
         ),
         desk.facts.bylaws,
     )
-
-
-def _items_to_correct(session: Session, caller: Caller, act: acts.Act) -> tuple[UUID, ...]:
-    """A correction is about everything its target was about; a postman corrects his own acts, a dispatcher any."""
-    target = devices.event_row(session, UUID(str(act.data["corrects"])))
-    if target is None:
-        return act.items
-    if caller.role is Role.POSTMAN and target.actor_id != caller.id:
-        raise _SetAside("not-your-act")
-    if target.occurred_at > act.occurred_at:
-        raise _SetAside("correction-before-act")
-    return tuple(sorted({*act.items, *target.items}))
 
 
 # ------------------------------------------------------------------------------------------------- forms and desks
@@ -231,10 +239,7 @@ def report(
             return items.record_intent(
                 session, kind, item_ids, caller=caller, at=at, bylaws=desk.facts.bylaws, data=read
             )
-        try:
-            return _record(session, desk, caller, act, device_id=None, digest=payload_hash(body), at=at)
-        except _SetAside as why:
-            raise Refused(why.code, "không thể sửa thao tác này") from None
+        return _record(session, desk, caller, act, device_id=None, digest=payload_hash(body), at=at)
 
 
 def _read_form(kind: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -254,22 +259,15 @@ def take_out(desk: Desk, caller: Caller, *, event_id: UUID, day: date, at: datet
     return report(desk, caller, EventType.TAKEN_OUT, event_id=event_id, item_ids=bag, data={}, at=at)
 
 
-def daily_list(desk: Desk, caller: Caller, *, day: date) -> tuple[int, bytes]:
-    """The postman's day as JSON bytes with its version; the bytes are kept until the version changes.
+def daily_list(desk: Desk, caller: Caller, *, day: date, known: int | None = None) -> tuple[int, bytes | None]:
+    """The postman's day as JSON bytes with its version; no bytes when he has version `known` already.
 
     Raises:
         Forbidden: the caller is no postman.
     """
     if caller.role is not Role.POSTMAN:
         raise Forbidden
-    with desk.database.reading_engine.connect() as connection:
-        return worklists.daily_list(connection, desk.facts, caller.id, day)
-
-
-def list_version(desk: Desk, caller: Caller, *, day: date) -> int:
-    """The version of the postman's day alone, to answer 304."""
-    with desk.database.reading_engine.connect() as connection:
-        return worklists.version_of(connection, caller.id, day)
+    return worklists.daily_list(desk.database, desk.facts, caller.id, day, known=known)
 
 
 def item_row(session: Session, caller: Caller, item_id: UUID) -> Item:

@@ -51,7 +51,7 @@ class ReleaseRule:
     proofs: tuple[str, ...]
     verified: bool
     source: str
-    in_words: Mapping[str, Any]
+    in_words: dict[str, Any]
 
     def holds(self, on: date, *, agency: str, subject: str) -> bool:
         """True when the rule is in force for this agency and kind of owner."""

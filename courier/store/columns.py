@@ -35,6 +35,16 @@ class Id(TypeDecorator[UUID]):
         return UUID(value) if value is not None and _on_sqlite(dialect) else value
 
 
+class PlainId(Id):
+    """The same, read as the database gives it (a text on SQLite): for rows that become JSON at once."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 (SQLAlchemy's signature)
+        """From the database, untouched."""
+        return value
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware moment: TIMESTAMPTZ on PostgreSQL, whole microseconds since 1970 UTC on SQLite."""
 

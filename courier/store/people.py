@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, text, update
+from sqlalchemy import bindparam, delete, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from uuid_utils.compat import uuid7
@@ -28,27 +28,32 @@ class SignedIn:
     demo: bool
 
 
-_BY_TOKEN = select(
-    AccessToken.id,
-    AccessToken.expires_at,
-    AccessToken.revoked_at,
-    Staff.id,
-    Staff.login,
-    Staff.name,
-    Staff.role,
-    Staff.office_id,
-    Staff.agency_id,
-    Staff.active,
-    Staff.must_change_password,
-    Staff.demo,
-).join(Staff, Staff.id == AccessToken.staff_id)
+# Made once: building a statement costs more than running it.
+_BY_TOKEN = (
+    select(
+        AccessToken.id,
+        AccessToken.expires_at,
+        AccessToken.revoked_at,
+        Staff.id,
+        Staff.login,
+        Staff.name,
+        Staff.role,
+        Staff.office_id,
+        Staff.agency_id,
+        Staff.active,
+        Staff.must_change_password,
+        Staff.demo,
+    )
+    .join(Staff, Staff.id == AccessToken.staff_id)
+    .where(AccessToken.token_hash == bindparam("token_hash"))
+)
 
 
 def session_of(database: Database, token_hash: str, *, at: datetime) -> SignedIn | None:
     """The session of a token, None when it is unknown, revoked, expired or its owner was deactivated."""
     # On the path of every request: a Core row, no object of the ORM.
-    with database.reading_engine.connect() as connection:
-        row = connection.execute(_BY_TOKEN.where(AccessToken.token_hash == token_hash)).one_or_none()
+    with database.glance_engine.connect() as connection:
+        row = connection.execute(_BY_TOKEN, {"token_hash": token_hash}).one_or_none()
     if row is None:
         return None
     session_id, expires_at, revoked_at, staff_id, login, name, role, office, agency, active, change, demo = row

@@ -47,19 +47,23 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = self._engine(immediate=True)
-        self.reading_engine = self._engine(immediate=False) if self.is_sqlite else self.engine
+        self.engine = self._engine(begin="BEGIN IMMEDIATE")
+        self.reading_engine = self._engine(begin="BEGIN") if self.is_sqlite else self.engine
+        # For questions of a single statement on hot paths: no BEGIN, no ROLLBACK around it.
+        self.glance_engine = self._engine(glance=True)
         self._writers = sessionmaker(self.engine, expire_on_commit=False)
         self._readers = sessionmaker(self.reading_engine, expire_on_commit=False)
         self._turn = threading.RLock() if self.is_sqlite else None
 
-    def _engine(self, *, immediate: bool) -> Engine:
+    def _engine(self, *, begin: str = "", glance: bool = False) -> Engine:
         # Parameters hold names and phones: an error's text must not carry them into a log.
         options: dict[str, Any] = {
             "json_serializer": _dump,
             "json_deserializer": orjson.loads,
             "hide_parameters": True,
         }
+        if glance:
+            options |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
         if not self.is_sqlite:
             return create_engine(self.url, pool_size=8, max_overflow=8, pool_pre_ping=True, **options)
         if self.url.database:
@@ -68,8 +72,8 @@ class Database:
             self.url, module=sqlite, connect_args={"check_same_thread": False, "timeout": 30}, **options
         )
         event.listen(engine, "connect", _prepare_sqlite)
-        begin = "BEGIN IMMEDIATE" if immediate else "BEGIN"
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        if begin:
+            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         return engine
 
     @contextmanager
@@ -110,6 +114,7 @@ class Database:
         """Give every connection back."""
         self.engine.dispose()
         self.reading_engine.dispose()
+        self.glance_engine.dispose()
 
 
 def _dump(value: Any) -> str:

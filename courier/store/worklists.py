@@ -1,18 +1,20 @@
 """Read models: the postman's day, and the rows that pages and lists show. Core rows and plain dicts, because they are read often."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from threading import Lock
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, bindparam, select, type_coerce
 from sqlalchemy.orm import Session
 
 from courier.domain.calendar import ZONE, at_local
 from courier.domain.item import State
 from courier.facts import Facts
+from courier.store.columns import PlainId
+from courier.store.session import Database
 from courier.store.tables import (
     Agency,
     BagVersion,
@@ -47,15 +49,34 @@ class _Shelf:
 
 _shelf = _Shelf()
 
-_VERSION = select(BagVersion.version)
+# Statements are made once: building one costs more than running it. Ids stay as the database gives them.
+_VERSION = select(BagVersion.version).where(
+    BagVersion.postman_id == bindparam("postman_id"), BagVersion.day == bindparam("day")
+)
+_ON_ROUTE = (
+    select()
+    .select_from(Stop)
+    .join(Route, Route.id == Stop.route_id)
+    .join(Plan, Plan.id == Route.plan_id)
+    .join(StopItem, StopItem.stop_id == Stop.id)
+    .join(Item, Item.id == StopItem.item_id)
+    .where(
+        Route.postman_id == bindparam("postman_id"),
+        Plan.day == bindparam("day"),
+        Plan.state == "published",
+        # Taken off the route since it was published: called off, collected at the office, or moved to another day.
+        Item.state.not_in((State.ANNOUNCED, State.RECEIVED, State.REQUESTED, State.AWAITING_PICKUP, State.CANCELLED)),
+        ~and_(Item.state == State.HELD, Item.wanted_on.is_not(None), Item.wanted_on > Plan.day),
+    )
+)
 _STOPS = (
-    select(
-        Stop.id,
+    _ON_ROUTE.add_columns(
+        type_coerce(Stop.id, PlainId),
         Stop.sequence,
         Stop.arrives_at,
         Stop.lat,
         Stop.lon,
-        Item.id,
+        type_coerce(Item.id, PlainId),
         Item.barcode,
         Item.document_type,
         Item.direction,
@@ -66,111 +87,104 @@ _STOPS = (
         Item.precision,
         Item.wanted_from,
         Item.wanted_to,
-        Item.wanted_on,
+        Item.wanted_on == Plan.day,
         Item.note,
-        Agency.code,
         Item.instructions,
         Item.authorised_name,
+        Agency.code,
     )
-    .join(Route, Route.id == Stop.route_id)
-    .join(Plan, Plan.id == Route.plan_id)
-    .join(StopItem, StopItem.stop_id == Stop.id)
-    .join(Item, Item.id == StopItem.item_id)
     .join(Agency, Agency.id == Item.agency_id)
-    .where(
-        Plan.state == "published",
-        # Taken off the route since it was published: called off, collected at the office, or moved to another day.
-        Item.state.not_in((State.ANNOUNCED, State.RECEIVED, State.REQUESTED, State.AWAITING_PICKUP, State.CANCELLED)),
-        ~and_(Item.state == State.HELD, Item.wanted_on.is_not(None), Item.wanted_on > Plan.day),
-    )
     .order_by(Stop.sequence, StopItem.position, Item.id)
+)
+_CHARGES = (
+    _ON_ROUTE.add_columns(
+        type_coerce(ItemCharge.item_id, PlainId),
+        type_coerce(ItemCharge.id, PlainId),
+        ItemCharge.kind,
+        ItemCharge.payee,
+        ItemCharge.amount_dong,
+    )
+    .join(ItemCharge, ItemCharge.item_id == Item.id)
+    .order_by(ItemCharge.kind, ItemCharge.id)
 )
 
 
-def version_of(connection: Connection, postman_id: UUID, day: date) -> int:
-    """The version of a daily list; 0 before there is one."""
-    found = connection.execute(
-        _VERSION.where(BagVersion.postman_id == postman_id, BagVersion.day == day)
-    ).scalar_one_or_none()
-    return int(found or 0)
+def daily_list(
+    database: Database, facts: Facts, postman_id: UUID, day: date, *, known: int | None = None
+) -> tuple[int, bytes | None]:
+    """The postman's day as JSON bytes with its version, both of one moment; no bytes when `known` is that version.
 
-
-def daily_list(connection: Connection, facts: Facts, postman_id: UUID, day: date) -> tuple[int, bytes]:
-    """The postman's day as JSON bytes, with its version, both of one moment."""
-    version = version_of(connection, postman_id, day)
-    key = (str(connection.engine.url), postman_id, day)
+    Version 0 is the day before there is a list.
+    """
+    which = {"postman_id": postman_id, "day": day}
+    with database.glance_engine.connect() as connection:
+        version = _version(connection, which)
+    if version == known:
+        return version, None
+    key = (str(database.url), postman_id, day)
     body = _shelf.get(key, version)
     if body is None:
-        body = orjson.dumps(_daily_list(connection, facts, postman_id, day, version), default=dict)
+        with database.reading_engine.connect() as connection:
+            version = _version(connection, which)
+            body = orjson.dumps(_daily_list(connection, facts, which, version))
         _shelf.put(key, version, body)
     return version, body
 
 
-def _daily_list(connection: Connection, facts: Facts, postman_id: UUID, day: date, version: int) -> dict[str, Any]:
-    rows = connection.execute(_STOPS.where(Route.postman_id == postman_id, Plan.day == day)).all()
-    charges = _charges(connection, [row[5] for row in rows])
-    stops: dict[UUID, dict[str, Any]] = {}
-    for row in rows:
-        stop = stops.get(row[0])
+def _version(connection: Connection, which: Mapping[str, Any]) -> int:
+    return int(connection.execute(_VERSION, which).scalar_one_or_none() or 0)
+
+
+def _daily_list(connection: Connection, facts: Facts, which: Mapping[str, Any], version: int) -> dict[str, Any]:
+    day: date = which["day"]
+    charges: dict[Any, list[dict[str, Any]]] = {}
+    for item_id, charge_id, kind, payee, amount in connection.execute(_CHARGES, which):
+        charges.setdefault(item_id, []).append({"id": charge_id, "kind": kind, "payee": payee, "amount_dong": amount})
+    stops: dict[Any, dict[str, Any]] = {}
+    for row in connection.execute(_STOPS, which):
+        (stop_id, sequence, arrives_at, lat, lon, item_id, barcode, document_type, direction, state, recipient, phone,
+         address, precision, opens, closes, today, note, instructions, authorised, agency) = row  # fmt: skip
+        stop = stops.get(stop_id)
         if stop is None:
-            stop = stops[row[0]] = {
-                "id": row[0],
-                "sequence": row[1],
-                "arrives_at": at_zone(row[2]),
-                "lat": row[3],
-                "lon": row[4],
-                "address": row[12],
-                "precision": row[13],
-                "phone": row[11],
+            stop = stops[stop_id] = {
+                "id": stop_id,
+                "sequence": sequence,
+                "arrives_at": arrives_at.astimezone(ZONE),
+                "lat": lat,
+                "lon": lon,
+                "address": address,
+                "precision": precision,
+                "phone": phone,
                 "items": [],
             }
-        window = None
-        if row[14] is not None and row[16] == day:
-            window = {"from": at_local(day, row[14]), "to": at_local(day, row[15])}
+        promised = today and opens is not None
         stop["items"].append(
             {
-                "id": row[5],
-                "barcode": row[6],
-                "document_type": row[7],
-                "direction": row[8],
-                "state": row[9],
-                "recipient": row[10],
-                "note": row[17],
-                "instructions": row[19],
-                "authorised": row[20],
-                "window": window,
-                "charges": charges.get(row[5], []),
-                "release": release_of(facts, row[7], row[18], day),
+                "id": item_id,
+                "barcode": barcode,
+                "document_type": document_type,
+                "direction": direction,
+                "state": state,
+                "recipient": recipient,
+                "note": note,
+                "instructions": instructions,
+                "authorised": authorised,
+                "window": {"from": at_local(day, opens), "to": at_local(day, closes)} if promised else None,
+                "charges": charges.get(item_id, []),
+                "release": release_of(facts, document_type, agency, day),
             }
         )
     return {"date": day, "version": version, "stops": list(stops.values())}
 
 
-def at_zone(moment: datetime) -> datetime:
-    """The same moment with the office's offset, as clients read it."""
-    return moment.astimezone(ZONE)
-
-
-def _charges(connection: Connection, item_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
-    found: dict[UUID, list[dict[str, Any]]] = {}
-    rows = connection.execute(
-        select(ItemCharge.item_id, ItemCharge.id, ItemCharge.kind, ItemCharge.payee, ItemCharge.amount_dong)
-        .where(ItemCharge.item_id.in_(item_ids))
-        .order_by(ItemCharge.kind, ItemCharge.id)
-    )
-    for item_id, charge_id, kind, payee, amount in rows:
-        found.setdefault(item_id, []).append({"id": charge_id, "kind": kind, "payee": payee, "amount_dong": amount})
-    return found
-
-
-def release_of(facts: Facts, document_type: str, agency: str, day: date) -> Mapping[str, Any]:
+def release_of(facts: Facts, document_type: str, agency: str, day: date) -> dict[str, Any]:
     """Who may receive, what is shown and handed in, which proofs: in words, for the postman's page."""
     kind = facts.bylaws.document_types.get(document_type)
     rule = kind.rule(day, agency=agency) if kind is not None else None
     return rule.in_words if rule is not None else _NO_RULE
 
 
-_NO_RULE: Mapping[str, Any] = {"who": "Hỏi bưu cục", "show": {}, "surrender": [], "proofs": []}
+_NO_RULE: dict[str, Any] = {"who": "Hỏi bưu cục", "show": {}, "surrender": [], "proofs": []}
 
 
 # ------------------------------------------------------------------------------------------------------- items

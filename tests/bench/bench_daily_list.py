@@ -172,7 +172,7 @@ def a_day_of(database: Database, *, stops: int, token: str, at: datetime) -> tup
 
 
 @contextmanager
-def gunicorn(app: str, folder: Path, environment: dict[str, str]) -> Iterator[tuple[int, int]]:
+def gunicorn(app: str, folder: Path, environment: dict[str, str], folder_for_logs: Path) -> Iterator[tuple[int, int]]:
     """A server like the product's own; gives (port, pid of the worker)."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -181,12 +181,15 @@ def gunicorn(app: str, folder: Path, environment: dict[str, str]) -> Iterator[tu
         sys.executable, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread",
         "--workers", "1", "--threads", "4", "--log-level", "error", "--chdir", str(folder),
     ]  # fmt: skip
-    server = subprocess.Popen(command, env={**os.environ, **environment})
+    with (folder_for_logs / "server.log").open("ab") as log:
+        server = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + 60
         while True:
             try:
-                http.client.HTTPConnection("127.0.0.1", port, timeout=5).request("GET", "/")
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                connection.request("GET", "/")
+                connection.getresponse().read()
                 break
             except OSError:
                 if time.monotonic() > deadline or server.poll() is not None:
@@ -258,11 +261,11 @@ def main() -> None:
         rows: dict[str, list[float]] = {}
         sizes: dict[str, int] = {}
         for _ in range(options.rounds):
-            with gunicorn("bare_app:app", folder, environment) as (port, pid):
+            with gunicorn("bare_app:app", folder, environment, folder) as (port, pid):
                 cost, size = measure(port, pid, "/bare", {}, requests=options.requests, expect=200, before=None)
                 rows.setdefault("bare Flask", []).append(cost)
                 sizes["bare Flask"] = size
-            with gunicorn("wsgi:app", ROOT, environment) as (port, pid):
+            with gunicorn("wsgi:app", ROOT, environment, folder) as (port, pid):
                 for title, headers, expect, before, number in (
                     ("list, nothing changed", signed_in, 200, None, options.requests),
                     ("list, just after a change", signed_in, 200, change, options.requests // 3),
