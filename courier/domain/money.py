@@ -77,6 +77,8 @@ class Posting:
     lines: tuple[Line, ...]
 
     def __post_init__(self) -> None:
+        if any(type(line.amount_dong) is not int for line in self.lines):
+            raise ValueError(f"amounts are whole dong, found {self.lines}")
         if len(self.lines) < 2 or sum(line.amount_dong for line in self.lines) != 0:
             raise ValueError(f"a posting has two lines or more and sums to zero, found {self.lines}")
 
@@ -119,6 +121,7 @@ def due_forgiven(item: UUID, open_by_charge: Iterable[tuple[Charge, Dong]], day:
 def collected(
     item: UUID,
     taken: Sequence[tuple[Charge, Collection, Dong]],
+    stray: Iterable[Collection] = (),
     *,
     pocket: UUID,
     day: date,
@@ -126,8 +129,8 @@ def collected(
 ) -> Posting | None:
     """Money taken at a door, line by line: (charge, collection, what was still open on the charge).
 
-    What is taken beyond the open amount goes to suspense. A bank transfer is only claimed: the payee is owed nothing
-    until the bank's word is there.
+    What is taken beyond the open amount goes to suspense, and so does `stray`: money for no charge that is known. A bank
+    transfer is only claimed: the payee is owed nothing until the bank's word is there.
     """
     lines: list[Line] = []
     for charge, collection, still_open in taken:
@@ -145,19 +148,34 @@ def collected(
                 lines.append(Line(f"payable:{charge.payee}", -for_charge, charge.id))
         if amount > for_charge:
             lines.append(Line(f"suspense:{office}", -(amount - for_charge), charge.id))
+    lines += _unplaced(stray, pocket=pocket, day=day, office=office, known=False)
     return Posting("collection", day, tuple(lines)) if lines else None
 
 
-def taken_in_conflict(collections: Iterable[Collection], *, pocket: UUID, day: date, office: UUID) -> Posting | None:
+def taken_in_conflict(
+    collections: Iterable[Collection],
+    stray: Iterable[Collection] = (),
+    *,
+    pocket: UUID,
+    day: date,
+    office: UUID,
+) -> Posting | None:
     """Money from a handover that the item's life has no place for: it is in the pocket, and in suspense until a person decides."""
+    lines = _unplaced(collections, pocket=pocket, day=day, office=office, known=True)
+    lines += _unplaced(stray, pocket=pocket, day=day, office=office, known=False)
+    return Posting("collection in conflict", day, tuple(lines)) if lines else None
+
+
+def _unplaced(collections: Iterable[Collection], *, pocket: UUID, day: date, office: UUID, known: bool) -> list[Line]:
     lines: list[Line] = []
     for collection in collections:
         if collection.amount_dong:
             by_cash = collection.method is Method.CASH
             source = cash_account(pocket, day) if by_cash else claimed_account(pocket, day)
-            lines.append(Line(source, collection.amount_dong, collection.charge_id))
-            lines.append(Line(f"suspense:{office}", -collection.amount_dong, collection.charge_id))
-    return Posting("collection in conflict", day, tuple(lines)) if lines else None
+            charge_id = collection.charge_id if known else None
+            lines.append(Line(source, collection.amount_dong, charge_id))
+            lines.append(Line(f"suspense:{office}", -collection.amount_dong, charge_id))
+    return lines
 
 
 def remitted(postman: UUID, day: date, office: UUID, *, expected: Dong, counted: Dong) -> Posting | None:

@@ -1,12 +1,16 @@
 """Phones and what they have sent: who bears them, which events are known, what was set aside."""
 
+import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import exists, insert, select, union_all, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -50,14 +54,17 @@ class EventRow:
 
 def seen(session: Session, device_id: UUID, caller: Caller, *, at: datetime) -> Known:
     """Remember that a phone was heard of. A phone belongs to the first postman who used it, until it is revoked."""
-    row = session.scalar(select(Device).where(Device.id == device_id).with_for_update())
+    known = select(Device).where(Device.id == device_id).with_for_update()
+    row = session.scalar(known)
     if row is None:
-        row = Device(
-            id=device_id, staff_id=caller.id, first_seen_at=at, last_seen_at=at, ack_through=0, revoked_at=None
-        )
-        session.add(row)
-        session.flush()
-        return Known(device_id, 0, None)
+        # A phone may send its first two batches at once: whoever comes second waits for the first and finds the row.
+        with suppress(IntegrityError), session.begin_nested():
+            session.execute(
+                insert(Device).values(
+                    id=device_id, staff_id=caller.id, first_seen_at=at, last_seen_at=at, ack_through=0, revoked_at=None
+                )
+            )
+        row = session.scalars(known).one()
     row.last_seen_at = at
     refusal = None
     if row.revoked_at is not None:
@@ -115,11 +122,21 @@ def quarantine(
             event_id=event_id,
             device_seq=seq if countable else None,
             code=code,
-            body={"event": body},
+            body=_keepable(body),
             body_hash=digest,
             received_at=at,
         )
     )
+
+
+def _keepable(body: Any) -> dict[str, Any]:
+    """The body as JSON, or as JSON within a text where a database cannot hold it (NUL, half a surrogate, a giant number)."""
+    text = json.dumps(body, default=str)
+    try:
+        plain = "\\u0000" not in text and orjson.loads(orjson.dumps(body)) == json.loads(text)
+    except (TypeError, ValueError):
+        plain = False
+    return {"event": body} if plain else {"json": text}
 
 
 def acknowledge(session: Session, device: Known) -> int:

@@ -7,7 +7,7 @@ events (state, custody, counters, standing money, open incidents), so what is st
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import and_, insert, select, update
@@ -38,6 +38,7 @@ from courier.domain.money import (
     Line,
     Method,
     Posting,
+    cash_account,
     collected,
     due_forgiven,
     taken_in_conflict,
@@ -53,6 +54,7 @@ from courier.store.tables import (
     Item,
     ItemCharge,
     ItemEvent,
+    LedgerEntry,
     LedgerTx,
     Plan,
     Remittance,
@@ -61,6 +63,7 @@ from courier.store.tables import (
     StopItem,
 )
 
+_AT_ONCE: Final = 1000
 MONEY_EVENTS = (EventType.HANDED_OVER, EventType.FETCHED, EventType.PICKED_UP)
 
 
@@ -104,7 +107,15 @@ def events_of(session: Session, item_ids: Iterable[UUID]) -> dict[UUID, list[Eve
     )
     for item_id, row in rows:
         found[item_id].append(
-            Event(row.id, EventType(row.type), row.occurred_at, row.received_at, row.actor_id, row.data)
+            Event(
+                row.id,
+                EventType(row.type),
+                row.occurred_at,
+                row.received_at,
+                row.actor_id,
+                row.data,
+                Role(row.actor_role),
+            )
         )
     return found
 
@@ -141,6 +152,16 @@ def lock(session: Session, item_ids: Iterable[UUID]) -> list[Item]:
     return list(rows)
 
 
+def hold(session: Session, item_ids: Iterable[UUID]) -> None:
+    """Lock the items among these ids that exist, in the order in which `lock` would, until the transaction ends."""
+    if session.get_bind().dialect.name == "sqlite":
+        return  # one writer at a time
+    wanted = sorted(set(item_ids))
+    for start in range(0, len(wanted), _AT_ONCE):
+        ids = wanted[start : start + _AT_ONCE]
+        session.execute(select(Item.id).where(Item.id.in_(ids)).order_by(Item.id).with_for_update())
+
+
 def collections_in(data: Mapping[str, Any]) -> tuple[Collection, ...]:
     """The money lines in an event's data."""
     return tuple(
@@ -156,22 +177,69 @@ def record(session: Session, new: NewEvent, bylaws: Bylaws) -> Recorded:
         Missing: an item of the event does not exist.
     """
     rows = lock(session, new.items)
-    earlier = events_of(session, new.items)
+    # Asked with the items in hand: a target that another phone sends at this moment is stored or has to wait.
+    about = _about(session, new)
+    if len(about) > len(rows):
+        rows = lock(session, about)
+    earlier = events_of(session, about)
     event = Event(
-        new.event_id, new.type, new.occurred_at, new.received_at, new.actor.id if new.actor else None, dict(new.data)
+        new.event_id,
+        new.type,
+        new.occurred_at,
+        new.received_at,
+        new.actor.id if new.actor else None,
+        dict(new.data),
+        _role(new.actor),
     )
-    lives: dict[UUID, Life] = {}
     for row in rows:
         earlier[row.id].append(event)
-        lives[row.id] = life_of(Direction(row.direction), earlier[row.id])
+    tied = _tie_corrections(earlier)
+    lives = {row.id: life_of(Direction(row.direction), earlier[row.id]) for row in rows}
     code = next((c.code for life in lives.values() for c in life.conflicts if c.event_id == new.event_id), None)
     _insert(session, new, rows, code)
-    charges = charges_of(session, new.items)
+    if tied:
+        session.execute(insert(EventOfItem), tied)
+    charges = charges_of(session, about)
     for row in rows:
         keep_in_step(session, row, lives[row.id], earlier[row.id], charges[row.id], bylaws, at=new.received_at)
     bump_bags(session, [row.id for row in rows])
     result = "applied" if code is None else "accepted_with_conflict"
     return Recorded(new.event_id, result, code, tuple(rows))
+
+
+def _role(actor: Caller | None) -> Role:
+    return actor.role if actor else Role.CITIZEN
+
+
+def _about(session: Session, new: NewEvent) -> tuple[UUID, ...]:
+    """The items of an event; a correction is about everything that its target is about, once they share an item."""
+    if new.type is not EventType.CORRECTED:
+        return new.items
+    target = session.scalars(
+        select(EventOfItem.item_id).where(EventOfItem.event_id == UUID(str(new.data["corrects"])))
+    ).all()
+    return tuple({*new.items, *target}) if set(new.items) & set(target) else new.items
+
+
+def _tie_corrections(known: Mapping[UUID, list[Event]]) -> list[dict[str, UUID]]:
+    """Add to each item's set the corrections of its events that came before those events did; returns the new ties."""
+    tied: list[dict[str, UUID]] = []
+    waiting = True
+    while waiting:
+        waiting = False
+        for shared in list(known.values()):
+            here = {event.event_id for event in shared}
+            for correction in [e for e in shared if e.type is EventType.CORRECTED]:
+                target = UUID(str(correction.data["corrects"]))
+                if target not in here:
+                    continue
+                for item_id, events in known.items():
+                    ids = {event.event_id for event in events}
+                    if target in ids and correction.event_id not in ids:
+                        events.append(correction)
+                        tied.append({"event_id": correction.event_id, "item_id": item_id})
+                        waiting = True
+    return tied
 
 
 def record_intent(
@@ -218,7 +286,7 @@ def _insert(session: Session, new: NewEvent, rows: Sequence[Item], code: str | N
             id=new.event_id,
             type=new.type.value,
             actor_id=new.actor.id if new.actor else None,
-            actor_role=(new.actor.role if new.actor else Role.CITIZEN).value,
+            actor_role=_role(new.actor).value,
             office_id=rows[0].office_id,
             device_id=new.device_id,
             device_seq=new.device_seq,
@@ -285,6 +353,8 @@ def _settle(
     session: Session, row: Item, life: Life, events: Sequence[Event], charges: Sequence[Charge], *, at: datetime
 ) -> None:
     """Make the standing postings of the item's events equal to what its life says; correct by reversal only."""
+    # A debt that stands again is there before money is counted against it.
+    _revive(session, row, life, at=at)
     stuck = {conflict.event_id for conflict in life.conflicts if conflict.code != "not-in-custody"}
     wanted: list[tuple[Event, str]] = []
     for event in sorted(events, key=lambda e: e.order):
@@ -312,7 +382,7 @@ def _settle(
                 event_id=event.event_id,
                 item_id=row.id,
             )
-    _drop_or_revive(session, row, life, charges, at=at)
+    _drop(session, row, life, charges, at=at)
 
 
 def _posting(
@@ -320,53 +390,75 @@ def _posting(
 ) -> Posting | None:
     by_id = {charge.id: charge for charge in charges}
     mine = [c for c in collections_in(event.data) if c.charge_id in by_id]
+    stray = _stray(session, row, event, charges)
     pocket = event.actor or row.office_id
     day = open_day(session, pocket, local_day(event.occurred_at), at=at)
     if kind == "collection in conflict":
-        return taken_in_conflict(mine, pocket=pocket, day=day, office=row.office_id)
+        return taken_in_conflict(mine, stray, pocket=pocket, day=day, office=row.office_id)
     still_open = ledger.open_by_charge(session, row.id)
     taken = []
     for collection in mine:
         left = Dong(max(0, still_open.get(collection.charge_id, Dong(0))))
         taken.append((by_id[collection.charge_id], collection, left))
         still_open[collection.charge_id] = Dong(max(0, left - collection.amount_dong))
-    return collected(row.id, taken, pocket=pocket, day=day, office=row.office_id)
+    return collected(row.id, taken, stray, pocket=pocket, day=day, office=row.office_id)
+
+
+def _stray(session: Session, row: Item, event: Event, charges: Sequence[Charge]) -> list[Collection]:
+    """Money reported for charges that are on none of the event's items; the first of them answers for it."""
+    own = {charge.id for charge in charges}
+    others = [c for c in collections_in(event.data) if c.charge_id not in own and c.amount_dong]
+    if not others:
+        return []
+    about = select(EventOfItem.item_id).where(EventOfItem.event_id == event.event_id)
+    if min(session.scalars(about)) != row.id:
+        return []
+    placed = set(session.scalars(select(ItemCharge.id).where(ItemCharge.item_id.in_(about))))
+    return [c for c in others if c.charge_id not in placed]
 
 
 def open_day(session: Session, postman_id: UUID, day: date, *, at: datetime) -> date:
-    """The day of business for money taken on `day`: that day, or the first one after it that is not closed."""
-    closed = set(
-        session.scalars(select(Remittance.day).where(Remittance.postman_id == postman_id, Remittance.day >= day))
-    )
-    if day not in closed:
+    """The day of business for money taken on `day`: that day, or the first one after it that is not closed.
+
+    The pocket is held until the end of the transaction, so nobody closes the day between this answer and the posting.
+    """
+    if not _is_closed(session, postman_id, day):
         return day
     later = max(day, local_day(at))
-    while later in closed:
+    while _is_closed(session, postman_id, later):
         later += timedelta(days=1)
     return later
+
+
+def _is_closed(session: Session, postman_id: UUID, day: date) -> bool:
+    ledger.hold(session, cash_account(postman_id, day))
+    closing = select(Remittance.id).where(Remittance.postman_id == postman_id, Remittance.day == day)
+    return session.scalar(closing) is not None
 
 
 def _reverse(
     session: Session, standing: tuple[UUID, str, date], row: Item, *, event_id: UUID | None, at: datetime
 ) -> None:
-    """Post the opposite; where the pocket's day is closed the notes are in the till already, so suspense takes their place."""
+    """Post the opposite; suspense takes the place of notes that are in the till already and of transfers the bank confirmed."""
     tx_id, kind, day = standing
     lines = ledger.lines_of(session, tx_id)
     closed = {
-        f"cash:{postman}:{closed_day.isoformat()}"
-        for postman, closed_day in session.execute(
-            select(Remittance.postman_id, Remittance.day).where(
-                Remittance.postman_id.in_({UUID(a.split(":")[1]) for a, _, _ in lines if a.startswith("cash:")})
-            )
-        )
+        account
+        for account in sorted({account for account, _, _ in lines if account.startswith("cash:")})
+        if _is_closed(session, UUID(account.split(":")[1]), date.fromisoformat(account.split(":")[2]))
     }
-    turned = tuple(
-        Line(f"suspense:{row.office_id}" if account in closed else account, -amount, charge)
-        for account, amount, charge in lines
-    )
+    suspense = f"suspense:{row.office_id}"
+    turned: list[Line] = []
+    at_bank = _confirmed(session, event_id) if event_id is not None else {}
+    for account, amount, charge in lines:
+        moved = amount if account in closed else 0
+        if account.startswith("claimed:"):
+            moved = min(amount, at_bank.pop((account, charge), 0))
+        turned += [Line(suspense, -moved, charge)] if moved else []
+        turned += [Line(account, moved - amount, charge)] if moved != amount else []
     ledger.post(
         session,
-        Posting(f"reversal of {kind}", day, turned),
+        Posting(f"reversal of {kind}", day, tuple(turned)),
         key=f"reverses:{tx_id}",
         office_id=row.office_id,
         at=at,
@@ -374,6 +466,16 @@ def _reverse(
         item_id=row.id,
         reverses=tx_id,
     )
+
+
+def _confirmed(session: Session, event_id: UUID) -> dict[tuple[str, UUID | None], int]:
+    """What the bank has confirmed of an event's transfers, by claimed account and charge."""
+    rows = session.execute(
+        select(LedgerEntry.account, LedgerEntry.charge_id, LedgerEntry.amount_dong)
+        .join(LedgerTx, LedgerTx.id == LedgerEntry.tx_id)
+        .where(LedgerTx.key.startswith(f"bank:{event_id}:"), LedgerEntry.account.startswith("claimed:"))
+    )
+    return {(account, charge): -amount for account, charge, amount in rows}
 
 
 def _times_posted(session: Session, event_id: UUID, item_id: UUID) -> int:
@@ -385,8 +487,8 @@ def _times_posted(session: Session, event_id: UUID, item_id: UUID) -> int:
     return len(rows.all())
 
 
-def _drop_or_revive(session: Session, row: Item, life: Life, charges: Sequence[Charge], *, at: datetime) -> None:
-    """Nobody owes for an item that went back or was cancelled; should a later fact say otherwise, the debt returns."""
+def _dropped(session: Session, row: Item) -> tuple[UUID, str, date] | None:
+    """The standing posting that dropped the item's charges, or None."""
     dropped = session.execute(
         select(LedgerTx.id, LedgerTx.kind, LedgerTx.day).where(
             LedgerTx.item_id == row.id,
@@ -394,21 +496,32 @@ def _drop_or_revive(session: Session, row: Item, life: Life, charges: Sequence[C
             LedgerTx.id.not_in(select(LedgerTx.reverses).where(LedgerTx.reverses.is_not(None))),
         )
     ).one_or_none()
-    gone = life.state in (State.RETURNED, State.CANCELLED)
-    if gone and dropped is None:
-        still_open = ledger.open_by_charge(session, row.id)
-        posting = due_forgiven(
-            row.id, [(charge, still_open.get(charge.id, Dong(0))) for charge in charges], local_day(at)
+    return None if dropped is None else (dropped[0], dropped[1], dropped[2])
+
+
+_NOTHING_DUE: Final = (State.RETURNED, State.CANCELLED)
+
+
+def _revive(session: Session, row: Item, life: Life, *, at: datetime) -> None:
+    """Where a later fact says that an item did not go back after all, the debt returns."""
+    dropped = _dropped(session, row)
+    if dropped is not None and life.state not in _NOTHING_DUE:
+        _reverse(session, dropped, row, event_id=None, at=at)
+
+
+def _drop(session: Session, row: Item, life: Life, charges: Sequence[Charge], *, at: datetime) -> None:
+    """Nobody owes for an item that went back or was cancelled."""
+    if life.state not in _NOTHING_DUE or _dropped(session, row) is not None:
+        return
+    still_open = ledger.open_by_charge(session, row.id)
+    posting = due_forgiven(row.id, [(charge, still_open.get(charge.id, Dong(0))) for charge in charges], local_day(at))
+    if posting is not None:
+        times = session.scalars(
+            select(LedgerTx.id).where(LedgerTx.item_id == row.id, LedgerTx.kind == "charges dropped")
+        ).all()
+        ledger.post(
+            session, posting, key=f"dropped:{row.id}:{len(times)}", office_id=row.office_id, at=at, item_id=row.id
         )
-        if posting is not None:
-            times = session.scalars(
-                select(LedgerTx.id).where(LedgerTx.item_id == row.id, LedgerTx.kind == "charges dropped")
-            ).all()
-            ledger.post(
-                session, posting, key=f"dropped:{row.id}:{len(times)}", office_id=row.office_id, at=at, item_id=row.id
-            )
-    elif not gone and dropped is not None:
-        _reverse(session, (dropped[0], dropped[1], dropped[2]), row, event_id=None, at=at)
 
 
 # ------------------------------------------------------------------------------------------------------ incidents
@@ -438,7 +551,7 @@ def _watch(
         wanted[event.event_id, conflict.code] = _conflict(conflict, event)
     for event in events:
         if event.event_id not in life.withdrawn:
-            for breach in _breaches(row, event, charges, bylaws, agency=agency):
+            for breach in _breaches(session, row, event, charges, bylaws, agency=agency):
                 wanted[event.event_id, breach.code] = breach
     known = {
         (incident.event_id, incident.code): incident
@@ -462,7 +575,9 @@ def _conflict(conflict: Conflict, event: Event) -> Breach:
     return Breach(conflict.code, sentence, about_money=bool(event.data.get("collections")))
 
 
-def _breaches(row: Item, event: Event, charges: Sequence[Charge], bylaws: Bylaws, *, agency: str) -> Sequence[Breach]:
+def _breaches(
+    session: Session, row: Item, event: Event, charges: Sequence[Charge], bylaws: Bylaws, *, agency: str
+) -> Sequence[Breach]:
     if event.type in (EventType.LOST, EventType.DAMAGED, EventType.RECALLED):
         words = {
             "lost": "Bưu gửi bị thất lạc.",
@@ -483,7 +598,8 @@ def _breaches(row: Item, event: Event, charges: Sequence[Charge], bylaws: Bylaws
         rule = document_type.rule(local_day(event.occurred_at), agency=agency)
     mine = {charge.id for charge in charges}
     own = [c for c in collections_in(event.data) if c.charge_id in mine]
-    return breaches(DoorAct.of(event.data, own), rule, charges)
+    stray = _stray(session, row, event, charges)
+    return breaches(DoorAct.of(event.data, [*own, *stray]), rule, charges)
 
 
 def _incident(row: Item, event: Event, breach: Breach, *, at: datetime) -> Incident:

@@ -119,6 +119,15 @@ def post_fresh(session: Session, postings: Sequence[Fresh], *, at: datetime, by:
     )
 
 
+def hold(session: Session, account: str) -> None:
+    """Keep others from posting to a pocket, or closing its day, until this transaction ends.
+
+    PostgreSQL only; the same lock as the ledger's own rules take. On SQLite there is one writer at a time anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(account, 0))))
+
+
 def balance(session: Session, account: str) -> Dong:
     """The balance of one account; debits are positive."""
     total = session.scalar(select(func.sum(LedgerEntry.amount_dong)).where(LedgerEntry.account == account))
