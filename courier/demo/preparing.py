@@ -231,8 +231,8 @@ def _rounds(communes: Sequence[str]) -> Iterator[Work]:
     """Three motorbikes and a boat; the communes are dealt out as beats, the boat knows them all a little."""
     rest = Work(break_start=_LUNCH_AT, break_seconds=_LUNCH_SECONDS)
     for position in range(3):
-        yield replace(rest, capacity_items=44, beat=tuple(communes[position::3]))
-    yield replace(rest, mode="boat", capacity_items=30, cash_limit_dong=15_000_000)
+        yield replace(rest, capacity_items=40, beat=tuple(communes[position::3]))
+    yield replace(rest, mode="boat", capacity_items=26, cash_limit_dong=15_000_000)
 
 
 def _new_passwords(desk: Desk, known: Sequence[tuple[str, Caller]]) -> list[SignIn]:

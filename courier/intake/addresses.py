@@ -50,7 +50,7 @@ def resolve_address(
         if State(item.state) in FINAL:
             raise Refused("already-final", "Bưu gửi này đã kết thúc, không đổi địa chỉ được nữa.")
         rows = [item, *(books.doubtful_like(session, item) if same_address else ())]
-        books.settle_place(session, rows, place, caller=caller, at=at)
+        books.settle_places(session, [(row, place) for row in rows], caller=caller, at=at)
         return tuple(row.id for row in rows)
 
 
@@ -70,13 +70,14 @@ def remember_doors(
     _require_settler(caller)
     with desk.database.write() as session:
         rows = books.items_in(session, caller, doors)
+        places = []
         for row in rows:
             if row.commune_code is None:
                 raise Refused("address-doubtful", f"Bưu gửi {row.barcode} chưa rõ xã, phải hỏi trước.")
             lat, lon = doors[row.id]
             place = _settled(desk.gazetteer, row.commune_code, row.hamlet, lat, lon, local_day(at))
-            known = replace(place, precision="handover")
-            books.settle_place(session, [row], known, caller=caller, at=at, act="door remembered")
+            places.append((row, replace(place, precision="handover")))
+        books.settle_places(session, places, caller=caller, at=at, act="door remembered")
         return tuple(row.id for row in rows)
 
 

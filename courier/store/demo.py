@@ -30,7 +30,7 @@ def people(session: Session) -> list[tuple[str, Caller]]:
 
 def others(session: Session) -> int:
     """How many accounts are no demo accounts."""
-    return session.scalar(select(func.count()).select_from(Staff).where(Staff.demo.is_(False))) or 0
+    return session.scalar(select(func.count()).select_from(Staff).where(~Staff.demo)) or 0
 
 
 def set_passwords(session: Session, hashes: Mapping[UUID, str]) -> None:

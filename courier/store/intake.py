@@ -519,17 +519,16 @@ def items_in(session: Session, caller: Caller, item_ids: Iterable[UUID]) -> list
     return rows
 
 
-def settle_place(
+def settle_places(
     session: Session,
-    rows: Sequence[Item],
-    place: Place,
+    places: Sequence[tuple[Item, Place]],
     *,
     caller: Caller,
     at: datetime,
     act: str = "address settled",
 ) -> None:
     """Write where items are to be brought, and who decided it."""
-    for row in rows:
+    for row, place in places:
         row.commune_code, row.hamlet = place.commune_code, place.hamlet
         row.lat, row.lon, row.precision = place.lat, place.lon, place.precision
         row.candidates = []
@@ -546,4 +545,4 @@ def settle_place(
             )
         )
     session.flush()
-    items.bump_bags(session, [row.id for row in rows])
+    items.bump_bags(session, [row.id for row, _ in places])

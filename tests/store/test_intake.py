@@ -838,3 +838,37 @@ def test_a_batch_remembers_what_was_sent(house):
     assert re.fullmatch("[0-9a-f]{64}", batch.sha256)
     assert isinstance(batch.at, datetime)
     assert house.count(Item) == 1
+
+
+# ------------------------------------------------------------------------------------------------ remembered doors
+def test_a_door_that_was_found_before_takes_the_place_of_the_communes_point(house):
+    bring(house, [a_row(1), a_row(2)])
+    first, second = house.items()["BUUTA-000001"], house.items()["BUUTA-000002"]
+    assert intake.remember_doors(house.desk, house.dispatcher, {first.id: (9.26, 105.02)}, at=NOW) == (first.id,)
+    found = house.items()["BUUTA-000001"]
+    assert (found.lat, found.lon, found.precision, found.commune_code, found.version) == (
+        9.26,
+        105.02,
+        "handover",
+        "32059",
+        2,
+    )
+    assert house.items()["BUUTA-000002"].precision == second.precision == "commune"
+
+
+def test_no_door_is_remembered_for_an_unclear_address_outside_the_commune_or_by_strangers(house):
+    bring(house, [a_row(1, address=SPLIT), a_row(2)])
+    doubtful, clear = house.items()["BUUTA-000001"], house.items()["BUUTA-000002"]
+    with pytest.raises(Refused):
+        intake.remember_doors(house.desk, house.dispatcher, {doubtful.id: (9.26, 105.02)}, at=NOW)
+    with pytest.raises(Invalid):
+        intake.remember_doors(house.desk, house.dispatcher, {clear.id: (21.03, 105.85)}, at=NOW)
+    with pytest.raises(Missing):
+        intake.remember_doors(
+            house.desk, house.caller(Role.DISPATCHER, office="DAM-DOI"), {clear.id: (9.26, 105.02)}, at=NOW
+        )
+    with pytest.raises(Forbidden):
+        intake.remember_doors(
+            house.desk, house.caller(Role.POSTMAN, office="U-MINH"), {clear.id: (9.26, 105.02)}, at=NOW
+        )
+    assert {item.version for item in house.items().values()} == {1}
