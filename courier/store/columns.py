@@ -35,14 +35,15 @@ class Id(TypeDecorator[UUID]):
         return UUID(value) if value is not None and _on_sqlite(dialect) else value
 
 
-class PlainId(Id):
-    """The same, read as the database gives it (a text on SQLite): for rows that become JSON at once."""
+class PlainId(TypeDecorator[Any]):
+    """The same column, read as the database gives it (a text on SQLite): for rows that become JSON at once."""
 
+    impl = Uuid
     cache_ok = True
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 (SQLAlchemy's signature)
-        """From the database, untouched."""
-        return value
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """TEXT in a STRICT table, UUID elsewhere."""
+        return dialect.type_descriptor(Text() if _on_sqlite(dialect) else Uuid())
 
 
 class Instant(TypeDecorator[datetime]):

@@ -138,10 +138,10 @@ def _version(connection: Connection, which: Mapping[str, Any]) -> int:
 def _daily_list(connection: Connection, facts: Facts, which: Mapping[str, Any], version: int) -> dict[str, Any]:
     day: date = which["day"]
     charges: dict[Any, list[dict[str, Any]]] = {}
-    for item_id, charge_id, kind, payee, amount in connection.execute(_CHARGES, which):
+    for item_id, charge_id, kind, payee, amount in connection.execute(_CHARGES, which).all():
         charges.setdefault(item_id, []).append({"id": charge_id, "kind": kind, "payee": payee, "amount_dong": amount})
     stops: dict[Any, dict[str, Any]] = {}
-    for row in connection.execute(_STOPS, which):
+    for row in connection.execute(_STOPS, which).all():
         (stop_id, sequence, arrives_at, lat, lon, item_id, barcode, document_type, direction, state, recipient, phone,
          address, precision, opens, closes, today, note, instructions, authorised, agency) = row  # fmt: skip
         stop = stops.get(stop_id)
