@@ -5,6 +5,7 @@ No thread and no `multiprocessing`: the caller may be a threaded server or a scr
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import pickle
@@ -53,6 +54,21 @@ def _control() -> socket.socket:
         )
     _nursery = (os.getpid(), process, ours)
     return ours
+
+
+@atexit.register
+def close() -> None:
+    """End the nursery; the next search starts a new one."""
+    global _nursery  # noqa: PLW0603 - see _control
+    with _lock:
+        if _nursery is None:
+            return
+        owner, process, control = _nursery
+        _nursery = None
+        control.close()
+        if owner == os.getpid():
+            process.kill()
+            process.wait()
 
 
 class Child:

@@ -11,6 +11,7 @@ from routing.checking import CheckFailed, check, summary_of
 from routing.children import Child, listen, warm_up
 from routing.engines import ENGINES
 from routing.insertion import Insertion
+from routing.polishing import polished
 from routing.problem import InvalidProblem, Lock, NotSupported, Problem, TaskKind, Visits
 from routing.reasons import unassigned
 from routing.solution import CostLines, Solution, StepKind, Summary, Unassigned
@@ -128,6 +129,10 @@ class _Search:
 
     def finish(self) -> Solution:
         visits = _completed(self.problem, self.timetable, self.best, self.deadline)
+        insertion = Insertion(self.problem, self.timetable)
+        visits = polished(
+            self.problem, insertion, visits, lambda plan: _rank(self.problem, self.timetable, plan), self.deadline
+        )
         left_out = _left_out(self.problem, visits)
         explained = [unassigned(self.problem, self.timetable, visits, number) for number in left_out]
         solution = assemble(self.problem, self.timetable, visits, engine=self.engine, left_out=explained)

@@ -1,28 +1,31 @@
 """A problem said to OR-Tools Routing: windows, breaks, locks and every limit of the model.
 
-Time is the start of the work at a door. Where a door is shared by several visits it is the start of service instead,
-and set-up is part of the way there, so that only the first of them pays it; windows and breaks are then tightened by
-at most one set-up, so that the answer holds either way.
+Time is the start of the work at a door. Set-up belongs to the work where it is always paid. At a door shared by
+several visits it belongs to the way there, so that only the first of them pays it; where such a visit has windows, it
+becomes two nodes of which one is used: as the first at its door, or as the next.
 """
 
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from enum import Enum
+from itertools import combinations, pairwise, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from ortools.constraint_solver import pywrapcp, routing_enums_pb2  # type: ignore[import-untyped]
 
-from routing.problem import UNREACHABLE, Lock, Problem, Task, TaskKind, Vehicle, Visits, travel_seconds
+from routing.problem import MAX_PRIORITY, UNREACHABLE, Lock, Problem, Task, TaskKind, Vehicle, Visits, travel_seconds
 
 _NOWHERE = -1
 _OBJECTIVE_ROOM = 2**60
 _RUN_ONE_RANDOMLY = 3  # RuinCompositionStrategy, whose enum the wheel does not export
+_SHARE_OF_RUINING = 0.7
 _FINEST_COST = 1000  # engine cost units per unit of the problem: sums of rounded arcs stay true to a thousandth
 
 
@@ -36,11 +39,21 @@ class _Hours:
     usable: bool
 
 
+class _Door(Enum):
+    """How a node pays its set-up."""
+
+    OWN = "always, as part of its work"
+    SHARED = "on the way, unless the node before is at the same door"
+    FIRST = "as part of its work; the node before is elsewhere"
+    NEXT = "never; the node before is at the same door"
+
+
 class Model:
     """One problem said to OR-Tools; `tasks` is empty when no vehicle can do anything."""
 
     def __init__(self, problem: Problem, *, seed: int = 0) -> None:
         self.problem = problem
+        self._ways = {profile: _ways(problem, profile) for profile in problem.matrices}
         self.hours = [self._hours_of(index) for index in range(len(problem.vehicles))]
         self.allowed = [self._allowed(task) for task in problem.tasks]
         for number, task in enumerate(problem.tasks):  # a shipment needs one vehicle for both ends
@@ -52,26 +65,28 @@ class Model:
             random.Random(seed).shuffle(self.tasks)  # noqa: S311
         if not self.tasks:
             return
-        self.node_of = {number: node for node, number in enumerate(self.tasks)}
+        self.frozen = self._frozen()
+        self.nodes, self.doors = self._doors()
+        self.nodes_of: dict[int, list[int]] = {}
+        for node, number in enumerate(self.nodes):
+            self.nodes_of.setdefault(number, []).append(node)
         places = sorted({_place(p) for vehicle in problem.vehicles for p in (vehicle.start, vehicle.end)})
-        self.depot_of = {place: len(self.tasks) + at for at, place in enumerate(places)}
-        nodes = len(self.tasks) + len(places)
-        at = [problem.tasks[number].location_index for number in self.tasks] + places
+        depot_of = {place: len(self.nodes) + at for at, place in enumerate(places)}
+        at = [problem.tasks[number].location_index for number in self.nodes] + places
         self.location: NDArray[np.int64] = np.array(at)
-        starts = [self.depot_of[_place(v.start)] for v in problem.vehicles]
-        ends = [self.depot_of[_place(v.end)] for v in problem.vehicles]
-        self.manager = pywrapcp.RoutingIndexManager(nodes, len(problem.vehicles), starts, ends)
+        starts = [depot_of[_place(v.start)] for v in problem.vehicles]
+        ends = [depot_of[_place(v.end)] for v in problem.vehicles]
+        self.manager = pywrapcp.RoutingIndexManager(len(at), len(problem.vehicles), starts, ends)
         self.routing = pywrapcp.RoutingModel(self.manager)
         self.solver = self.routing.solver()
-        self.frozen = self._frozen()
-        self.shared = self._shared_doors()
-        elsewhere = self.location[:, None] != self.location[None, :]
         setup = self._of_tasks(lambda task: task.setup)
-        at_a_shared_door = np.isin(np.arange(nodes), sorted(self.shared))
-        # [from][to], paid on the way; and what is paid at the door itself.
-        self.setup: NDArray[np.int64] = np.where(elsewhere & at_a_shared_door[None, :], setup[None, :], 0)
-        self.work: NDArray[np.int64] = self._of_tasks(lambda task: task.service) + np.where(at_a_shared_door, 0, setup)
-        self._settle_facts()
+        self.same_door: NDArray[np.bool_] = self.location[:, None] == self.location[None, :]
+        on_the_way = self._nodes_with(_Door.SHARED)
+        at_the_door = self._nodes_with(_Door.OWN, _Door.FIRST)
+        # [from][to] what is paid on the way, and per node what is done at the door.
+        self.setup: NDArray[np.int64] = np.where(~self.same_door & on_the_way[None, :], setup[None, :], 0)
+        self.work: NDArray[np.int64] = self._of_tasks(lambda task: task.service) + np.where(at_the_door, setup, 0)
+        self._settle_frozen()
         self.origin = min((hours.opens for hours in self.hours), default=0)
         self._evaluators: dict[bytes, int] = {}
         self._times: dict[tuple[str, float], NDArray[np.int64]] = {}
@@ -121,24 +136,47 @@ class Model:
         ]
 
     def _single(self, index: int, vehicle: Vehicle, task: Task) -> bool:
+        """Whether load, hours and roads leave a chance. A way may lead round through other doors, so any will do."""
         hours = self.hours[index]
         place = task.location_index
-        seconds = _seconds(self.problem, vehicle)
-        out = 0 if vehicle.start is None else int(seconds[vehicle.start, place])
-        home = 0 if vehicle.end is None else int(seconds[place, vehicle.end])
+        comes, goes = self._ways[vehicle.profile]
         heavy = any(
             max(out_amount, back_amount) > most
             for out_amount, back_amount, most in zip(task.delivery, task.pickup, vehicle.capacity, strict=True)
         )
-        if not hours.usable or heavy or home == UNREACHABLE or (out == UNREACHABLE and hours.happened_until is None):
+        if not hours.usable or heavy:
             return False
-        earliest = max(hours.opens + out, 0) if hours.happened_until is None else hours.happened_until
+        if (vehicle.start not in (None, place) and not comes[place]) or (
+            vehicle.end not in (None, place) and not goes[place]
+        ):
+            return False
+        earliest = hours.opens if hours.happened_until is None else hours.happened_until
         return not task.time_windows or any(b >= earliest for _, b in task.time_windows)
+
+    def _doors(self) -> tuple[list[int], list[_Door]]:
+        """The task number of every node, and how it pays its set-up."""
+        count = Counter(self.problem.tasks[number].location_index for number in self.tasks)
+        count.update({vehicle.start for vehicle in self.problem.vehicles if vehicle.start is not None})
+        nodes, doors = [], []
+        for number in self.tasks:
+            task = self.problem.tasks[number]
+            if not task.setup or count[task.location_index] == 1 or task.lock is Lock.FROZEN:
+                kinds = [_Door.OWN]
+            elif task.time_windows:
+                kinds = [_Door.FIRST, _Door.NEXT]
+            else:
+                kinds = [_Door.SHARED]
+            nodes += [number] * len(kinds)
+            doors += kinds
+        return nodes, doors
+
+    def _nodes_with(self, *doors: _Door) -> NDArray[np.bool_]:
+        return np.array([door in doors for door in self.doors] + [False] * (len(self.location) - len(self.doors)))
 
     def _of_tasks(self, value: Callable[[Task], int]) -> NDArray[np.int64]:
         """One number per node, 0 at the depots."""
-        numbers = [value(self.problem.tasks[number]) for number in self.tasks]
-        return np.array(numbers + [0] * len(self.depot_of), dtype=np.int64)
+        numbers = [value(self.problem.tasks[number]) for number in self.nodes]
+        return np.array(numbers + [0] * (len(self.location) - len(numbers)), dtype=np.int64)
 
     def _travel(self, vehicle: Vehicle) -> NDArray[np.int64]:
         """Seconds [node][node], `UNREACHABLE` where there is no way, 0 from and to nowhere."""
@@ -150,7 +188,10 @@ class Model:
     def _between_nodes(self, values: NDArray[Any]) -> NDArray[np.int64]:
         somewhere = self.location != _NOWHERE
         table = values[np.ix_(np.maximum(self.location, 0), np.maximum(self.location, 0))].astype(np.int64)
-        return np.where(somewhere[:, None] & somewhere[None, :], table, 0)
+        # From start straight to end goes only a vehicle that stays at home, and that takes no time.
+        at_work = np.arange(len(self.location)) < len(self.nodes)
+        moving = at_work[:, None] | at_work[None, :]
+        return np.where(somewhere[:, None] & somewhere[None, :] & moving, table, 0)
 
     def _horizon(self) -> int:
         """An instant by which every sensible plan is over."""
@@ -174,8 +215,9 @@ class Model:
             self._evaluators[key] = self.routing.RegisterTransitMatrix(values.tolist())
         return self._evaluators[key]
 
-    def _index(self, number: int) -> int:
-        return int(self.manager.NodeToIndex(self.node_of[number]))
+    def _indices(self, number: int) -> list[int]:
+        """The variables that stand for the task; at most one of them is visited."""
+        return [int(self.manager.NodeToIndex(node)) for node in self.nodes_of[number]]
 
     # -- constraints
 
@@ -189,20 +231,15 @@ class Model:
             closes = self.horizon if hours.closes < 0 or not hours.usable else hours.closes - self.origin
             self.time.CumulVar(self.routing.Start(index)).SetMin(hours.opens - self.origin)
             self.time.CumulVar(self.routing.End(index)).SetMax(min(closes, self.horizon))
-        for node, number in enumerate(self.tasks):
+        for node, number in enumerate(self.nodes):
             task = self.problem.tasks[number]
-            variable = self.time.CumulVar(self._index(number))
+            variable = self.time.CumulVar(int(self.manager.NodeToIndex(node)))
             if task.happened_at is not None:
                 variable.SetValue(task.happened_at - self.origin)
                 continue
             if not task.time_windows:
                 continue
-            earlier = task.setup if node in self.shared else 0
-            later = 0
-            if earlier and any(b - a < earlier for a, b in task.time_windows):
-                later = earlier
-                self._forbid_sharing(node)
-            windows = [(a + earlier - self.origin, b + later - self.origin) for a, b in sorted(task.time_windows)]
+            windows = [(a - self.origin, b - self.origin) for a, b in sorted(task.time_windows)]
             variable.SetRange(max(windows[0][0], 0), min(windows[-1][1], self.horizon))
             for (_, closed), (opens, _) in pairwise(windows):
                 if closed + 1 <= opens - 1:
@@ -211,24 +248,26 @@ class Model:
     def _elapsed(self, vehicle: Vehicle) -> NDArray[np.int64]:
         """From the start of work at one node to the start of work at the next, without waiting."""
         travel = self._travel(vehicle)
-        elapsed = np.where(travel == UNREACHABLE, self.horizon + 1, travel + self.work[:, None] + self.setup)
+        not_this_way = (self.same_door & self._nodes_with(_Door.FIRST)[None, :]) | (
+            ~self.same_door & self._nodes_with(_Door.NEXT)[None, :]
+        )
+        never = self.horizon + 1
+        elapsed = np.where((travel == UNREACHABLE) | not_this_way, never, travel + self.work[:, None] + self.setup)
         for prefix in self._facts():
             # What has happened has its own times; the estimate of the way between may say something else.
-            elapsed[:, self.node_of[prefix[0]]] = 0
+            elapsed[:, self.nodes_of[prefix[0]]] = 0
             for before, number in pairwise(prefix):
                 passed = (self.problem.tasks[number].happened_at or 0) - (self.problem.tasks[before].happened_at or 0)
-                elapsed[self.node_of[before], self.node_of[number]] = passed
+                elapsed[self.nodes_of[before], self.nodes_of[number]] = passed
         return elapsed
 
-    def _settle_facts(self) -> None:
-        """The work at doors already visited is known: whether set-up was paid there is history."""
-        for prefix in self._facts():
-            first = self.problem.tasks[prefix[0]]
-            before = self.problem.vehicles[self.problem.vehicle_index(first.locked_vehicle or 0)].start
+    def _settle_frozen(self) -> None:
+        """Where the order is fixed it is known whether set-up is paid."""
+        for vehicle_index, prefix in self.frozen.items():
+            before = self.problem.vehicles[vehicle_index].start
             for number in prefix:
                 task = self.problem.tasks[number]
-                paid = 0 if before == task.location_index else task.setup
-                self.work[self.node_of[number]] = task.service + paid
+                self.work[self.nodes_of[number]] = task.service + (0 if before == task.location_index else task.setup)
                 before = task.location_index
 
     def _facts(self) -> list[list[int]]:
@@ -250,30 +289,9 @@ class Model:
             prefix.sort(key=lambda number: self.problem.tasks[number].rank or 0)
         return frozen
 
-    def _shared_doors(self) -> set[int]:
-        """Nodes with set-up that can be reached without it, as another visit or a start is at the same place."""
-        places = self.location[: len(self.tasks)].tolist()
-        count = Counter(places)
-        count.update({vehicle.start for vehicle in self.problem.vehicles if vehicle.start is not None})
-        return {
-            node
-            for node, (number, place) in enumerate(zip(self.tasks, places, strict=True))
-            if count[place] > 1 and self.problem.tasks[number].setup and self.problem.tasks[number].happened_at is None
-        }
-
-    def _forbid_sharing(self, node: int) -> None:
-        """A window shorter than the set-up: model the visit with its set-up, so never straight from the same door."""
-        to = int(self.manager.NodeToIndex(node))
-        for other in range(len(self.tasks)):
-            if other != node and self.location[other] == self.location[node]:
-                self.routing.NextVar(int(self.manager.NodeToIndex(other))).RemoveValue(to)
-        for index, vehicle in enumerate(self.problem.vehicles):
-            if vehicle.start == self.location[node]:
-                self.routing.NextVar(self.routing.Start(index)).RemoveValue(to)
-
     def _breaks(self) -> None:
         # OR-Tools protects the work at a door from breaks, not the set-up on the way: the break covers that instead.
-        setup = max((self.problem.tasks[self.tasks[node]].setup for node in self.shared), default=0)
+        setup = int(self.setup.max())
         work = [int(self.work[self.manager.IndexToNode(index)]) for index in range(self.routing.Size())]
         for index, vehicle in enumerate(self.problem.vehicles):
             hours = self.hours[index]
@@ -332,7 +350,8 @@ class Model:
         if any(vehicle.max_tasks is not None for vehicle in vehicles) or any(
             self.problem.tasks[number].rank is not None for number in self.tasks
         ):
-            most = [len(self.tasks) if v.max_tasks is None else min(v.max_tasks, len(self.tasks)) for v in vehicles]
+            every = len(self.tasks)
+            most = [every if v.max_tasks is None else min(v.max_tasks, every) for v in vehicles]
             one = self._of_tasks(lambda _: 1)
             evaluator = self.routing.RegisterUnaryTransitVector(one.tolist())
             self.routing.AddDimensionWithVehicleCapacity(evaluator, 0, most, True, "tasks")  # noqa: FBT003
@@ -356,14 +375,10 @@ class Model:
         tables = [self._price(vehicle) for vehicle in self.problem.vehicles]
         fixed = [vehicle.costs.fixed for vehicle in self.problem.vehicles]
         highest = float(sum(fixed) + np.maximum.reduce([table.max(axis=0) for table in tables]).sum()) + 1
-        # Leaving a job out costs more than any plan, so that the search serves priorities, then numbers, then cost.
-        number = len(self.tasks)
-        locked = 101  # above every priority: an earlier promise is kept first
+        # Leaving a job out costs more than any plan, so that the search serves promises, then priorities, then
+        # numbers, then cost. A shipment's priority counts once.
         weights = {
-            task: (locked if self.problem.tasks[task].lock is not Lock.FREE else self.problem.tasks[task].priority)
-            * (number + 1)
-            + 1
-            for task in self.tasks
+            number: self._urgency(self.problem.tasks[number]) * (len(self.tasks) + 1) + 1 for number in self.tasks
         }
         scale = min(float(_FINEST_COST), _OBJECTIVE_ROOM / (highest * (sum(weights.values()) + 1)))
         for index, table in enumerate(tables):
@@ -371,9 +386,16 @@ class Model:
             self.routing.SetArcCostEvaluatorOfVehicle(self._matrix(priced), index)
             self.routing.SetFixedCostOfVehicle(round(fixed[index] * scale), index)
         unit = max(1, int(highest * scale) + 1)
-        for task, weight in weights.items():
-            if self.problem.tasks[task].lock is not Lock.FROZEN:
-                self.routing.AddDisjunction([self._index(task)], weight * unit)
+        self.choices = {
+            number: self.routing.AddDisjunction(self._indices(number), weight * unit)
+            for number, weight in weights.items()
+            if self.problem.tasks[number].lock is not Lock.FROZEN
+        }
+
+    def _urgency(self, task: Task) -> int:
+        if task.lock is not Lock.FREE:
+            return MAX_PRIORITY + 1
+        return 0 if task.kind is TaskKind.DELIVERY else task.priority
 
     def _price(self, vehicle: Vehicle) -> NDArray[np.float64]:
         """What going from node to node and serving there costs, in the problem's unit."""
@@ -396,16 +418,15 @@ class Model:
         everyone = len(self.problem.vehicles)
         for number in self.tasks:
             if len(self.allowed[number]) < everyone:
-                # SetAllowedVehiclesForIndex does not take what Python has to offer; -1 is "left out".
-                self.routing.VehicleVar(self._index(number)).SetValues([-1, *self.allowed[number]])
+                for index in self._indices(number):
+                    # SetAllowedVehiclesForIndex does not take what Python has to offer; -1 is "left out".
+                    self.routing.VehicleVar(index).SetValues([-1, *self.allowed[number]])
 
     def _pairs(self) -> None:
         for number in self.tasks:
             task = self.problem.tasks[number]
             if task.kind is TaskKind.PICKUP and task.partner is not None:
-                fetch, bring = self._index(number), self._index(task.partner)
-                self.routing.AddPickupAndDelivery(fetch, bring)
-                self.solver.Add(self.routing.VehicleVar(fetch) == self.routing.VehicleVar(bring))
+                self.routing.AddPickupAndDeliverySets(self.choices[number], self.choices[task.partner])
 
     def _order(self) -> None:
         ranked: dict[int, list[int]] = {}
@@ -416,38 +437,53 @@ class Model:
         for numbers in ranked.values():
             numbers.sort(key=lambda number: self.problem.tasks[number].rank or 0)
             position = self.routing.GetDimensionOrDie("tasks")
-            for earlier, later in combinations(numbers, 2):  # any of them may be left out, so the pairs, not the chain
-                position.AddNodePrecedence(self._index(earlier), self._index(later), 1)
+            for before, after in combinations(numbers, 2):  # any of them may be left out, so the pairs, not the chain
+                for earlier, later in product(self._indices(before), self._indices(after)):
+                    position.AddNodePrecedence(earlier, later, 1)
 
     # -- search
 
     def search(self, seconds: float, start: Visits | None, on_best: Callable[[Visits], None]) -> None:
         """Search for `seconds` and report every better set of routes, the given start first."""
         best = float("inf")
+        best_visits = ((),) * len(self.problem.vehicles) if start is None else start
+        until = time.monotonic() + seconds
 
         def report() -> None:
-            nonlocal best
+            nonlocal best, best_visits
             cost = self.routing.CostVar().Max()
             if cost < best:
-                best = cost
-                on_best(self._visits())
+                best, best_visits = cost, self._visits()
+                on_best(best_visits)
 
-        parameters = _parameters(seconds)
-        self.routing.CloseModelWithParameters(parameters)
+        ruining = _ruining(seconds * _SHARE_OF_RUINING)
+        self.routing.CloseModelWithParameters(ruining)
         self.routing.AddAtSolutionCallback(report)
         if self.frozen:
             chains = [
-                [self._index(number) for number in self.frozen.get(index, [])]
+                [self._indices(number)[0] for number in self.frozen.get(index, [])]
                 for index in range(len(self.problem.vehicles))
             ]
             self.routing.ApplyLocksToAllVehicles(chains, False)  # noqa: FBT003 - routes stay open behind the prefix
         hint = None if start is None else self._assignment(start)
         if hint is not None:
             self.routing.SetFirstSolutionHint(hint)
-        self.routing.SolveWithIteratedLocalSearch(parameters)
+        self.routing.SolveWithIteratedLocalSearch(ruining)
+        left = until - time.monotonic()
+        if left > 0:
+            # Another neighbourhood for the rest. It also starts from a plan that serves nobody, where no construction
+            # kept every rule at once.
+            self.routing.SolveFromAssignmentWithParameters(self._assignment(best_visits), _guided(left))
 
     def _assignment(self, start: Visits) -> Any:
-        routes = [[self._index(number) for number in visits if number in self.node_of] for visits in start]
+        routes: list[list[int]] = [[] for _ in self.problem.vehicles]
+        for vehicle, route, visits in zip(self.problem.vehicles, routes, start, strict=True):
+            place = vehicle.start
+            for number in visits:
+                if number in self.nodes_of:
+                    to = self.problem.tasks[number].location_index
+                    route.append(self._indices(number)[-1 if place == to else 0])
+                    place = to
         return self.routing.ReadAssignmentFromRoutes(routes, True)  # noqa: FBT003 - what is left out stays out
 
     def _visits(self) -> Visits:
@@ -457,33 +493,49 @@ class Model:
             index = self.routing.NextVar(self.routing.Start(vehicle)).Value()
             visits = []
             while not self.routing.IsEnd(index):
-                visits.append(self.tasks[self.manager.IndexToNode(index)])
+                visits.append(self.nodes[self.manager.IndexToNode(index)])
                 index = self.routing.NextVar(index).Value()
             routes.append(tuple(visits))
         return tuple(routes)
 
 
-def _parameters(seconds: float) -> Any:
-    """Iterated local search: ruin two neighbouring routes or some strings of visits, repair, improve, anneal."""
+def _guided(seconds: float) -> Any:
+    """Guided local search: what is long and often used in good plans is made dear for a while."""
     parameters = pywrapcp.DefaultRoutingSearchParameters()
-    strategies = routing_enums_pb2.FirstSolutionStrategy
-    parameters.first_solution_strategy = strategies.LOCAL_CHEAPEST_INSERTION
+    parameters.first_solution_strategy = routing_enums_pb2.FirstSolutionStrategy.LOCAL_CHEAPEST_INSERTION
+    parameters.local_search_metaheuristic = routing_enums_pb2.LocalSearchMetaheuristic.GUIDED_LOCAL_SEARCH
+    parameters.time_limit.FromMilliseconds(max(1, int(seconds * 1000)))
+    return parameters
+
+
+def _ruining(seconds: float) -> Any:
+    """Iterated local search: ruin two neighbouring routes or some strings of visits, repair, improve, anneal."""
+    parameters = _guided(seconds)
     # Guided local search would never end its first descent, and no ruin would follow.
     parameters.local_search_metaheuristic = routing_enums_pb2.LocalSearchMetaheuristic.GREEDY_DESCENT
-    parameters.time_limit.FromMilliseconds(max(1, int(seconds * 1000)))
     parameters.use_iterated_local_search = True
     iterated = parameters.iterated_local_search_parameters
     iterated.improve_perturbed_solution = True
     iterated.reference_solution_acceptance_strategy.simulated_annealing.automatic_temperatures = True
     ruin = iterated.ruin_recreate_parameters
     ruin.ruin_composition_strategy = _RUN_ONE_RANDOMLY
-    ruin.recreate_strategy.heuristic = strategies.LOCAL_CHEAPEST_INSERTION
+    ruin.recreate_strategy.heuristic = routing_enums_pb2.FirstSolutionStrategy.LOCAL_CHEAPEST_INSERTION
     ruin.ruin_strategies.add().spatially_close_routes.num_ruined_routes = 2
     strings = ruin.ruin_strategies.add().sisr
     strings.max_removed_sequence_size = 10
     strings.avg_num_removed_visits = 10
     strings.bypass_factor = 0.01
     return parameters
+
+
+def _ways(problem: Problem, profile: str) -> tuple[list[bool], list[bool]]:
+    """Per location whether any way leads there, and from there, between the places of the day."""
+    places = {task.location_index for task in problem.tasks}
+    places |= {p for vehicle in problem.vehicles for p in (vehicle.start, vehicle.end) if p is not None}
+    open_ways = problem.matrices[profile].seconds != UNREACHABLE
+    np.fill_diagonal(open_ways, val=False)
+    among = np.isin(np.arange(len(open_ways)), sorted(places))
+    return open_ways[among].any(axis=0).tolist(), open_ways[:, among].any(axis=1).tolist()
 
 
 def _place(location_index: int | None) -> int:
