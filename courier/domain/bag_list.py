@@ -251,7 +251,11 @@ def cells_of(row: Mapping[str, object]) -> tuple[dict[str, object], dict[str, st
         elif key in called:
             cells[key] = Unreadable("field-twice", f"«{called[key]}» và «{found(name)}» là một trường")
         else:
-            cells[key], called[key] = value, name
+            nested = isinstance(value, list | dict)
+            cells[key] = (
+                Unreadable("not-a-value", "Phải là một giá trị, tìm thấy danh sách hay đối tượng") if nested else value
+            )
+            called[key] = name
     return cells, called
 
 

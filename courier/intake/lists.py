@@ -100,7 +100,7 @@ def import_rows(
         sentence = f"Danh sách có {len(rows)} dòng, nhiều nhất {spreadsheet.MOST_ROWS}"
         raise Invalid(FieldError("rows", "too-many-rows", sentence))
     read = [(number, *bag_list.cells_of(row)) for number, row in enumerate(rows, start=1)]
-    content = json.dumps(rows, sort_keys=True, ensure_ascii=True, default=str).encode()
+    content = json.dumps([cells for _, cells, _ in read], sort_keys=True, default=str).encode()
     return _take_in(desk, caller, read, name="json", content=content, office_id=office_id, at=at)
 
 

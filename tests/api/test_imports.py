@@ -80,6 +80,14 @@ def test_an_agency_sends_rows_as_json(town):
     assert town.agency.get(f"{PATH}/{answer.json['id']}").status_code == 200
 
 
+def test_a_value_that_is_a_list_however_deep_is_a_fault_of_its_field(town):
+    deep = "[" * 900 + "]" * 900
+    body = b'{"rows": [{"name": %s, "barcode": "BUUTA-000001"}]}' % deep.encode()
+    answer = town.agency.post(PATH, data=body, content_type="application/json")
+    assert answer.status_code == 201, answer.text
+    assert ("name", "not-a-value") in {(one["field"], one["code"]) for one in answer.json["rows"][0]["errors"]}
+
+
 def test_the_same_request_with_the_same_key_is_taken_once(town):
     headers = {"Idempotency-Key": "bag-2026-11-25"}
     first = town.agency.post(PATH, json={"rows": rows_of()}, headers=headers)
