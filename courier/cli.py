@@ -17,6 +17,7 @@ from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
 import click
+from gunicorn.app.wsgiapp import WSGIApplication
 from sqlalchemy.exc import OperationalError
 
 from courier import doctor, logs, staffing
@@ -26,6 +27,7 @@ from courier.domain.errors import Forbidden, Invalid, Missing, Refused, Stale
 from courier.domain.people import Caller, Role
 from courier.settings import ROOT, Misconfigured, Settings
 from courier.store import backup, people
+from courier.store import demo as demo_books
 from courier.store.session import open_database
 
 THREADS = 8
@@ -130,25 +132,16 @@ def demo(day: datetime | None, seed: int) -> None:
     """Load a made-up working day: items, people, routes. For a database without real people."""
     from courier import demo as demonstration  # noqa: PLC0415 - not part of an office's server
 
+    wanted: date = day.date() if day else local_day(_now())
     with _open(_demo_settings()) as desk:
-        _require_no_real_people(desk)
-        today = local_day(_now())
-        if day is None:
-            demonstration.prepare(desk, today)
-        else:
-            demonstration.make_day(desk, day.date(), seed)
-        click.echo(f"The demo day {day.date() if day else today} is there.")
+        found = demonstration.prepare(desk, wanted, now=_now(), seed=seed)
+        click.echo(f"The demo day {wanted} " + ("is made." if found.added_day else "was there already."))
+        click.echo(f"The sign-ins stand in {found.file}.")
 
 
 def _demo_settings() -> Settings:
     os.environ["COURIER_DEMO"] = "1"
     return Settings.from_environment()
-
-
-def _require_no_real_people(desk: Desk) -> None:
-    with desk.database.read() as session:
-        if people.real_staff(session):
-            _stop("This database holds the accounts of real people: the demo needs one of its own (COURIER_VAR_DIR).")
 
 
 # ------------------------------------------------------------------------------------------------------ day's work
@@ -290,33 +283,37 @@ def serve(
     if with_demo:
         _show_sign_ins(settings)
     sys.stdout.flush()
-    _become_gunicorn(host, port, tls_cert, tls_key, workers)
+    _serve_with_gunicorn(host, port, tls_cert, tls_key, workers)
 
 
 def _begin_demo(desk: Desk) -> bool:
-    """Make the demo day of an empty database. True when there is one already, and only today's may be missing."""
-    _require_no_real_people(desk)
+    """Make the demo day of an empty database. True when there is an older one, to which today's is still to be added."""
+    today = local_day(_now())
     with desk.database.read() as session:
+        if people.real_staff(session):
+            _stop("This database holds the accounts of real people: the demo needs one of its own (COURIER_VAR_DIR).")
         if not people.is_empty(session):
-            return True
-    from courier import demo as demonstration  # noqa: PLC0415
+            return not all(
+                demo_books.is_published(session, office, today) for office in demo_books.office_codes(session)
+            )
+    from courier import demo as demonstration  # noqa: PLC0415 - as above
 
     click.echo("Making the demo day (about a minute) ...")
     sys.stdout.flush()
-    demonstration.prepare(desk, local_day(_now()))
+    demonstration.prepare(desk, today, now=_now())
     return False
 
 
 def _show_sign_ins(settings: Settings) -> None:
     shown = settings.var_dir / "demo.json"
-    for entry in json.loads(shown.read_text()) if shown.exists() else []:
-        if "login" in entry:
-            click.echo(
-                f"  {entry['role']:<11} {entry['login']:<22} {entry['password']:<20} {entry.get('office') or ''}"
-            )
+    for entry in json.loads(shown.read_text(encoding="utf-8")):
+        if entry.get("link"):
+            click.echo(f"  {entry['role']:<11} {entry['link']} (phone ends in {entry['phone_last4']})")
         else:
-            click.echo(f"  citizen     {next(iter(entry.values()))}")
-    click.echo(f"They stand in {shown} too.")
+            click.echo(
+                f"  {entry['role']:<11} {entry['login']:<24} {entry['password']:<16} {entry['office'] or ''}".rstrip()
+            )
+    click.echo(f"The sign-ins stand in {shown}, too.")
 
 
 def _reachable(host: str) -> str:
@@ -325,15 +322,18 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _become_gunicorn(host: str, port: int, tls_cert: str | None, tls_key: str | None, workers: int) -> NoReturn:
+def _serve_with_gunicorn(host: str, port: int, tls_cert: str | None, tls_key: str | None, workers: int) -> NoReturn:
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    command = [sys.executable, "-m", "gunicorn", "wsgi:app", f"--bind={bind}", f"--pythonpath={ROOT}"]
+    command = ["gunicorn", "wsgi:app", f"--bind={bind}", f"--pythonpath={ROOT}"]
     command += ["--worker-class=gthread", f"--workers={workers}", f"--threads={THREADS}"]
     command += ["--timeout=120", "--graceful-timeout=30", "--keep-alive=15", "--worker-tmp-dir=" + _memory()]
     command += ["--logger-class=api.serving.Log", "--log-level=warning", "--no-control-socket"]
     if tls_cert is not None and tls_key is not None:
         command += [f"--certfile={tls_cert}", f"--keyfile={tls_key}"]
-    os.execv(sys.executable, command)  # noqa: S606 - the server takes this process's place
+    # In this process, not in a new one: what is imported by now need not be imported again. Nothing is open any more.
+    sys.argv = command
+    WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]").run()
+    raise SystemExit(0)
 
 
 def _memory() -> str:
