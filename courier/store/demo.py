@@ -92,3 +92,10 @@ def one_planned(session: Session, day: date) -> tuple[UUID, int, str] | None:
         .limit(1)
     ).one_or_none()
     return None if row is None or row[2] is None else (row[0], row[1], row[2])
+
+
+def has_day(session: Session, day: date) -> bool:
+    """True when every office of the demo, those with a dispatcher, has its plan for the day."""
+    wanted = {caller.office_id for _, caller in people(session) if caller.role is Role.DISPATCHER}
+    there = set(session.scalars(select(Plan.office_id).where(Plan.day == day, Plan.state == "published")))
+    return wanted <= there
