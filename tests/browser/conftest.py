@@ -164,6 +164,7 @@ class Server:
             # The listening socket is handed over, so that nobody else can take the port in between.
             command = [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", f"fd://{listening.fileno()}"]
             command += ["--worker-class", "gthread", "--threads", "8", "--graceful-timeout", "5"]
+            command += ["--logger-class", "api.serving.Log", "--no-control-socket"]
             with (self.var_dir / "server.log").open("ab") as log:
                 self.process = subprocess.Popen(
                     command,
@@ -196,10 +197,27 @@ class Server:
             self.process.wait(30)
             self.process = None
 
-    def sign_ins(self) -> list[dict[str, str]]:
-        """The demo's `{role, login, password, office}`, and one citizen's link."""
-        found: list[dict[str, str]] = json.loads((self.var_dir / "demo.json").read_text())
+    def sign_ins(self) -> list[dict[str, Any]]:
+        """The demo's `{role, login, password, office}`, and one citizen's `{link, phone_last4}`."""
+        found: list[dict[str, Any]] = json.loads((self.var_dir / "demo.json").read_text())
         return found
+
+    def sign_in(self, role: str, office: str | None = None) -> dict[str, Any]:
+        """The first of `sign_ins` in that role, and office where one is named."""
+        return next(one for one in self.sign_ins() if one["role"] == role and office in (None, one["office"]))
+
+    def enter(self, page: Page, role: str, office: str | None = None) -> None:
+        """Sign in as somebody with that role, by the form; `page` ends on the first page of that role."""
+        person = self.sign_in(role, office)
+        page.goto(f"{self.url}/sign-in")
+        page.fill("[name=login]", person["login"])
+        page.fill("[name=password]", person["password"])
+        page.click("main form button")
+        page.wait_for_url(lambda url: not url.startswith(f"{self.url}/sign-in"))
+
+    def citizen_link(self) -> str:
+        """The demo's tracking link, at this server's address."""
+        return re.sub(r"^https?://[^/]+", self.url, self.sign_in("citizen")["link"])
 
 
 @pytest.fixture(scope="session")
