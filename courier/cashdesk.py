@@ -170,6 +170,8 @@ def remit(
         postman = _postman(session, caller, postman_id)
         # Two cashiers at one postman's desk: the row lock lets the second see the first one's closing.
         session.execute(select(Staff.id).where(Staff.id == postman_id).with_for_update())
+        # And a phone that sends now is counted before the closing or learns of it.
+        ledger.hold(session, cash_account(postman_id, day))
         standing = _cash_day(session, postman, day)
         if standing.closed:
             raise Refused("already-closed", f"Ngày {day:%d/%m/%Y} của {postman.name} đã khóa sổ.")

@@ -30,7 +30,7 @@ def post(
     Returns the id of the transaction, the old one when `key` has been posted before.
 
     Raises:
-        sqlalchemy.exc.DatabaseError: the database refused (unbalanced, closed day, overdrawn pocket).
+        sqlalchemy.exc.DatabaseError: the database refused (unbalanced, closed day, overdrawn pocket, a reversal reversed).
     """
     known = session.scalar(select(LedgerTx.id).where(LedgerTx.key == key))
     if known is not None:
