@@ -23,19 +23,22 @@ GAZETTEER = Gazetteer.load(DATA / "gazetteer")
 OFFICE = (9.4, 104.97)  # as in builders
 
 
-def open_office(database: Database, folder: Path, *, postmen: int = 3, code: str = "UM", start: bool = True) -> House:
-    """A house with a full desk: settings, gazetteer, and jobs ready to be asked for (not running)."""
-    house = a_house(database, postmen=postmen, code=code)
-    jobs = Jobs(database)
-    if start:
-        jobs.migrate()
-    house.desk = Desk(
+def desk_on(database: Database, folder: Path) -> Desk:
+    """A full desk: settings, gazetteer, jobs."""
+    return Desk(
         database=database,
         settings=settings_for(database, folder),
         facts=the_facts(),
         gazetteer=GAZETTEER,
-        jobs=jobs,
+        jobs=Jobs(database),
     )
+
+
+def open_office(database: Database, folder: Path, *, postmen: int = 3, code: str = "UM") -> House:
+    """A house with a full desk, whose jobs can be asked for and do not run."""
+    house = a_house(database, postmen=postmen, code=code)
+    house.desk = desk_on(database, folder)
+    house.desk.jobs.migrate()
     return house
 
 

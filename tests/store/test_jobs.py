@@ -7,18 +7,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
+from courier import dispatch
+from courier.domain.calendar import local_day
 from courier.store.jobs import Jobs, JobState
 from courier.store.session import Database, open_database
 from courier.store.tables import AuditEntry
+from tests.planning_office import open_office, scatter, state_of, stored
 
-PATIENCE = 20.0
+PATIENCE = 60.0  # the machine may be busy
 
 
 def note(act: str):
@@ -303,3 +306,77 @@ def test_the_job_engine_finds_nothing_to_migrate_the_second_time(database, jobs)
     again = open_database(database.url.render_as_string(hide_password=False))
     Jobs(again).migrate()
     again.close()
+
+
+# ------------------------------------------------------------------------------------ the worker, with a real solver
+WORKER = """
+import sys
+from pathlib import Path
+from courier import worker
+from courier.store.session import open_database
+from tests.planning_office import desk_on
+
+worker.run(desk_on(open_database(sys.argv[1]), Path(sys.argv[2])))
+"""
+
+
+@pytest.fixture
+def house(database, tmp_path):
+    opened = open_office(database, tmp_path)
+    yield opened
+    opened.desk.jobs.stop()
+
+
+def ask_for_tomorrow(house, *, seconds: float):
+    """By the real clock, as the worker reads it."""
+    now = datetime.now(UTC)
+    return dispatch.request_plan(
+        house.desk, house.dispatcher, office_id=None, day=local_day(now) + timedelta(days=1), at=now, seconds=seconds
+    )
+
+
+@contextmanager
+def a_worker(url: str, folder: Path) -> Iterator[subprocess.Popen]:
+    process = subprocess.Popen([sys.executable, "-c", WORKER, url, str(folder)], cwd=Path(__file__).parents[2])
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def test_a_worker_killed_in_the_middle_of_a_solve_is_followed_by_one_that_writes_the_plan_once(
+    house, database_url, tmp_path
+):
+    items = scatter(house, 40)
+    plan_id = ask_for_tomorrow(house, seconds=3)
+    key = f"{dispatch.SOLVE_JOB}:{plan_id}"
+    with a_worker(database_url, tmp_path) as first:
+        eventually(lambda: house.desk.jobs.status(key) is JobState.RUNNING)
+        assert first.poll() is None
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    assert state_of(house, plan_id) == "draft"
+    assert stored(house, plan_id) == (0, 0, 0, 0)
+
+    with a_worker(database_url, tmp_path) as second:
+        eventually(lambda: house.desk.jobs.status(key) is JobState.DONE)
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(PATIENCE + 30) == 0
+
+    view = dispatch.get_plan(house.desk, house.dispatcher, plan_id)
+    _, _, on_stops, reasons = stored(house, plan_id)
+    assert view.version == 2
+    assert (view.state, on_stops + reasons) == ("solved", len(items))
+
+
+def test_a_worker_told_to_stop_finishes_the_solve_in_hand(house, database_url, tmp_path):
+    scatter(house, 20)
+    plan_id = ask_for_tomorrow(house, seconds=2)
+    key = f"{dispatch.SOLVE_JOB}:{plan_id}"
+    with a_worker(database_url, tmp_path) as process:
+        eventually(lambda: house.desk.jobs.status(key) is JobState.RUNNING)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE + 30) == 0
+    assert state_of(house, plan_id) == "solved"
