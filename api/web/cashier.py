@@ -8,7 +8,7 @@ from flask import Response, request
 from api.auth import caller, roles
 from api.conventions import desk, now
 from api.web import forms, page
-from api.web.dispatcher import asked_day, close, incidents_page
+from api.web.dispatcher import asked_day, close, days_around, incidents_page
 from api.web.page import Trouble
 from courier import cashdesk
 from courier.domain.calendar import local_day
@@ -30,6 +30,7 @@ def evening() -> Response:
         "cashier/evening.html",
         day=day,
         today=local_day(now()),
+        around=days_around(day),
         days=days,
         expected=sum(row.expected_dong for row in days),
         remitted=sum(row.remitted_dong for row in days),

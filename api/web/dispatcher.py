@@ -36,6 +36,12 @@ def asked_day() -> date:
         return local_day(now())
 
 
+def days_around(day: date) -> tuple[date, date]:
+    """The day before and the day after; the first and the last of the calendar stay where they are."""
+    step = timedelta(days=1)
+    return (day - step if day > date.min else day), (day + step if day < date.max else day)
+
+
 # ------------------------------------------------------------------------------------------------------------ the day
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -67,7 +73,7 @@ def _day_page(trouble: Trouble | None = None) -> Response:
         trouble=trouble,
         day=shown,
         today=today,
-        around=[shown - timedelta(days=1), shown + timedelta(days=1)],
+        around=days_around(shown),
         doubtful=len(tracking.find_items(desk(), caller(), doubtful=True, limit=_MOST)),
         troubles=len(incidents.find_incidents(desk(), caller(), limit=_MOST)),
         waiting=len(tracking.find_items(desk(), caller(), state=State.RECEIVED, limit=_MOST)),

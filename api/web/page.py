@@ -91,6 +91,7 @@ def install(app: Flask) -> None:
     }
     pages.filters |= {
         "dong": texts.dong,
+        "digits": texts.digits,
         "day": texts.day,
         "weekday": texts.weekday,
         "clock": texts.clock,

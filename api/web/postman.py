@@ -32,6 +32,8 @@ _NO_OBJECTION: Final = frozenset({"transfer-unconfirmed"})
 _UNDOABLE: Final = frozenset({"handed_over", "attempt_failed", "fetched"})
 _ANYBODY: Final = ("owner", "authorised")
 _MOST_PAPERS: Final = 30
+_DAYS_OFFERED: Final = 10
+_FOLDED_FROM: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ def day() -> Response:
         today=_today(),
         stops=stops,
         following=following,
+        # What is behind him folds away, once there is enough of it to be in the way.
+        past=stops[: stops.index(following)] if following in stops[_FOLDED_FROM:] else [],
         count=len(items),
         delivered=sum(item["state"] in DONE for item in items),
         waiting=sum(item["state"] == State.PLANNED for item in items),
@@ -309,8 +313,9 @@ def failure(stop_id: UUID) -> Response:
 
 def _failure_page(found: StopView, trouble: Trouble | None = None) -> Response:
     reasons = desk().facts.bylaws.attempts.reasons.values()
+    days = desk().facts.bylaws.calendar.delivery_days(_today(), _DAYS_OFFERED)
     status = trouble.status if trouble else 200
-    return page.show("postman/failed.html", status, trouble=trouble, stop=found, reasons=reasons, today=_today())
+    return page.show("postman/failed.html", status, trouble=trouble, stop=found, reasons=reasons, days=days)
 
 
 @blueprint.post("/stops/<uuid:stop_id>/failed")

@@ -84,6 +84,11 @@ def dong(amount: int) -> str:
     return f"{amount:,}".replace(",", ".").replace("-", "−") + " đ"
 
 
+def digits(amount: int) -> str:
+    """An amount in a field to type in: 165.000."""
+    return f"{amount:,}".replace(",", ".")
+
+
 def day(value: date | str | None) -> str:
     """A day: 22/11/2026."""
     if value is None:
@@ -94,7 +99,8 @@ def day(value: date | str | None) -> str:
 
 def weekday(value: date) -> str:
     """A day with its name: Chủ nhật, 22/11/2026."""
-    return f"{t(f'weekday.{value.weekday()}')}, {day(value)}"
+    name = t(f"weekday.{value.weekday()}").replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{name}, {day(value)}"
 
 
 def clock(value: datetime | str | None) -> str:

@@ -31,7 +31,8 @@ async function begin() {
   lat.addEventListener("input", showPin);
   lon.addEventListener("input", showPin);
   const offered = [...document.querySelectorAll("input[data-commune]")].map((one) => boxes[one.value]).filter(Boolean);
-  if (offered.length) map.fitBounds(offered.flatMap((box) => [[box[0], box[1]], [box[2], box[3]]]));
+  const around = offered.length ? offered : JSON.parse(element.dataset.served).map((code) => boxes[code]).filter(Boolean);
+  if (around.length) map.fitBounds(around.flatMap((box) => [[box[0], box[1]], [box[2], box[3]]]));
   showPin();
   element.dataset.ready = "1";
 }

@@ -1,6 +1,8 @@
 // @ts-check
 // Our own drawing of communes and rivers under a map: no tiles, nothing from elsewhere. Leaflet is read as a global.
 
+const NAMES_FROM_ZOOM = 10;
+
 const colour = (name) => {
   const probe = document.createElement("span");
   probe.className = name;
@@ -36,6 +38,17 @@ export async function drawSketch(element) {
     style: { color: colour("sketch-river"), weight: 4, opacity: 0.75 },
     interactive: false,
   }).addTo(map);
+  for (const feature of sketch.features) {
+    if (feature.properties.kind !== "commune") continue;
+    const name = document.createElement("span");
+    name.textContent = feature.properties.name.replace(/^\S+ /, "");
+    const [lon, lat] = feature.properties.point;
+    leaflet.tooltip([lat, lon], { permanent: true, direction: "center", className: "place", interactive: false, content: name }).addTo(map);
+  }
+  // From afar the names would cover one another.
+  const showNames = () => element.classList.toggle("near", map.getZoom() >= NAMES_FROM_ZOOM);
+  map.on("zoomend", showNames);
+  showNames();
   return map;
 }
 

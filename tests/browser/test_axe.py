@@ -1,0 +1,72 @@
+"""Everybody can use the pages: axe finds nothing, letters have contrast for sunlight, thumbs hit, nothing runs off sideways."""
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.conftest import Server, _running
+from tests.browser.walk import WALKS, Visitor, visit, work_a_morning
+
+# Beyond what the law asks for: contrast of 7:1, which a postman needs in the sun.
+RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "rules": {"color-contrast-enhanced": {"enabled": True}},
+}
+FOR_THUMBS = ("nobody", "citizen", "postman")
+SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, input, select, textarea, summary')]
+    .filter((one) => one.checkVisibility() && !['checkbox', 'radio', 'hidden'].includes(one.type))
+    .filter((one) => !one.closest('li, dd, td, .say') && !one.matches('.skip, .hidden-words'))
+    .filter((one) => one.getBoundingClientRect().height < 47.5)
+    .map((one) => `${one.outerHTML.slice(0, 90)}: ${one.getBoundingClientRect().height}`)"""
+SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def worked(demo_day, tmp_path_factory, browser) -> Iterator[Server]:
+    """A server on which a morning has been worked."""
+    for running in _running(demo_day, tmp_path_factory.mktemp("worked") / "var"):
+        context = browser.new_context(locale="vi-VN")
+        work_a_morning(visit(context, running))
+        context.close()
+        yield running
+
+
+def complaints(visitor: Visitor) -> list[str]:
+    found = Axe().run(visitor.page, options=RULES).response["violations"]
+    return [f"{rule['id']}: {node['html'][:140]}" for rule in found for node in rule["nodes"]]
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+@pytest.mark.parametrize("phone", [True, False], ids=["phone", "desk"])
+@pytest.mark.parametrize("role", WALKS)
+def test_axe_finds_nothing_on_any_page(worked, contexts, role, phone, language):
+    visitor = visit(contexts.new(phone=phone), worked)
+    visitor.speak(language)
+    found = {name: faults for name in WALKS[role](visitor) if (faults := complaints(visitor))}
+    assert not found
+
+
+@pytest.mark.parametrize("role", FOR_THUMBS)
+def test_every_target_on_a_phone_is_48_pixels_high(worked, contexts, role):
+    visitor = visit(contexts.new(phone=True), worked)
+    found = {name: small for name in WALKS[role](visitor) if (small := visitor.page.evaluate(SMALL_TARGETS))}
+    assert not found
+
+
+@pytest.mark.parametrize("role", WALKS)
+def test_no_page_runs_off_sideways_on_320_pixels(worked, contexts, role):
+    visitor = visit(contexts.new(viewport={"width": 320, "height": 640}), worked)
+    found = {name: over for name in WALKS[role](visitor) if (over := visitor.page.evaluate(SIDEWAYS)) > 0}
+    assert not found
+
+
+@pytest.mark.parametrize("role", FOR_THUMBS)
+def test_letters_twice_as_large_still_fit_a_phone(worked, contexts, role):
+    visitor = visit(contexts.new(viewport={"width": 360, "height": 740}), worked)
+    found = {}
+    for name in WALKS[role](visitor):
+        visitor.page.evaluate("document.documentElement.style.fontSize = '200%'")
+        if (over := visitor.page.evaluate(SIDEWAYS)) > 0:
+            found[name] = over
+    assert not found
