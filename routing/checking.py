@@ -54,6 +54,8 @@ def check(problem: Problem, solution: Solution) -> list[Violation]:
     if solution.cost_lines != cost_lines or solution.summary.cost != cost_lines.total:
         sentence = f"the routes cost {cost_lines.total}, the plan says {solution.summary.cost}"
         found.append(Violation(code="cost", sentence=sentence))
+    if any(violation.code == "unknown" for violation in found):
+        return found  # totals of what nobody knows cannot be taken
     if (expected := summary_of(problem, solution)) != solution.summary:
         sentence = f"expected {expected}, the plan says {solution.summary}"
         found.append(Violation(code="summary", sentence=sentence))
@@ -201,12 +203,13 @@ class _Walk:
             if happened_at is None and step.arrival < previous.leaves:
                 sentence = f"arrives at {step.arrival}, before {previous.leaves} when the step before is over"
                 yield self._says("timing", sentence, step)
-            idle += step.waiting
             if step.kind is StepKind.BREAK:
-                resting += step.service
-                if not travelled <= step.duration <= travelled + self._to_next(step):
+                on_the_way = step.duration - travelled
+                if not 0 <= on_the_way <= self._to_next(step) or step.arrival - left != on_the_way + resting + idle:
                     yield self._says("timing", f"{step.duration} s of travel by the break cannot be", step)
+                resting, idle = resting + step.service, idle + step.waiting
                 continue
+            idle += step.waiting
             to = step.location_index if task is None else task.location_index
             travel = self._seconds(place, to)
             if travel == UNREACHABLE:

@@ -25,6 +25,7 @@ from routing.problem import Problem, Visits
 News: TypeAlias = tuple[Literal["best", "done", "failed"], Any]
 """("best", visits), ("done", None), or ("failed", a traceback or what became of the process)."""
 
+_NURSERY = "routing.nursery"
 _lock = threading.Lock()
 _nursery: tuple[int, subprocess.Popen[bytes], socket.socket] | None = None
 
@@ -47,10 +48,11 @@ def _control() -> socket.socket:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"}
     with theirs:
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-m", "routing.nursery", str(theirs.fileno())],
+            [sys.executable, "-P", "-m", _NURSERY, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env=environment,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
         )
     _nursery = (os.getpid(), process, ours)
     return ours

@@ -24,20 +24,25 @@ _GRACE_SECONDS = 5.0
 
 
 def main(control: socket.socket) -> None:
-    """Fork a child for each connection that arrives on the control socket, until that closes."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children need no burial
+    """Fork a child for each connection that arrives on the control socket, until that closes; then end them all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    children: set[int] = set()
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        # A pid stays ours until it is waited for: nobody, here or in the parent, can kill a stranger by it.
+        children -= {pid for pid in children if os.waitpid(pid, os.WNOHANG)[0] == pid}
         if not message:
-            return
+            break
         connection = socket.socket(fileno=descriptors[0])
-        if os.fork() == 0:
+        pid = os.fork()
+        if pid == 0:
             control.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _live(connection)
             os._exit(0)
+        children.add(pid)
         connection.close()
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
 
 
 def _live(connection: socket.socket) -> None:

@@ -234,6 +234,7 @@ def _whole_square(name: str, values: object) -> NDArray[np.int32]:
     elif array.dtype.kind in "iu":
         strange = np.zeros(array.shape, dtype=bool)
     else:
+        array = np.array(values, dtype=object)
         culprit = next(((i, j) for i, row in enumerate(array) for j, x in enumerate(row) if type(x) is not int), None)
         if culprit is None:  # whole numbers too large for 64 bits
             culprit = next((i, j) for i, row in enumerate(array) for j, x in enumerate(row) if abs(x) > UNREACHABLE)

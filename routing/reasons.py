@@ -6,6 +6,7 @@ nearest, and among equals the one where the job would have cost least.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -21,10 +22,17 @@ _NEARNESS = (
 )  # fmt: skip
 
 
-def unassigned(problem: Problem, timetable: Timetable, visits: Visits, number: int) -> Unassigned:
-    """The left-out task with its reasons; for a shipment both ends share them."""
+def unassigned(
+    problem: Problem, timetable: Timetable, visits: Visits, number: int, *, until: float | None = None
+) -> Unassigned:
+    """The left-out task with its reasons; for a shipment both ends share them.
+
+    After `until` (a `time.monotonic()`) vehicles are no longer tried, and the reason says so.
+    """
     task = problem.tasks[number]
-    found = [_Vehicle(problem, timetable, visits, index, number).reason() for index in range(len(problem.vehicles))]
+    found = [
+        _Vehicle(problem, timetable, visits, index, number).reason(until) for index in range(len(problem.vehicles))
+    ]
     ranked = sorted(found, key=lambda item: item[0], reverse=True)
     best = ranked[0][1]
     return Unassigned(
@@ -52,9 +60,15 @@ class _Vehicle:
         nearness = stage * 10 + (_NEARNESS.index(code) if stage == 0 else 0)
         return (nearness, -extra), Reason(vehicle=self.vehicle.id, code=code, sentence=sentence)
 
-    def reason(self) -> tuple[tuple[int, int], Reason]:
+    def reason(self, until: float | None) -> tuple[tuple[int, int], Reason]:
         """How near the vehicle came (larger is nearer) and why it cannot."""
-        return self._rights() or self._amounts() or self._by_itself() or self._with_its_route()
+        found = self._rights() or self._amounts()
+        if found is not None:
+            return found
+        if until is not None and time.monotonic() > until:
+            sentence = f"The time for planning ran out before vehicle {self.vehicle.id} was tried."
+            return self._because(2, ReasonCode.SHIFT, sentence, 2**62)
+        return self._by_itself() or self._with_its_route()
 
     def _rights(self) -> tuple[tuple[int, int], Reason] | None:
         name = f"Vehicle {self.vehicle.id}"
@@ -117,6 +131,11 @@ class _Vehicle:
         return [self.number] if self.task.partner is None else sorted((self.number, self.task.partner))
 
     def _with_its_route(self) -> tuple[tuple[int, int], Reason]:
+        if (room := self._fits(self.visits, STRICT)) is not None:
+            sentence = (
+                f"The time for planning ran out before this was given to vehicle {self.vehicle.id}, which has room."
+            )
+            return self._because(2, ReasonCode.SHIFT, sentence, room)
         for dimension in range(self.problem.dimensions):
             extra = self._fits(self.visits, Leniency(load=frozenset({dimension})))
             if extra is not None:

@@ -128,13 +128,18 @@ class _Search:
             raise EngineFailed("\n".join(failures))
 
     def finish(self) -> Solution:
-        visits = _completed(self.problem, self.timetable, self.best, self.deadline)
+        """The best plan, completed, polished and explained in what time is left, and checked whatever it takes."""
         insertion = Insertion(self.problem, self.timetable)
+        left = self.deadline - time.monotonic()
+        visits = _completed(self.problem, insertion, self.best, self.deadline - 0.6 * left)
         visits = polished(
-            self.problem, insertion, visits, lambda plan: _rank(self.problem, self.timetable, plan), self.deadline
-        )
+            self.problem, insertion, visits, lambda plan: _rank(self.problem, self.timetable, plan),
+            self.deadline - 0.4 * left,
+        )  # fmt: skip
         left_out = _left_out(self.problem, visits)
-        explained = [unassigned(self.problem, self.timetable, visits, number) for number in left_out]
+        explained = [
+            unassigned(self.problem, self.timetable, visits, number, until=self.deadline) for number in left_out
+        ]
         solution = assemble(self.problem, self.timetable, visits, engine=self.engine, left_out=explained)
         if violations := check(self.problem, solution):
             raise CheckFailed(violations)
@@ -247,14 +252,13 @@ def _left_out(problem: Problem, visits: Visits) -> list[int]:
     return [number for number in range(len(problem.tasks)) if number not in served]
 
 
-def _completed(problem: Problem, timetable: Timetable, visits: Visits, deadline: float) -> Visits:
+def _completed(problem: Problem, insertion: Insertion, visits: Visits, until: float) -> Visits:
     """The plan with every left-out task put where it fits, most urgent first: nothing is left out that had room."""
-    insertion = Insertion(problem, timetable)
     routes = list(visits)
     waiting = [n for n in _left_out(problem, visits) if problem.tasks[n].kind is not TaskKind.DELIVERY]
     waiting.sort(key=lambda n: (problem.tasks[n].lock is Lock.FREE, -problem.tasks[n].priority, n))
     for number in waiting:
-        if time.monotonic() > deadline:
+        if time.monotonic() > until:
             break
         places = [
             (found[0], index, found[1])

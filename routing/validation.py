@@ -91,7 +91,13 @@ def _window(path: str, window: object) -> None:
         raise InvalidProblem("time_window", path, window, "it closes before it opens")
 
 
+def _several(path: str, values: object) -> None:
+    if not isinstance(values, tuple | list | frozenset | set):
+        raise InvalidProblem("type", path, values, "expected several values")
+
+
 def _windows(path: str, windows: Sequence[Window]) -> None:
+    _several(path, windows)
     for index, window in enumerate(windows):
         _window(f"{path}[{index}]", window)
     ordered = sorted(windows)
@@ -101,6 +107,7 @@ def _windows(path: str, windows: Sequence[Window]) -> None:
 
 
 def _amounts(path: str, amounts: Sequence[int], problem: Problem) -> None:
+    _several(path, amounts)
     if amounts and len(amounts) != problem.dimensions:
         sentence = f"expected {problem.dimensions} entries, as many as the vehicles' capacity"
         raise InvalidProblem("dimensions", path, tuple(amounts), sentence)
@@ -109,6 +116,7 @@ def _amounts(path: str, amounts: Sequence[int], problem: Problem) -> None:
 
 
 def _skills(path: str, skills: Iterable[int]) -> None:
+    _several(path, skills)
     for skill in skills:
         _identifier(path, skill)
 

@@ -429,6 +429,13 @@ class Model:
                 self.routing.AddPickupAndDeliverySets(self.choices[number], self.choices[task.partner])
 
     def _order(self) -> None:
+        # Locks applied to the model would hold for its next search only.
+        for vehicle_index, prefix in self.frozen.items():
+            before = self.routing.Start(vehicle_index)
+            for number in prefix:
+                (index,) = self._indices(number)
+                self.routing.NextVar(before).SetValue(index)
+                before = index
         ranked: dict[int, list[int]] = {}
         for number in self.tasks:
             task = self.problem.tasks[number]
@@ -459,12 +466,6 @@ class Model:
         ruining = _ruining(seconds * _SHARE_OF_RUINING)
         self.routing.CloseModelWithParameters(ruining)
         self.routing.AddAtSolutionCallback(report)
-        if self.frozen:
-            chains = [
-                [self._indices(number)[0] for number in self.frozen.get(index, [])]
-                for index in range(len(self.problem.vehicles))
-            ]
-            self.routing.ApplyLocksToAllVehicles(chains, False)  # noqa: FBT003 - routes stay open behind the prefix
         hint = None if start is None else self._assignment(start)
         if hint is not None:
             self.routing.SetFirstSolutionHint(hint)

@@ -1,0 +1,397 @@
+"""The checker: it accepts what is right, objects to every disturbance, and agrees with a naive second judge."""
+
+import dataclasses
+import itertools
+import random
+
+import pytest
+
+from routing import (
+    UNREACHABLE,
+    Break,
+    Costs,
+    Job,
+    Lock,
+    Matrix,
+    Problem,
+    Shipment,
+    ShipmentStop,
+    Step,
+    StepKind,
+    Unassigned,
+    Vehicle,
+)  # fmt: skip
+from routing.checking import check, summary_of
+from routing.insertion import Insertion
+from routing.problem import TaskKind
+from routing.solving import assemble
+from routing.timetable import Timetable
+from tests.routing.inventing import a_problem
+
+LINE = Matrix(
+    seconds=[[0, 100, 200], [100, 0, 100], [200, 100, 0]], metres=[[0, 900, 1800], [900, 0, 900], [1800, 900, 0]]
+)
+
+
+def planned(problem, *routes):
+    return assemble(problem, Timetable(problem), routes)
+
+
+def codes(problem, solution) -> set[str]:
+    return {violation.code for violation in check(problem, solution)}
+
+
+def a_vehicle(**members) -> Vehicle:
+    return Vehicle(**({"id": 5, "start": 0, "end": 0, "time_window": (0, 5000), "capacity": (4,)} | members))
+
+
+def a_small_day(*, job=None, vehicle=None) -> Problem:
+    first = {"id": 1, "location_index": 1, "service": 60, "delivery": (2,), "time_windows": ((0, 400), (900, 1200))}
+    return Problem(
+        jobs=(Job(**(first | (job or {}))), Job(id=2, location_index=2, pickup=(3,), service=30)),
+        vehicles=(a_vehicle(**(vehicle or {})),),
+        matrices={"car": LINE},
+    )
+
+
+def test_a_plan_made_by_hand_is_valid():
+    """Depot at 0; door 1 from 100 to 160; door 2 from 260 to 290; back at 490. Travel is the cost: 400."""
+    problem = a_small_day()
+    solution = planned(problem, (0, 1))
+    assert [(s.arrival, s.leaves, s.load) for s in solution.routes[0].steps] == [
+        (0, 0, (2,)), (100, 160, (0,)), (260, 290, (3,)), (490, 490, (3,)),
+    ]  # fmt: skip
+    assert solution.cost == 400
+    assert check(problem, solution) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [
+        ("delay", {"job": {"time_windows": ((0, 90),)}}),
+        ("lead_time", {"job": {"time_windows": ((150, 4000),)}}),
+        ("lead_time", {"vehicle": {"time_window": (50, 5000)}}),
+        ("delay", {"vehicle": {"time_window": (0, 480)}}),
+        ("load", {"vehicle": {"capacity": (2,)}}),
+        ("load", {"job": {"delivery": (5,)}}),
+        ("skills", {"job": {"skills": frozenset({3})}}),
+        ("allowed_vehicles", {"job": {"allowed_vehicles": frozenset()}}),
+        ("lead_time", {"job": {"lock": Lock.KEEP_TIME, "locked_vehicle": 5, "locked_time": 600, "time_windows": ()}}),
+        ("max_tasks", {"vehicle": {"max_tasks": 1}}),
+        ("max_travel_time", {"vehicle": {"max_travel_time": 399}}),
+        ("max_distance", {"vehicle": {"max_distance": 3599}}),
+        ("missing_break", {"vehicle": {"breaks": (Break(id=1, time_windows=((0, 100),)),)}}),
+        ("timing", {"job": {"service": 61}}),
+        ("timing", {"job": {"setup": 20}}),
+        ("timing", {"vehicle": {"speed_factor": 0.9}}),
+        ("cost", {"vehicle": {"costs": Costs(fixed=1)}}),
+        ("cost", {"vehicle": {"costs": Costs(per_task_hour=3600)}}),
+        ("cost", {"vehicle": {"costs": Costs(per_km=1000)}}),
+        ("unknown", {"job": {"location_index": 2}}),
+        ("unknown", {"job": {"id": 77}}),
+        ("unknown", {"vehicle": {"id": 6}}),
+    ],
+)
+def test_a_rule_made_stricter_is_noticed(code, change):
+    solution = planned(a_small_day(), (0, 1))
+    assert code in codes(a_small_day(**change), solution)
+
+
+def test_a_way_that_was_closed_is_noticed():
+    problem = a_small_day()
+    closed = Matrix(seconds=[[0, 100, 200], [100, 0, UNREACHABLE], [200, 100, 0]], metres=LINE.metres)
+    assert "unreachable" in codes(problem.replace(matrices={"car": closed}), planned(problem, (0, 1)))
+
+
+def with_step(solution, at, **changes):
+    route = solution.routes[0]
+    steps = list(route.steps)
+    steps[at] = dataclasses.replace(steps[at], **changes)
+    return dataclasses.replace(solution, routes=(dataclasses.replace(route, steps=tuple(steps)),))
+
+
+@pytest.mark.parametrize(
+    ("code", "at", "changes"),
+    [
+        ("timing", 0, {"arrival": 1}),
+        ("timing", 1, {"arrival": 99}),
+        ("timing", 1, {"waiting": 1}),
+        ("timing", 1, {"waiting": -1}),
+        ("timing", 1, {"service": 59}),
+        ("timing", 1, {"setup": 5}),
+        ("timing", 2, {"duration": 201}),
+        ("timing", 3, {"distance": 3601}),
+        ("timing", 3, {"service": 1}),
+        ("load", 2, {"load": (2,)}),
+        ("unknown", 1, {"id": 3}),
+        ("unknown", 1, {"index": 1}),
+        ("unknown", 1, {"index": -1}),
+        ("unknown", 2, {"location_index": 0}),
+        ("order", 3, {"kind": StepKind.START}),
+        ("order", 1, {"kind": StepKind.END}),
+        ("unknown", 1, {"kind": StepKind.PICKUP}),
+    ],
+)
+def test_a_figure_written_down_wrongly_is_noticed(code, at, changes):
+    problem = a_small_day()
+    assert code in codes(problem, with_step(planned(problem, (0, 1)), at, **changes))
+
+
+def test_a_job_left_out_in_silence_served_twice_or_never_asked_for_is_noticed():
+    problem = a_small_day()
+    solution = planned(problem, (0, 1))
+    route = solution.routes[0]
+    assert "missing" in codes(problem, dataclasses.replace(planned(problem, (0,)), unassigned=()))
+    assert "duplicate" in codes(problem, dataclasses.replace(solution, routes=(route, route)))
+    both = dataclasses.replace(solution, unassigned=planned(problem, (0,)).unassigned)
+    assert "duplicate" in codes(problem, both)
+    stranger = Unassigned(kind=StepKind.JOB, id=99, index=0, location_index=1, code=None, sentence="")
+    assert "unknown" in codes(problem, dataclasses.replace(solution, unassigned=(stranger,)))
+
+
+def test_totals_that_do_not_add_up_are_noticed():
+    problem = a_small_day()
+    solution = planned(problem, (0, 1))
+    for name in ("cost", "routes", "unassigned", "service", "duration", "waiting", "distance", "priority"):
+        wrong = dataclasses.replace(solution.summary, **{name: getattr(solution.summary, name) + 1})
+        assert codes(problem, dataclasses.replace(solution, summary=wrong)) & {"summary", "cost"}, name
+    lines = dataclasses.replace(solution.cost_lines, fixed=1)
+    assert "cost" in codes(problem, dataclasses.replace(solution, cost_lines=lines))
+
+
+def test_a_break_must_be_taken_once_in_its_window_outside_visits():
+    problem = a_small_day(vehicle={"breaks": (Break(id=1, time_windows=((500, 700),), service=60),)})
+    solution = planned(problem, (0, 1))
+    steps = solution.routes[0].steps
+    at = next(i for i, s in enumerate(steps) if s.kind is StepKind.BREAK)
+    assert check(problem, solution) == []
+    assert "delay" in codes(problem, with_step(solution, at, arrival=steps[at].arrival - 300))
+    assert codes(problem, with_step(solution, at, service=59)) >= {"unknown"}
+    light = a_small_day(vehicle={"breaks": (Break(id=1, time_windows=((500, 700),), service=60, max_load=(0,)),)})
+    heavy = with_step(solution, at, load=(3,))
+    assert "max_load" in codes(light, heavy) or solution.routes[0].steps[at].load == (0,)
+
+
+def test_shipments_are_fetched_before_they_are_brought_by_one_vehicle():
+    ends = {"pickup": ShipmentStop(id=1, location_index=1), "delivery": ShipmentStop(id=1, location_index=2)}
+    problem = Problem(
+        shipments=(Shipment(**ends, amount=(1,)),), vehicles=(a_vehicle(), a_vehicle(id=6)), matrices={"car": LINE}
+    )
+    assert check(problem, planned(problem, (0, 1), ())) == []
+    assert "precedence" in codes(problem, planned(problem, (1, 0), ()))
+    assert "precedence" in codes(problem, planned(problem, (0,), (1,)))
+
+
+def locked(kind: Lock, rank: int | None = None, **more) -> dict:
+    return {"lock": kind, "locked_vehicle": 5, "locked_rank": rank, **more}
+
+
+def test_locks_are_kept():
+    def day(first: dict, second: dict) -> Problem:
+        return Problem(
+            jobs=(
+                Job(id=1, location_index=1, **first),
+                Job(id=2, location_index=2, **second),
+                Job(id=3, location_index=1),
+            ),
+            vehicles=(a_vehicle(capacity=()), a_vehicle(id=6, capacity=())),
+            matrices={"car": LINE},
+        )
+
+    kept = day(locked(Lock.KEEP_POSTMAN), {})
+    assert check(kept, planned(kept, (0,), (1, 2))) == []
+    assert "lock" in codes(kept, planned(kept, (1,), (0, 2)))
+    ordered = day(locked(Lock.KEEP_ORDER, 1), locked(Lock.KEEP_ORDER, 2))
+    assert check(ordered, planned(ordered, (0, 2, 1), ())) == []
+    assert "lock" in codes(ordered, planned(ordered, (1, 2, 0), ()))
+    frozen = day(locked(Lock.FROZEN, 1), locked(Lock.FROZEN, 2))
+    assert check(frozen, planned(frozen, (0, 1, 2), ())) == []
+    assert "lock" in codes(frozen, planned(frozen, (0, 2, 1), ()))
+    assert "lock" in codes(frozen, planned(frozen, (0, 2), (1,)))
+    assert "lock" in codes(frozen, planned(frozen, (0, 2), ()))
+    past = day(locked(Lock.FROZEN, 1, locked_time=40), {})
+    assert check(past, planned(past, (0, 1, 2), ())) == []
+    assert "lock" in codes(past, with_step(planned(past, (0, 1, 2), ()), 1, arrival=41))
+
+
+# -- a naive second judge
+
+
+def naive_verdict(problem: Problem, solution) -> bool:
+    """Whether the plan is right, judged by other means: occupied intervals, free time between them, sets of ids."""
+    asked = [("job", j.id) for j in problem.jobs]
+    asked += [(kind, getattr(s, kind).id) for s in problem.shipments for kind in ("pickup", "delivery")]
+    answered = [(s.kind.value, s.id) for r in solution.routes for s in r.visits]
+    answered += [(u.kind.value, u.id) for u in solution.unassigned]
+    if sorted(asked) != sorted(answered) or len({r.vehicle for r in solution.routes}) != len(solution.routes):
+        return False
+    if summary_of(problem, solution) != solution.summary:
+        return False
+    return all(naive_route(problem, route) for route in solution.routes)
+
+
+def naive_route(problem: Problem, route) -> bool:  # noqa: C901, PLR0911, PLR0912 - a judge reads the law line by line
+    vehicle = next(v for v in problem.vehicles if v.id == route.vehicle)
+    matrix = problem.matrices[vehicle.profile]
+    by_id = {(t.kind.value, t.id): (n, t) for n, t in enumerate(problem.tasks)}
+    doors = [s for s in route.steps if s.kind is not StepKind.BREAK]
+    rests = [s for s in route.steps if s.kind is StepKind.BREAK]
+    tasks = [by_id[s.kind.value, s.id][1] for s in route.visits]
+    if [s.location_index for s in doors] != [vehicle.start, *(t.location_index for t in tasks), vehicle.end]:
+        return False
+    opens, closes = vehicle.time_window or (0, 10**12)
+    if route.steps[0].arrival < opens or route.steps[-1].arrival > closes:
+        return False
+    # Nothing overlaps, and the order written down is the order in time.
+    spans = [(s.begins, s.leaves) for s in route.steps]
+    if any(earlier[1] > later[0] for earlier, later in itertools.pairwise(spans)):
+        return False
+    if any(s.waiting < 0 for s in route.steps) or any(s.setup or s.service for s in (doors[0], doors[-1])):
+        return False
+    travel = distance = idle = 0
+    for before, after in itertools.pairwise(doors):
+        a, b = before.location_index, after.location_index
+        way = 0 if a is None or b is None else int(matrix.seconds[a, b])
+        if way == UNREACHABLE:
+            return False
+        way = way if vehicle.speed_factor == 1 else int(way / vehicle.speed_factor + 0.5)
+        between = [s for s in rests if before.leaves <= s.begins and s.leaves <= after.begins and s is not before]
+        between = [s for s in between if route.steps.index(before) < route.steps.index(s) < route.steps.index(after)]
+        resting = sum(s.service for s in between)
+        waits = sum(s.waiting for s in between) + after.waiting
+        idle += waits
+        if after.begins - before.leaves != way + resting + waits:
+            return False
+        if any(s.arrival < p.leaves for p, s in itertools.pairwise([before, *between, after])):
+            return False
+        if any(not travel <= s.duration <= travel + way for s in between):
+            return False
+        # by each break as much has been travelled as there was time for, beside other breaks and waiting
+        for at, s in enumerate(between):
+            if s.arrival != before.leaves + (s.duration - travel) + sum(x.service + x.waiting for x in between[:at]):
+                return False
+        travel += way
+        distance += 0 if a is None or b is None or matrix.metres is None else int(matrix.metres[a, b])
+        if after.duration != travel:
+            return False
+    if doors[-1].distance != distance:
+        return False
+    if sorted(s.id for s in rests) != sorted(b.id for b in vehicle.breaks):
+        return False
+    for step in rests:
+        rest = next(b for b in vehicle.breaks if b.id == step.id)
+        if step.service != rest.service or step.setup or step.begins < opens:
+            return False
+        if rest.time_windows and not any(a <= step.begins <= b for a, b in rest.time_windows):
+            return False
+    place = vehicle.start
+    for step, task in zip(route.visits, tasks, strict=True):
+        if (step.setup, step.service) != (task.setup * (place != task.location_index), task.service):
+            return False
+        if task.time_windows and not any(a <= step.begins <= b for a, b in task.time_windows):
+            return False
+        if not (task.skills <= vehicle.skills) or step.leaves > closes:
+            return False
+        if task.allowed_vehicles is not None and vehicle.id not in task.allowed_vehicles:
+            return False
+        if task.lock is not Lock.FREE and task.locked_vehicle != vehicle.id:
+            return False
+        place = task.location_index
+    ranks = [t.locked_rank for t in tasks if t.lock in (Lock.KEEP_ORDER, Lock.KEEP_TIME) and t.locked_rank is not None]
+    if ranks != sorted(ranks):
+        return False
+    seen: list[int] = []
+    for task in tasks:
+        number = by_id[task.kind.value, task.id][0]
+        if task.kind is TaskKind.DELIVERY and task.partner not in seen:
+            return False
+        seen.append(number)
+    if any(t.kind is TaskKind.PICKUP and t.partner not in seen for t in tasks):
+        return False
+    for dimension, most in enumerate(vehicle.capacity):
+        on_board = sum(t.delivery[dimension] for t in tasks if t.kind is TaskKind.JOB)
+        expected = [on_board]
+        for task in tasks:
+            expected.append(expected[-1] + task.pickup[dimension] - task.delivery[dimension])
+        written = [s.load[dimension] for s in [doors[0], *route.visits]]
+        if max(expected) > most or written != expected:
+            return False
+    if vehicle.max_tasks is not None and len(tasks) > vehicle.max_tasks:
+        return False
+    if vehicle.max_travel_time is not None and travel > vehicle.max_travel_time:
+        return False
+    return vehicle.max_distance is None or distance <= vehicle.max_distance
+
+
+def a_greedy_plan(problem: Problem, rng: random.Random):
+    timetable = Timetable(problem)
+    insertion = Insertion(problem, timetable)
+    routes = [()] * len(problem.vehicles)
+    numbers = [n for n, t in enumerate(problem.tasks) if t.kind is not TaskKind.DELIVERY]
+    for number in rng.sample(numbers, len(numbers)):
+        index = rng.randrange(len(routes))
+        found = insertion.cheapest(index, routes[index], number)
+        if found is not None:
+            routes[index] = found[1]
+    return assemble(problem, timetable, tuple(routes))
+
+
+def disturbed(solution, rng: random.Random):
+    """The plan with one thing changed that may or may not break a rule."""
+    with_routes = [i for i, r in enumerate(solution.routes) if r.visits]
+    if not with_routes:
+        return solution
+    at = rng.choice(with_routes)
+    route = solution.routes[at]
+    steps = list(route.steps)
+    kind = rng.choice(["figure", "shift", "swap", "drop", "load"])
+    if kind == "figure":
+        where = rng.randrange(1, len(steps))
+        name = rng.choice(["arrival", "waiting", "setup", "service", "duration"])
+        steps[where] = dataclasses.replace(
+            steps[where], **{name: getattr(steps[where], name) + rng.choice([-60, -1, 1, 60])}
+        )
+    elif kind == "shift":
+        by = rng.choice([-500, -1, 1, 500])
+        steps = [dataclasses.replace(s, arrival=s.arrival + by) for s in steps]
+    elif kind == "swap" and len(steps) > 3:
+        where = rng.randrange(1, len(steps) - 2)
+        steps[where], steps[where + 1] = steps[where + 1], steps[where]
+    elif kind == "drop" and len(route.visits) > 1:
+        steps.pop(rng.randrange(1, len(steps) - 1))
+    elif steps[0].load:
+        where = rng.choice([i for i, s in enumerate(steps) if s.kind in (StepKind.START, StepKind.JOB)])
+        steps[where] = dataclasses.replace(steps[where], load=tuple(x + 1 for x in steps[where].load))
+    routes = list(solution.routes)
+    routes[at] = dataclasses.replace(route, steps=tuple(steps))
+    return dataclasses.replace(solution, routes=tuple(routes))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_checker_and_the_naive_judge_agree_on_disturbed_plans(seed):
+    rng = random.Random(seed)
+    problem = a_problem(seed, jobs=rng.randint(2, 10), vehicles=rng.randint(1, 3), shipments=rng.choice([0, 0, 2]))
+    solution = a_greedy_plan(problem, rng)
+    assert check(problem, solution) == []
+    assert naive_verdict(problem, solution)
+    for _ in range(25):
+        other = disturbed(solution, rng)
+        other = dataclasses.replace(other, summary=summary_of(problem, other))
+        assert (check(problem, other) == []) is naive_verdict(problem, other), check(problem, other)
+
+
+def test_the_disturbances_break_and_keep_rules():
+    """The test above would prove little if every disturbed plan were wrong, or none."""
+    verdicts = []
+    for seed in range(10):
+        rng = random.Random(seed)
+        problem = a_problem(seed, jobs=8, vehicles=2)
+        solution = a_greedy_plan(problem, rng)
+        others = [disturbed(solution, rng) for _ in range(20)]
+        verdicts += [naive_verdict(problem, dataclasses.replace(o, summary=summary_of(problem, o))) for o in others]
+    assert 10 < sum(verdicts) < len(verdicts) - 50
+
+
+def test_steps_know_when_they_begin_and_end():
+    step = Step(kind=StepKind.JOB, arrival=100, waiting=20, setup=5, service=30)
+    assert (step.begins, step.leaves) == (120, 155)

@@ -1,0 +1,120 @@
+"""Why a job is left out: one code that is true, per vehicle and for the plan, found by really trying."""
+
+import pytest
+
+from routing import UNREACHABLE, Break, Job, Lock, Matrix, Problem, Shipment, ShipmentStop, Vehicle
+from routing.reasons import clock, unassigned
+from routing.timetable import Timetable
+
+FAR = 3
+SECONDS = [
+    [0, 600, 1200, UNREACHABLE],
+    [600, 0, 600, UNREACHABLE],
+    [1200, 600, 0, UNREACHABLE],
+    [UNREACHABLE] * 3 + [0],
+]
+EIGHT, NOON = 8 * 3600, 12 * 3600
+
+
+def a_morning(job: dict, *, others=(), visits=None, vehicle=None, second=None, names=("items", "cash_dong")):
+    members = {"id": 1, "start": 0, "end": 0, "capacity": (10, 5_000_000), "time_window": (EIGHT, NOON)}
+    fleet = (Vehicle(**(members | (vehicle or {}))),)
+    if second is not None:
+        fleet += (Vehicle(**(members | {"id": 2} | second)),)
+    asked = Job(**({"id": 100, "location_index": 1, "service": 300} | job))
+    problem = Problem(
+        jobs=(asked, *others), vehicles=fleet, matrices={"car": Matrix(seconds=SECONDS)}, dimension_names=names
+    )
+    visits = visits or (tuple(range(1, len(others) + 1)), *((),) * (len(fleet) - 1))
+    return unassigned(problem, Timetable(problem), visits, 0)
+
+
+def a_stop(number: int, **members) -> Job:
+    return Job(**({"id": number, "location_index": 2, "service": 300} | members))
+
+
+@pytest.mark.parametrize(
+    ("code", "job", "vehicle", "words"),
+    [
+        ("skill", {"skills": frozenset({7})}, {}, "lacks skills [7]"),
+        ("skill", {"allowed_vehicles": frozenset()}, {}, "not among"),
+        ("unreachable", {"location_index": FAR}, {}, "no way"),
+        ("capacity", {"delivery": (11, 0)}, {}, "10 of items, this needs 11"),
+        ("cash_limit", {"pickup": (0, 5_000_001)}, {}, "5000000 of cash_dong, this needs 5000001"),
+        ("window", {"time_windows": ((EIGHT, EIGHT + 599),)}, {}, "08:00-08:09"),
+        ("window", {"time_windows": ((0, EIGHT - 1),)}, {}, "in its shift 08:00-12:00"),
+        ("shift", {"service": 4 * 3600}, {}, "back at 12:20, its shift ends at 12:00"),
+        ("shift", {}, {"max_tasks": 0}, "may make 0 visits"),
+        ("shift", {}, {"max_travel_time": 1199}, "20 min of travel"),
+        ("shift", {}, {"breaks": (Break(id=1, time_windows=((0, 60),)),)}, "1 breaks"),
+    ],
+)
+def test_a_job_that_can_never_be_served_says_why(code, job, vehicle, words):
+    left_out = a_morning(job, vehicle=vehicle)
+    assert left_out.code == code
+    assert words in left_out.sentence
+    assert [(r.vehicle, r.code) for r in left_out.reasons] == [(1, code)]
+
+
+@pytest.mark.parametrize(
+    ("code", "job", "others", "vehicle"),
+    [
+        ("capacity", {"delivery": (2, 0)}, [a_stop(1, delivery=(9, 0))], {}),
+        ("cash_limit", {"pickup": (0, 3_000_000)}, [a_stop(1, pickup=(0, 2_000_001))], {}),
+        (
+            "window",
+            {"time_windows": ((EIGHT + 600, EIGHT + 1800),)},
+            [a_stop(1, service=3600, time_windows=((EIGHT + 1200, EIGHT + 1300),))],
+            {},
+        ),
+        ("shift", {}, [a_stop(1, service=11_701)], {}),
+        ("shift", {}, [a_stop(1)], {"max_tasks": 1}),
+    ],
+)
+def test_a_job_for_which_the_day_is_too_full_says_what_is_full(code, job, others, vehicle):
+    assert a_morning(job, others=others, vehicle=vehicle).code == code
+
+
+def test_the_vehicle_that_came_nearest_speaks_for_the_plan():
+    left_out = a_morning(
+        {"skills": frozenset({7}), "delivery": (2, 0)},
+        others=[a_stop(1, delivery=(9, 0))],
+        visits=((), (1,)),
+        second={"skills": frozenset({7})},
+    )
+    assert [(r.vehicle, r.code) for r in left_out.reasons] == [(1, "skill"), (2, "capacity")]
+    assert left_out.code == "capacity"
+
+
+def test_a_locked_job_says_that_other_vehicles_are_shut_out():
+    left_out = a_morning({"lock": Lock.KEEP_POSTMAN, "locked_vehicle": 1, "service": 5 * 3600}, second={})
+    assert [(r.vehicle, r.code) for r in left_out.reasons] == [(1, "shift"), (2, "skill")]
+    assert left_out.code == "shift"
+
+
+def test_both_ends_of_a_shipment_give_a_reason():
+    problem = Problem(
+        shipments=(
+            Shipment(
+                pickup=ShipmentStop(id=5, location_index=1),
+                delivery=ShipmentStop(id=6, location_index=FAR),
+                amount=(1,),
+            ),
+        ),
+        vehicles=(Vehicle(id=1, start=0, capacity=(1,)),),
+        matrices={"car": Matrix(seconds=SECONDS)},
+    )
+    ends = [unassigned(problem, Timetable(problem), ((),), number) for number in (0, 1)]
+    assert [(e.kind.value, e.id, e.code) for e in ends] == [
+        ("pickup", 5, "unreachable"),
+        ("delivery", 6, "unreachable"),
+    ]
+
+
+def test_a_job_that_has_room_and_was_not_placed_in_time_says_so():
+    left_out = a_morning({}, others=[a_stop(1, service=11_700)])
+    assert (left_out.code, "time for planning ran out" in left_out.sentence) == ("shift", True)
+
+
+def test_times_of_day_read_as_such():
+    assert (clock(8 * 3600 + 65), clock(1_790_000_000)) == ("08:01", "1790000000")
