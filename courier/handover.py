@@ -259,8 +259,18 @@ def take_out(desk: Desk, caller: Caller, *, event_id: UUID, day: date, at: datet
     return report(desk, caller, EventType.TAKEN_OUT, event_id=event_id, item_ids=bag, data={}, at=at)
 
 
-def daily_list(desk: Desk, caller: Caller, *, day: date, known: int | None = None) -> tuple[int, bytes | None]:
-    """The postman's day as JSON bytes with its version; no bytes when he has version `known` already.
+def daily_list(desk: Desk, caller: Caller, *, day: date) -> bytes:
+    """The postman's day as JSON bytes.
+
+    Raises:
+        Forbidden: the caller is no postman.
+    """
+    _, body = changed_list(desk, caller, day=day, known=None)
+    return body or b""
+
+
+def changed_list(desk: Desk, caller: Caller, *, day: date, known: int | None) -> tuple[int, bytes | None]:
+    """The version of the postman's day, and the day as JSON bytes unless he has that version already.
 
     Raises:
         Forbidden: the caller is no postman.
