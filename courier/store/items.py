@@ -374,7 +374,7 @@ def _settle(
         if posting is not None:
             ledger.post(
                 session,
-                posting,
+                _out_of_suspense(session, row, event, posting),
                 key=f"event:{event.event_id}:{row.id}:{_times_posted(session, event.event_id, row.id)}",
                 office_id=row.office_id,
                 at=at,
@@ -402,6 +402,25 @@ def _posting(
         taken.append((by_id[collection.charge_id], collection, left))
         still_open[collection.charge_id] = Dong(max(0, left - collection.amount_dong))
     return collected(row.id, taken, stray, pocket=pocket, day=day, office=row.office_id)
+
+
+def _out_of_suspense(session: Session, row: Item, event: Event, posting: Posting) -> Posting:
+    """The same posting; what an earlier reversal left in suspense after the notes had been counted is not taken twice."""
+    suspense = f"suspense:{row.office_id}"
+    waiting = ledger.waiting(session, suspense, event_id=event.event_id, item_id=row.id)
+    lines: list[Line] = []
+    for line in posting.lines:
+        found = min(line.amount_dong, waiting.get(line.charge_id, 0)) if _is_source(line) else 0
+        if found:
+            waiting[line.charge_id] -= found
+            lines.append(Line(suspense, found, line.charge_id))
+        if found != line.amount_dong:
+            lines.append(Line(line.account, line.amount_dong - found, line.charge_id))
+    return Posting(posting.kind, posting.day, tuple(lines))
+
+
+def _is_source(line: Line) -> bool:
+    return line.account.startswith(("cash:", "claimed:"))
 
 
 def _stray(session: Session, row: Item, event: Event, charges: Sequence[Charge]) -> list[Collection]:

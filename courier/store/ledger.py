@@ -154,6 +154,17 @@ def open_by_charge(session: Session, item_id: UUID) -> dict[UUID, Dong]:
     return {charge_id: Dong(int(total)) for charge_id, total in rows if charge_id is not None}
 
 
+def waiting(session: Session, account: str, *, event_id: UUID, item_id: UUID) -> dict[UUID | None, int]:
+    """What an event's postings and reversals for an item have left on the credit side of an account, by charge."""
+    rows = session.execute(
+        select(LedgerEntry.charge_id, func.sum(LedgerEntry.amount_dong))
+        .join(LedgerTx, LedgerTx.id == LedgerEntry.tx_id)
+        .where(LedgerEntry.account == account, LedgerTx.event_id == event_id, LedgerTx.item_id == item_id)
+        .group_by(LedgerEntry.charge_id)
+    )
+    return {charge_id: -int(total) for charge_id, total in rows if total < 0}
+
+
 def lines_of(session: Session, tx_id: UUID) -> list[tuple[str, int, UUID | None]]:
     """The lines of a transaction as (account, amount, charge)."""
     rows = session.execute(
