@@ -3,9 +3,9 @@
 The optimiser is asked from here only. It plans doors (calls); items, money and people are this desk's own business.
 """
 
+from courier.dispatch.office_day import LEAST_SECONDS
 from courier.dispatch.optimizing import NotOptimized, optimize
 from courier.dispatch.planning import (
-    LEAST_SECONDS,
     MOST_SECONDS,
     SOLVE_JOB,
     get_plan,

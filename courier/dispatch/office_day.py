@@ -1,5 +1,7 @@
 """An office-day as planning sees it: what waits, who works, and the same as a problem for the optimiser."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -20,13 +22,18 @@ from courier.store.plans import CrewMember
 from courier.store.tables import Office, Plan
 from routing.engines.construction import first_plan
 from routing.insertion import Insertion
-from routing.solving import assemble
+from routing.solving import assemble, solve
 from routing.timetable import Timetable
 from routing.travel import EstimatedTravel
 
 # A postman who leaves his beat costs as much as ten minutes of travel.
 _OFF_BEAT_SECONDS: Final = 600
 _CONSTRUCTION_SECONDS: Final = 1.0
+_SHARE_OF_THE_END: Final = 0.2
+LEAST_SECONDS: Final = 0.5
+# Nobody gets more than this many times the even share of the doors, and this many doors are no matter.
+_FAIR: Final = 1.2
+_FEW: Final = 2
 _BREAK_SLACK: Final = 1800  # a rest begins within half an hour of its time
 
 
@@ -112,6 +119,31 @@ def by_beats(problem: routing.Problem) -> routing.Solution | None:
         own = job.preferred_vehicles & (job.allowed_vehicles or job.preferred_vehicles)
         kept.append(replace(job, allowed_vehicles=own) if own and job.lock is routing.Lock.FREE else job)
     return constructed(problem.replace(jobs=tuple(kept)))
+
+
+def solve_fairly(problem: routing.Problem, *, seconds: float, seed: int) -> routing.Solution:
+    """Solve with nobody's day much longer than his share; what that leaves out may go to anybody with time left.
+
+    The cheapest plan sends one postman to every door that he can reach before evening, and lets his colleagues wait.
+    """
+    fair = problem.replace(vehicles=_with_shares(problem))
+    spare = max(LEAST_SECONDS / 2, min(2.0, seconds * _SHARE_OF_THE_END))
+    solution = solve(fair, seconds=seconds - spare, seed=seed, start=by_beats(fair) or constructed(fair))
+    full = {route.vehicle for route in solution.routes if len(route.visits) == fair.vehicles[route.vehicle].max_tasks}
+    if solution.unassigned and full:
+        return solve(problem, seconds=spare, seed=seed, start=solution)
+    return solution
+
+
+def _with_shares(problem: routing.Problem) -> list[routing.Vehicle]:
+    """The vehicles with at most their share of the jobs that are free to go to anybody, by the length of the shift."""
+    bound = Counter(job.locked_vehicle for job in problem.jobs if job.lock is not routing.Lock.FREE)
+    free = len(problem.jobs) - bound.total()
+    lengths = [closes - opens for opens, closes in (v.time_window or (0, 1) for v in problem.vehicles)]
+    return [
+        replace(vehicle, max_tasks=bound[vehicle.id] + math.ceil(_FAIR * free * length / sum(lengths)) + _FEW)
+        for vehicle, length in zip(problem.vehicles, lengths, strict=True)
+    ]
 
 
 def _job(number: int, call: Door, location: int, crew: Sequence[CrewMember]) -> routing.Job:

@@ -14,7 +14,15 @@ from uuid_utils.compat import uuid7
 
 import routing
 from courier.desk import Desk
-from courier.dispatch.office_day import OfficeDay, by_beats, day_problem, office_of, plan_of, read_office_day
+from courier.dispatch.office_day import (
+    LEAST_SECONDS,
+    OfficeDay,
+    day_problem,
+    office_of,
+    plan_of,
+    read_office_day,
+    solve_fairly,
+)
 from courier.domain.calendar import at_local, local_day
 from courier.domain.doors import Door, LeftOut, Seconds, doors, left_out
 from courier.domain.errors import FieldError, Forbidden, Invalid, Missing
@@ -23,12 +31,11 @@ from courier.store import plans
 from courier.store.jobs import Effect, Payload
 from courier.store.plans import CrewMember, PlannedRoute, PlannedStop, PlanView, UnplannedView
 from courier.store.tables import Plan
-from routing.solving import EngineFailed, solve
+from routing.solving import EngineFailed
 
 _log = logging.getLogger(__name__)
 
 SOLVE_JOB: Final = "solve-plan"
-LEAST_SECONDS: Final = 0.5
 MOST_SECONDS: Final = 120.0
 _DAYS_AHEAD: Final = 60
 
@@ -189,7 +196,7 @@ def _solve(sheet: OfficeDay, *, seconds: float, seed: int) -> _Solved:
         routes = _with_bags((), bags, sheet)
         return _Solved(routes=routes, unplanned=reasons, cost=0, travel=_travel(None), summary=_totals(routes))
     problem = day_problem(sheet, calls, at_work)
-    solution = solve(problem, seconds=seconds, seed=seed, start=by_beats(problem))
+    solution = solve_fairly(problem, seconds=seconds, seed=seed)
     for missed in solution.unassigned:
         call = calls[missed.index]
         if call.holder is not None:

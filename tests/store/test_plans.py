@@ -222,6 +222,24 @@ def test_the_beat_decides_between_equals(office):
     assert all(routed[item] == beat_of[office.row(item).commune_code] for item in items)
 
 
+def test_nobody_does_the_days_work_alone(office):
+    """One postman could reach all 36 doors before evening; each gets about a third of them."""
+    items = scatter(office, 36, km=3)
+    view = planned(office)
+    assert set(on_routes(view)) == set(items)
+    assert max(len(route.stops) for route in view.routes) <= 17
+    assert len(view.routes) == 3
+
+
+def test_a_share_gives_way_where_only_one_postman_can_carry_the_money(office):
+    for postman in (0, 1):
+        adjust(office, postman, cash_limit_dong=100_000)
+    adjust(office, 2, cash_limit_dong=900_000_000)
+    items = [place(office, km_north=n / 10, charges=[("fine", "treasury", 2_000_000)]) for n in range(1, 21)]
+    view = planned(office, seconds=2.0)
+    assert set(on_routes(view)) == set(items)
+
+
 def test_urgent_items_are_the_last_to_be_left_out(office):
     adjust(office, 0, shift_end=34_000)
     with office.database.write() as session:
@@ -265,7 +283,7 @@ def test_an_engine_that_dies_leaves_a_failed_plan_and_nothing_half_stored(office
     def die(*args, **kwargs):
         raise EngineFailed("killed")
 
-    monkeypatch.setattr("courier.dispatch.planning.solve", die)
+    monkeypatch.setattr("courier.dispatch.office_day.solve", die)
     place(office)
     view = planned(office)
     assert view.state == "failed"
