@@ -21,7 +21,6 @@ from courier.domain.item import INTENTS, EventType
 from courier.domain.people import Caller, Role
 from courier.domain.release import Breach, DoorAct, breaches
 from courier.store import devices, items, worklists
-from courier.store.tables import Item
 
 log = logging.getLogger(__name__)
 
@@ -278,13 +277,3 @@ def changed_list(desk: Desk, caller: Caller, *, day: date, known: int | None) ->
     if caller.role is not Role.POSTMAN:
         raise Forbidden
     return worklists.daily_list(desk.database, desk.facts, caller.id, day, known=known)
-
-
-def item_row(session: Session, caller: Caller, item_id: UUID) -> Item:
-    """An item that the caller may see.
-
-    Raises:
-        Missing: it is not there, or not for this caller.
-    """
-    devices.require_visible(session, caller, [item_id])
-    return session.get_one(Item, item_id)
