@@ -116,7 +116,9 @@ def corrected(document: dict[str, Any], app: Flask) -> dict[str, Any]:
 
 
 def _correct_operation(operation: dict[str, Any], view: Any) -> None:
-    answers = operation["responses"] = {str(status): answer for status, answer in operation.get("responses", {}).items()}
+    answers = operation["responses"] = {
+        str(status): answer for status, answer in operation.get("responses", {}).items()
+    }
     for status, answer in list(answers.items()):
         if "$ref" not in answer and status.isdecimal():
             answer.setdefault("description", HTTPStatus(int(status)).phrase)

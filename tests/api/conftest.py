@@ -79,9 +79,7 @@ def settings_for(database: Database, var_dir: Path, **changes: Any) -> Settings:
 
 
 def desk_for(database: Database, settings: Settings) -> Desk:
-    return Desk(
-        database=database, settings=settings, facts=the_facts(), gazetteer=the_gazetteer(), jobs=Jobs(database)
-    )
+    return Desk(database=database, settings=settings, facts=the_facts(), gazetteer=the_gazetteer(), jobs=Jobs(database))
 
 
 @pytest.fixture
