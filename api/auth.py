@@ -37,7 +37,7 @@ class Access:
 
 def roles(*names: str, before_password_change: bool = False) -> Callable[[View], View]:
     """Only these roles may call the view; `roles()` is everybody who is signed in."""
-    allowed = frozenset(Role(name) for name in names) or frozenset(Role)
+    allowed = frozenset(Role(name) for name in names) or frozenset(Role) - {Role.CITIZEN}
     return _marked(Access(public=False, roles=allowed, before_password_change=before_password_change))
 
 

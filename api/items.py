@@ -40,7 +40,7 @@ from courier.tracking import Granted, ItemView, Wish
 
 blueprint = Blueprint("items", __name__, url_prefix="/api/v1")
 
-READERS = ("postman", "dispatcher", "clerk", "admin", "agency")
+READERS = ("postman", "dispatcher", "cashier", "clerk", "admin", "agency")
 KINDS = ("reschedule", "redirect", "pick_up", "authorise", "instruct")
 
 
