@@ -107,8 +107,8 @@ lock: install-dev ## choose the newest versions anew and pin them with hashes
 	   echo "# ==== tests"; cat $(VENV)/dev.new; } > requirements.lock
 	@rm $(VENV)/*.new $(VENV)/*.bak
 
-screenshots: install-dev vendor system ## one picture per role, for README
-	@$(PY) -m pytest tests/browser -m screenshots
+screenshots: install-dev vendor system ## take README's pictures anew, one per role
+	@COURIER_SCREENSHOTS=docs/screenshots $(PY) -m pytest tests/browser/test_screenshots.py
 
 bench: install-dev ## CPU per request of the daily list beside a bare Flask route; BENCH="--requests 500" passes options
 	@$(PY) -m tests.bench.bench_daily_list $(BENCH)
