@@ -105,7 +105,9 @@ def install(app: Flask) -> None:
 
 def show(template: str, status: int = 200, **values: Any) -> Response:
     """A page. `trouble` and `typed` are always there for templates: nothing went wrong and nothing was typed."""
-    context: dict[str, Any] = {"trouble": None, "typed": request.form, "done": request.args.get("done", "")} | values
+    context: dict[str, Any] = {"trouble": None, "done": request.args.get("done", "")} | values
+    if "typed" not in context:
+        context["typed"] = request.form
     current_app.update_template_context(context)
     body = current_app.extensions["pages"].get_template(template).render(context)
     answer = Response(body, status, mimetype="text/html")
@@ -209,4 +211,5 @@ def trouble_page(status: int, sentence: str | None = None) -> Response:
     title = t(key) if texts.has(key) else t("status.other")
     if sentence is None:
         sentence = t(f"{key}_more") if texts.has(f"{key}_more") else t("status.other_more")
-    return show("trouble.html", status, title=title, sentence=sentence)
+    # What was typed is not asked for: reading a form that is too large would fail again.
+    return show("trouble.html", status, title=title, sentence=sentence, typed={})

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
@@ -68,8 +68,8 @@ class StopView:
 
 
 def _stops(day: date) -> list[StopView]:
-    _, body = handover.daily_list(desk(), caller(), day=day)
-    return [_stop(stop) for stop in orjson.loads(body)["stops"]]
+    day_of_his = orjson.loads(handover.daily_list(desk(), caller(), day=day))
+    return [_stop(stop) for stop in day_of_his["stops"]]
 
 
 def _stop(stop: Mapping[str, Any]) -> StopView:

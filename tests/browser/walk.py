@@ -26,7 +26,9 @@ class Visitor:
         return fitting[number]
 
     def sign_in(self, role: str, **which: Any) -> None:
-        account = self.account(role, **which)
+        self.sign_in_as(self.account(role, **which))
+
+    def sign_in_as(self, account: dict[str, Any]) -> None:
         self.go("/sign-in")
         self.page.fill("#f-login", account["login"])
         self.page.fill("#f-password", account["password"])
