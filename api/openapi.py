@@ -120,9 +120,11 @@ def _correct_operation(operation: dict[str, Any], view: Any) -> None:
         str(status): answer for status, answer in operation.get("responses", {}).items()
     }
     for status, answer in list(answers.items()):
-        if "$ref" not in answer and status.isdecimal():
-            answer.setdefault("description", HTTPStatus(int(status)).phrase)
-        if isinstance(answer, dict) and (_is_problem(answer) or ("$ref" in answer and status != "200")):
+        if "$ref" not in answer:
+            answer.setdefault("description", HTTPStatus(int(status)).phrase if status.isdecimal() else "")
+        # A view may publish an error in a shape of its own; whatever has none is a problem like all others.
+        shaped = any("schema" in media for media in answer.get("content", {}).values())
+        if status == "default" or (status >= "400" and (not shaped or _is_problem(answer))):
             answers[status] = {"$ref": "#/components/responses/Problem"}
     wanted = {"400", "404", "429", "500"}
     access = access_of(view)
