@@ -388,6 +388,15 @@ def travel_seconds(matrix: Matrix, speed_factor: float) -> NDArray[np.int64]:
     return np.where(seconds == UNREACHABLE, UNREACHABLE, scaled)
 
 
+def frozen_visits(problem: Problem) -> Visits:
+    """The visits with which every route must open."""
+    frozen = [(task.rank or 0, number) for number, task in enumerate(problem.tasks) if task.lock is Lock.FROZEN]
+    return tuple(
+        tuple(number for _, number in sorted(frozen) if problem.tasks[number].locked_vehicle == vehicle.id)
+        for vehicle in problem.vehicles
+    )
+
+
 def kept_windows(job: Job) -> tuple[Window, ...]:
     """The windows in force for a job with its lock; empty when a keep_time lock leaves none."""
     if job.lock is Lock.FROZEN and job.locked_time is not None:

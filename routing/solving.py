@@ -12,7 +12,7 @@ from routing.children import Child, listen, warm_up
 from routing.engines import ENGINES
 from routing.insertion import Insertion
 from routing.polishing import polished
-from routing.problem import InvalidProblem, Lock, NotSupported, Problem, TaskKind, Visits
+from routing.problem import InvalidProblem, Lock, NotSupported, Problem, TaskKind, Visits, frozen_visits
 from routing.reasons import unassigned
 from routing.solution import CostLines, Solution, StepKind, Summary, Unassigned
 from routing.timetable import Timetable
@@ -161,17 +161,7 @@ def _rank(problem: Problem, timetable: Timetable, visits: Visits) -> tuple[int, 
 
 def _frozen_only(problem: Problem, timetable: Timetable) -> Visits:
     """The plan in which only what is frozen is visited; it must be possible."""
-    visits = tuple(
-        tuple(
-            number
-            for _, number in sorted(
-                (task.rank or 0, number)
-                for number, task in enumerate(problem.tasks)
-                if task.lock is Lock.FROZEN and task.locked_vehicle == vehicle.id
-            )
-        )
-        for vehicle in problem.vehicles
-    )
+    visits = frozen_visits(problem)
     insertion = Insertion(problem, timetable)
     for index, route in enumerate(visits):
         if route and not insertion.fits(index, route):

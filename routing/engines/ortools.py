@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
+from routing.engines.sketching import first_plan, improved_plan, verified
 from routing.problem import Problem, Visits
+
+_SHARE_OF_SKETCHING = 0.3
 
 
 class OrTools:
@@ -27,6 +31,12 @@ class OrTools:
         """Search with OR-Tools; see `routing.engines.Engine.solve`."""
         from routing.engines.ortools_model import Model  # noqa: PLC0415 - costs 0.2 s and belongs to the child
 
+        until = time.monotonic() + seconds
+        plan = verified(problem, first_plan(problem, start))
+        on_best(plan)
+        # Its own constructions leave OR-Tools far from a good plan, and its descent from there is slow.
+        plan = verified(problem, improved_plan(problem, plan, seconds=_SHARE_OF_SKETCHING * seconds, seed=seed))
+        on_best(plan)
         model = Model(problem, seed=seed)
         if model.tasks:
-            model.search(seconds, start, on_best)
+            model.search(until - time.monotonic(), plan, on_best)

@@ -326,6 +326,9 @@ class Model:
             if not change.any() and not bring:
                 continue
             name = f"load {dimension}"
+            if bring and not fetch and not any(task.partner is not None for task in problem.tasks):
+                # What is only brought is heaviest at the start: counted as if it were fetched, it is the same limit.
+                change, bring = -change, False
             evaluator = self.routing.RegisterUnaryTransitVector(change.tolist())
             # All that the jobs bring is on board at the start, so that the load is exact at every door.
             self.routing.AddDimensionWithVehicleCapacity(evaluator, 0, most, not bring, name)
