@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -39,14 +39,15 @@ def write_copy(database: Database, target: Path) -> None:
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         if database.is_sqlite:
-            with database.reading_engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("VACUUM INTO ?", (str(part),))
+            # Past SQLAlchemy, which begins a transaction before every statement: VACUUM runs in none.
+            with closing(database.reading_engine.raw_connection()) as connection:
+                connection.cursor().execute("VACUUM INTO ?", (str(part),))
         else:
             _tool("pg_dump", database, "--format=custom", f"--file={part}")
         with part.open("rb") as written:
             os.fsync(written.fileno())
         os.link(part, target)
-    except (OSError, DatabaseError) as fault:
+    except (OSError, database.reading_engine.dialect.loaded_dbapi.Error) as fault:
         raise Unusable(f"{target} cannot be written: {fault}") from fault
     finally:
         part.unlink(missing_ok=True)
