@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -86,6 +86,7 @@ class Jobs:
         self._database = database
         self._at_once = at_once
         self._engine: Engine | None = None
+        self._engine_left = threading.Event()
         self._client_made: DBOSClient | None = None
         self._handlers: dict[str, _Handler] = {}
         self._lock = threading.Lock()
@@ -122,7 +123,7 @@ class Jobs:
 
     # -------------------------------------------------------------------------------------------------- doing work
     def start(self) -> None:
-        """Run jobs inside this process from now on, as soon as nobody else holds the runner's lock of a SQLite file.
+        """Run jobs inside this process from now on; where another holds the runner's lock of a SQLite file, after it.
 
         Raises:
             RuntimeError: this process runs jobs already.
@@ -133,40 +134,49 @@ class Jobs:
                 raise RuntimeError("this process runs the jobs of a database already")
             _runner = self
         self._stopping.clear()
-        self._thread = threading.Thread(target=self._keep_running, name="jobs", daemon=True)
+        presence = _FilePresence(self._database) if self._database.is_sqlite else _AdvisoryPresence(self._sys_engine())
+        self._presence = presence
+        try:
+            # Here rather than in the thread, where it can: a fault is the caller's to see, and so is the end of it.
+            if presence.arrive():
+                self._launch(presence.name)
+        except BaseException:
+            self.stop()
+            raise
+        self._thread = threading.Thread(target=self._keep_running, args=(presence,), name="jobs", daemon=True)
         self._thread.start()
 
     def stop(self, *, patience: int = 0) -> None:
         """Take no further jobs and wait up to `patience` seconds for the ones in hand; the next start does the rest."""
         global _runner  # noqa: PLW0603
+        self._stopping.set()
         if self._thread is not None:
-            self._stopping.set()
             self._thread.join()
             self._thread = None
-            if self.running.is_set():
-                DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=patience)
-                self.running.clear()
-            if self._presence is not None:
-                self._presence.leave()
-                self._presence = None
-            with _runner_lock:
+        if self.running.is_set():
+            DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=patience)
+            self.running.clear()
+        if self._presence is not None:
+            self._presence.leave()
+            self._presence = None
+        with _runner_lock:
+            if _runner is self:
                 _runner = None
         if self._client_made is not None:
             self._client_made.destroy()
             self._client_made = None
         if self._engine is not None:
+            self._engine_left.set()
             self._engine.dispose()
             self._engine = None
 
-    def _keep_running(self) -> None:
+    def _keep_running(self, presence: "_FilePresence | _AdvisoryPresence") -> None:
         """The thread of a runner: wait for the lock, launch, then look after jobs whose runner died."""
-        presence = _FilePresence(self._database) if self._database.is_sqlite else _AdvisoryPresence(self._sys_engine())
-        self._presence = presence
-        while not presence.arrive():
+        while not self.running.is_set():
             if self._stopping.wait(_POLL_SECONDS):
                 return
-        self._launch(presence.name)
-        self.running.set()
+            if presence.arrive():
+                self._launch(presence.name)
         while not self._stopping.is_set():
             try:
                 presence.stay()
@@ -197,11 +207,16 @@ class Jobs:
             run_migrations=False,
             log_level="WARNING",
         )
-        DBOS(config=config)
-        DBOS.workflow(name=_WORKFLOW)(_run)
-        DBOS.listen_queues([_QUEUE])
-        DBOS.launch()
-        DBOS.register_queue(_QUEUE, worker_concurrency=self._at_once, polling_interval_sec=_POLL_SECONDS)
+        try:
+            DBOS(config=config)
+            DBOS.workflow(name=_WORKFLOW)(_run)
+            DBOS.listen_queues([_QUEUE])
+            DBOS.launch()
+            DBOS.register_queue(_QUEUE, worker_concurrency=self._at_once, polling_interval_sec=_POLL_SECONDS)
+        except BaseException:
+            DBOS.destroy(destroy_registry=True)
+            raise
+        self.running.set()
 
     def _runners(self) -> set[str]:
         """The runners that hold unfinished jobs, dead or alive."""
@@ -250,7 +265,15 @@ class Jobs:
     def _sys_engine(self) -> Engine:
         with self._lock:
             if self._engine is None:
+                left = self._engine_left = threading.Event()
+
+                def close_when_left(_connection: Any, record: Any) -> None:
+                    # A thread of the job engine may give its connection back after the pool was disposed of.
+                    if left.is_set():
+                        record.invalidate()
+
                 self._engine = self._database.engine_for_jobs()
+                event.listen(self._engine, "checkin", close_when_left)
             return self._engine
 
     def _client(self) -> DBOSClient:
