@@ -20,15 +20,13 @@ from courier.domain.people import Caller, Role
 from courier.store import plans
 from courier.store.plans import CrewMember
 from courier.store.tables import Office, Plan
-from routing.engines.construction import first_plan
-from routing.insertion import Insertion
+from routing.engines.sketching import first_plan, verified
 from routing.solving import assemble, solve
 from routing.timetable import Timetable
 from routing.travel import EstimatedTravel
 
 # A postman who leaves his beat costs as much as ten minutes of travel.
 _OFF_BEAT_SECONDS: Final = 600
-_CONSTRUCTION_SECONDS: Final = 1.0
 _SHARE_OF_THE_END: Final = 0.2
 LEAST_SECONDS: Final = 0.5
 # Nobody gets more than this many times the even share of the doors, and this many doors are no matter.
@@ -96,15 +94,7 @@ def day_problem(sheet: OfficeDay, calls: Sequence[Door], crew: Sequence[CrewMemb
 
 def constructed(problem: routing.Problem) -> routing.Solution:
     """Routes put together in milliseconds, in this process; what finds no place at once is left out."""
-    timetable = Timetable(problem)
-    insertion = Insertion(problem, timetable)
-    visits = []
-    for number, route in enumerate(first_plan(problem, seconds=_CONSTRUCTION_SECONDS)):
-        # The construction knows no breaks: what does not fit in its order gives way, the last ones first.
-        while route and not insertion.fits(number, route):
-            route = route[:-1]  # noqa: PLW2901
-        visits.append(route)
-    return assemble(problem, timetable, tuple(visits))
+    return assemble(problem, Timetable(problem), verified(problem, first_plan(problem)))
 
 
 def by_beats(problem: routing.Problem) -> routing.Solution | None:
