@@ -3,7 +3,7 @@
 `database` runs a test once on each, always on a migrated and empty one of its own. `database_url` gives the address only.
 `sqlite_database` and `postgres_database` are for tests of one kind.
 
-The schema is built once per process; a test gets a copy (a copied file, `CREATE DATABASE ... TEMPLATE`).
+The schema is built once per process; a test gets a copied file, or a PostgreSQL database that was emptied or copied.
 """
 
 import fcntl
@@ -147,20 +147,103 @@ def new_sqlite(sqlite_template: Path, tmp_path: Path) -> Maker:
     return make
 
 
+# Copying a database costs PostgreSQL twenty times what emptying one does, so databases are used again. Who changed more than
+# rows (a trigger switched off, a table dropped) leaves another shape behind, and that database is thrown away.
+_SHAPE = """
+    SELECT md5(string_agg(line, '/' ORDER BY line)) FROM (
+        SELECT concat_ws(' ', 'c', oid, relname, relkind, relnatts, triggers) AS line FROM (
+            SELECT c.oid, c.relname, c.relkind, c.relnatts,
+                   (SELECT string_agg(concat(t.tgname, t.tgenabled), ',' ORDER BY t.tgname)
+                    FROM pg_trigger t WHERE t.tgrelid = c.oid) AS triggers
+            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname NOT LIKE 'pg^_%' ESCAPE '^' AND n.nspname <> 'information_schema'
+        ) classes
+        UNION ALL
+        SELECT concat_ws(' ', 'p', p.oid, md5(p.prosrc)) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname NOT LIKE 'pg^_%' ESCAPE '^' AND n.nspname <> 'information_schema'
+        UNION ALL
+        SELECT concat_ws(' ', 'k', conname, conrelid, convalidated) FROM pg_constraint
+    ) shape
+"""
+
+
+class PostgresPool:
+    """Databases of one worker: copied from the template when none is free, emptied and kept when a test is done with one."""
+
+    def __init__(self, server: URL, template: str) -> None:
+        self._server, self._template, self._made = server, template, 0
+        self._free: list[str] = []
+        self._shapes: dict[str, str] = {}
+        self._empty: list[sql.Composable] = []
+
+    def take(self) -> str:
+        if self._free:
+            return self._free.pop()
+        name = f"{self._template}_{self._made}"
+        self._made += 1
+        _command(self._server, "CREATE DATABASE {} TEMPLATE {}", name, self._template)
+        with psycopg.connect(_dsn(self._server.set(database=name)), autocommit=True) as connection:
+            self._shapes[name] = self._shape(connection)
+            if not self._empty:
+                self._empty = self._tables_without_rows(connection)
+        return name
+
+    def give_back(self, name: str) -> None:
+        with psycopg.connect(_dsn(self._server), autocommit=True) as connection:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        with psycopg.connect(_dsn(self._server.set(database=name)), autocommit=True) as connection:
+            if self._shape(connection) == self._shapes[name]:
+                connection.execute("SET session_replication_role = replica")  # no trigger, no foreign key in the way
+                for table in self._empty:
+                    connection.execute(sql.SQL("DELETE FROM {}").format(table))
+                self._free.append(name)
+                return
+        _command(self._server, "DROP DATABASE {} WITH (FORCE)", name)
+
+    def close(self) -> None:
+        for name in self._free:
+            _command(self._server, "DROP DATABASE {} WITH (FORCE)", name)
+
+    @staticmethod
+    def _shape(connection: psycopg.Connection) -> str:
+        row = connection.execute(_SHAPE).fetchone()
+        assert row is not None
+        return row[0]
+
+    @staticmethod
+    def _tables_without_rows(connection: psycopg.Connection) -> list[sql.Composable]:
+        named = connection.execute(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        ).fetchall()
+        tables = [sql.Identifier(schema, table) for schema, table in named]
+        found = []
+        for table in tables:
+            row = connection.execute(sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(table)).fetchone()
+            if row is not None and row[0]:
+                found.append(table)
+        return found
+
+
+@pytest.fixture(scope="session")
+def postgres_pool(postgres_server: URL, postgres_template: str) -> Iterator[PostgresPool]:
+    """The databases of this worker."""
+    pool = PostgresPool(postgres_server, postgres_template)
+    yield pool
+    pool.close()
+
+
 @pytest.fixture
-def new_postgres(postgres_server: URL, postgres_template: str) -> Iterator[Maker]:
-    """Makes another migrated and empty PostgreSQL database at every call and gives its URL; drops them at the end."""
+def new_postgres(postgres_server: URL, postgres_pool: PostgresPool) -> Iterator[Maker]:
+    """Makes another migrated and empty PostgreSQL database at every call and gives its URL; takes them back at the end."""
     made: list[str] = []
 
     def make() -> str:
-        name = f"{postgres_template}_{len(made)}"
-        _command(postgres_server, "CREATE DATABASE {} TEMPLATE {}", name, postgres_template)
-        made.append(name)
-        return _text(postgres_server.set(database=name))
+        made.append(postgres_pool.take())
+        return _text(postgres_server.set(database=made[-1]))
 
     yield make
     for name in made:
-        _command(postgres_server, "DROP DATABASE {} WITH (FORCE)", name)
+        postgres_pool.give_back(name)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
