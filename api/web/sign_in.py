@@ -25,11 +25,14 @@ def sign_in() -> Response:
 @public
 def enter() -> Response:
     """Open a session and go where one wanted to go."""
+    if "Origin" in request.headers:
+        # Else another site could sign a cashier in as somebody else, who then writes in that name.
+        auth.require_own_origin()
     wanted = forms.local_path(request.form.get("next"))
     try:
         token, _ = staffing.sign_in(
             desk(),
-            request.form.get("login", "")[:100],
+            request.form.get("login", "").replace("\0", "")[:100],
             request.form.get("password", "")[:200],
             otp=request.form.get("otp", "").strip()[:10] or None,
             address=request.remote_addr or "0.0.0.0",  # noqa: S104 (no address at all counts as one)

@@ -37,8 +37,15 @@ def complaints(visitor: Visitor) -> list[str]:
     return [f"{rule['id']}: {node['html'][:140]}" for rule in found for node in rule["nodes"]]
 
 
-@pytest.mark.parametrize("language", ["vi", "en"])
-@pytest.mark.parametrize("phone", [True, False], ids=["phone", "desk"])
+@pytest.mark.parametrize(
+    ("phone", "language"),
+    [
+        pytest.param(True, "vi", id="phone-vi"),
+        pytest.param(False, "en", id="desk-en"),
+        pytest.param(True, "en", id="phone-en", marks=pytest.mark.slow),
+        pytest.param(False, "vi", id="desk-vi", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("role", WALKS)
 def test_axe_finds_nothing_on_any_page(worked, contexts, role, phone, language):
     visitor = visit(contexts.new(phone=phone), worked)

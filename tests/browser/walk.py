@@ -222,13 +222,24 @@ def _of_an_agency(visitor: Visitor) -> Iterator[str]:
     yield "agency"
 
 
+def _complete(walk: Callable[[Visitor], Iterator[str]]) -> Callable[[Visitor], Iterator[str]]:
+    """The same walk, each page with its sheet and scripts loaded."""
+
+    def walked(visitor: Visitor) -> Iterator[str]:
+        for name in walk(visitor):
+            visitor.page.wait_for_load_state()
+            yield name
+
+    return walked
+
+
 WALKS: dict[str, Callable[[Visitor], Iterator[str]]] = {
-    "nobody": _of_nobody,
-    "citizen": _of_a_citizen,
-    "postman": _of_a_postman,
-    "dispatcher": _of_a_dispatcher,
-    "cashier": _of_a_cashier,
-    "clerk": _of_a_clerk,
-    "admin": _of_an_admin,
-    "agency": _of_an_agency,
+    "nobody": _complete(_of_nobody),
+    "citizen": _complete(_of_a_citizen),
+    "postman": _complete(_of_a_postman),
+    "dispatcher": _complete(_of_a_dispatcher),
+    "cashier": _complete(_of_a_cashier),
+    "clerk": _complete(_of_a_clerk),
+    "admin": _complete(_of_an_admin),
+    "agency": _complete(_of_an_agency),
 }
