@@ -32,7 +32,7 @@ class OrTools:
         from routing.engines.ortools_model import Model  # noqa: PLC0415 - costs 0.2 s and belongs to the child
 
         until = time.monotonic() + seconds
-        plan = verified(problem, first_plan(problem, start))
+        plan = verified(problem, first_plan(problem, start, lambda part: on_best(verified(problem, part))))
         on_best(plan)
         # Its own constructions leave OR-Tools far from a good plan, and its descent from there is slow.
         plan = verified(problem, improved_plan(problem, plan, seconds=_SHARE_OF_SKETCHING * seconds, seed=seed))

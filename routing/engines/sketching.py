@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -38,6 +39,7 @@ _FAR: Final = 4 * MAX_INSTANT
 _NEVER: Final = 1e18
 _LONGEST_STRING: Final = 10
 _LOOSENED: Final = 10  # visits taken out at a time, on average
+_PATIENCE_SECONDS: Final = 0.5
 _BLINK: Final = 0.01  # now and then the best place is overlooked
 _HOT, _COLD = 1.0, 0.01  # temperatures, as shares of what a visit costs on average
 
@@ -204,8 +206,12 @@ class _Plan:
         return grown is not None
 
 
-def first_plan(problem: Problem, start: Visits | None = None) -> Visits:
-    """Routes for as many jobs as fit easily, those first that would regret waiting most."""
+def first_plan(problem: Problem, start: Visits | None, tell: Callable[[Visits], None]) -> Visits:
+    """Routes for as many jobs as fit easily, those first that would regret waiting most.
+
+    What takes long is told in parts, so that there is a plan whenever the time is up.
+    """
+    told = time.monotonic()
     sketch = _Sketch(problem)
     plan = _begun(sketch, start)
     loose = _loose(problem, plan)
@@ -232,6 +238,9 @@ def first_plan(problem: Problem, start: Visits | None = None) -> Visits:
         if not plan.put(vehicle_index, int(gap[row, vehicle_index]), int(loose[row])):
             sketch.banned[loose[row], vehicle_index] = True
             continue
+        if time.monotonic() > told + _PATIENCE_SECONDS:
+            tell(tuple(route.visits for route in plan.routes))
+            told = time.monotonic()
         keep = rows != row
         loose, weight, cost, gap = loose[keep], weight[keep], cost[keep], gap[keep]
     return tuple(route.visits for route in plan.routes)
