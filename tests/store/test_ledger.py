@@ -358,6 +358,14 @@ def test_a_day_is_closed_once_and_stays_closed(house):
     refused(house, "append-only", "UPDATE remittance SET day = :day", day=DAY + timedelta(days=1))
 
 
+def test_a_day_does_not_close_over_notes_that_nobody_counted(house):
+    post(house, (pocket(house), 500), ("suspense:x", -500))
+    with pytest.raises(DBAPIError, match="the pocket is not empty"):
+        close_the_day(house, expected=500)
+    post(house, (pocket(house), -500), ("till:x", 500))
+    close_the_day(house, expected=500)
+
+
 @pytest.mark.parametrize(
     ("expected", "counted", "reason"), [(500, 499, None), (500, 501, None), (500, 400, ""), (-1, -1, None)]
 )
