@@ -278,6 +278,14 @@ def is_alive(pid: int) -> bool:
     return stat.exists() and ") Z " not in stat.read_text(encoding="utf-8")
 
 
+def is_gone(pid: int) -> bool:
+    """Whether the process ends within three seconds: a killed one still needs its turn on a busy machine to die."""
+    until = time.monotonic() + 3
+    while is_alive(pid) and time.monotonic() < until:
+        time.sleep(0.02)
+    return not is_alive(pid)
+
+
 @pytest.mark.parametrize("seconds", [0.5, 2.0])
 def test_the_deadline_is_kept_and_the_child_is_gone(seconds, monkeypatch):
     born = []
@@ -291,9 +299,8 @@ def test_the_deadline_is_kept_and_the_child_is_gone(seconds, monkeypatch):
     called = time.monotonic()
     solve(a_plain_day(150, 5), seconds=seconds)
     assert time.monotonic() - called <= seconds + LATE
-    time.sleep(0.1)
     assert born
-    assert not any(is_alive(pid) for pid in born if pid is not None)
+    assert all(is_gone(pid) for pid in born if pid is not None)
 
 
 @pytest.mark.parametrize("engine", ["hanging", "silent", "chattering"])
@@ -371,8 +378,4 @@ def test_the_search_ends_with_the_process_that_asked_for_it():
         cwd=Path.cwd(),
         env=os.environ,
     )
-    nursery = int(done.stdout)
-    until = time.monotonic() + 3
-    while is_alive(nursery) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not is_alive(nursery)
+    assert is_gone(int(done.stdout))
