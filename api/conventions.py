@@ -80,6 +80,8 @@ __all__ = [
 View = Callable[..., Any]
 AnyView = TypeVar("AnyView", bound=View)
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_VERSION_TAG = re.compile(r'"[0-9]{1,9}"', re.ASCII)
+_ENTITY_TAGS = re.compile(r'(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*')
 
 
 def desk() -> Desk:
@@ -175,15 +177,17 @@ def if_match() -> int:
     """The version that the caller changes.
 
     Raises:
-        Problem: 428 without `If-Match` (or with `*`, which protects nobody), 412 when it is not a version of ours.
+        Problem: 428 without `If-Match` (or with `*`, which protects nobody), 400 when it is no entity tag at all, 412 when
+            it is not a version of ours.
     """
-    tags = request.if_match
-    if not request.headers.get("If-Match") or tags.star_tag:
+    sent = request.headers.get("If-Match", "").strip()
+    if sent in ("", "*"):
         raise Problem(428, "precondition-required", 'Say in If-Match which version you change, as in If-Match: "3".')
-    numbers = [tag for tag in tags.as_set() if tag.isascii() and tag.isdecimal() and len(tag) < 10]
-    if len(numbers) != 1:
-        raise Problem(412, "stale", f"If-Match names no version of this: {request.headers['If-Match'][:60]!r}.")
-    return int(numbers[0])
+    if _ENTITY_TAGS.fullmatch(sent) is None:
+        raise Problem(400, "invalid-if-match", f'If-Match is a version in quotes, as in "3", found {sent[:60]!r}.')
+    if _VERSION_TAG.fullmatch(sent) is None:
+        raise Problem(412, "stale", f"If-Match names no version of this: {sent[:60]!r}.")
+    return int(sent[1:-1])
 
 
 def versioned(view: View) -> View:

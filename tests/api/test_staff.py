@@ -168,6 +168,9 @@ def test_only_a_plain_version_counts_as_one(town):
     for tag, status in (
         ("*", 428),
         ("", 428),
+        ("1", 400),
+        ('"1', 400),
+        ('x"1"', 400),
         ('W/"1"', 412),
         ('"x"', 412),
         ('"1", "2"', 412),
