@@ -1,5 +1,6 @@
 """What every test may ask for, and what a run of the tests says when something could not be tested."""
 
+import signal
 import uuid
 from collections.abc import Generator
 
@@ -49,6 +50,10 @@ hypothesis.settings.load_profile("ci" if databases.on_ci() else "default")
 def pytest_configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", None)
     config.stash[databases.RUN] = worker["run_id"] if worker else uuid.uuid4().hex
+    if worker is None:
+        config.stash[databases.OWNER] = databases.claim_server(config.stash[databases.RUN])
+        # Whoever stops a run politely gets it cleaned up, as with Ctrl-C.
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -58,8 +63,8 @@ def pytest_configure_node(node) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
-        databases.stop_server(config.stash[databases.RUN])
+    if databases.OWNER in config.stash:
+        databases.stop_server(config.stash[databases.RUN], config.stash[databases.OWNER])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,8 +13,9 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import psycopg
 import pytest
@@ -80,14 +81,35 @@ def _start_server(folder: Path) -> str:
     return f"postgresql://postgres@/postgres?host={folder}"
 
 
-def stop_server(run: str) -> None:
-    """Stop and remove the server of this test run, if a test started one. Called once, after all workers are done."""
-    folder = _server_folder(run)
+def claim_server(run: str) -> IO[str]:
+    """Make the server of this run ours for as long as the answer stays open, and remove those whose owners were killed."""
+    for claim in _server_folder(run).parent.glob("buuta-pg-*.owner"):
+        with claim.open("w") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # its owner lives
+            _remove(claim.with_suffix(""))
+    owner = _server_folder(run).with_suffix(".owner").open("w")
+    fcntl.flock(owner, fcntl.LOCK_EX)
+    return owner
+
+
+def stop_server(run: str, owner: IO[str]) -> None:
+    """Stop and remove the server of this run, if a test started one. Called once, after all workers are done."""
+    _remove(_server_folder(run))
+    owner.close()
+
+
+def _remove(folder: Path) -> None:
     if folder.exists():
         if (folder / "postmaster.pid").exists():
-            _wheel(folder)[1]("-m", "fast", "stop")
-        shutil.rmtree(folder)
-    folder.with_suffix(".lock").unlink(missing_ok=True)
+            # It may have been killed with its owner, or by the machine's restart; then there is nothing to stop.
+            with suppress(subprocess.CalledProcessError):
+                _wheel(folder)[1]("-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+    for suffix in (".lock", ".owner"):
+        folder.with_suffix(suffix).unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +119,7 @@ def run_id(request: pytest.FixtureRequest) -> str:
 
 
 RUN = pytest.StashKey[str]()
+OWNER = pytest.StashKey[IO[str]]()
 
 
 @pytest.fixture(scope="session")
