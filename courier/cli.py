@@ -21,14 +21,14 @@ from gunicorn.app.wsgiapp import WSGIApplication
 from sqlalchemy.exc import OperationalError
 
 from courier import doctor, logs, staffing
-from courier.desk import Desk, open_desk
+from courier.desk import Desk, make_ready, open_desk
 from courier.domain.calendar import local_day
 from courier.domain.errors import Forbidden, Invalid, Missing, Refused, Stale
 from courier.domain.people import Caller, Role
 from courier.settings import ROOT, Misconfigured, Settings
 from courier.store import backup, people
 from courier.store import demo as demo_books
-from courier.store.session import open_database
+from courier.store.session import Database, open_database
 
 THREADS = 8
 _PLAN_POLL_SECONDS = 0.3
@@ -269,11 +269,11 @@ def serve(
     database = open_database(settings.database_url)
     if database.is_sqlite and workers > 1:
         _stop("SQLite takes one server process (of 8 threads): leave --workers out, or use PostgreSQL.")
+    make_ready(database)
+    later = with_demo and _begin_demo(database, settings)
+    with database.read() as session:
+        empty = people.is_empty(session)
     database.close()
-    with _open(settings) as desk:
-        later = with_demo and _begin_demo(desk)
-        with desk.database.read() as session:
-            empty = people.is_empty(session)
     if later:
         # The port answers at once; today's demo day is made beside the server.
         subprocess.Popen([sys.executable, "-m", "courier.cli", "demo"], stdin=subprocess.DEVNULL)
@@ -286,20 +286,21 @@ def serve(
     _serve_with_gunicorn(host, port, tls_cert, tls_key, workers)
 
 
-def _begin_demo(desk: Desk) -> bool:
+def _begin_demo(database: Database, settings: Settings) -> bool:
     """Make the demo day of an empty database. True when there is an older one, to which today's is still to be added."""
     today = local_day(_now())
-    with desk.database.read() as session:
+    with database.read() as session:
         if people.real_staff(session):
             _stop("This database holds the accounts of real people: the demo needs one of its own (COURIER_VAR_DIR).")
         # Without the file nobody knows the passwords any more: then `prepare` gives new ones before anything is served.
-        if not people.is_empty(session) and (desk.settings.var_dir / "demo.json").exists():
+        if not people.is_empty(session) and (settings.var_dir / "demo.json").exists():
             return not demo_books.has_day(session, today)
     from courier import demo as demonstration  # noqa: PLC0415 - as above
 
     click.echo("Making the demo day (about a minute) ...")
     sys.stdout.flush()
-    demonstration.prepare(desk, today, now=_now())
+    with _open(settings) as desk:
+        demonstration.prepare(desk, today, now=_now())
     return False
 
 

@@ -21,13 +21,25 @@ class Desk:
 
     def make_ready(self) -> None:
         """Bring the schema and the job engine's tables up to date; quick when they are."""
-        migrate(self.database)
-        self.jobs.migrate()
+        make_ready(self.database, self.jobs)
 
     def close(self) -> None:
         """Stop the jobs of this process and give every connection back."""
         self.jobs.stop()
         self.database.close()
+
+
+def make_ready(database: Database, jobs: Jobs | None = None) -> None:
+    """Bring the schema and the job engine's tables up to date; for those who need no desk, `jobs` is made for the moment."""
+    migrate(database)
+    if jobs is not None:
+        jobs.migrate()
+        return
+    passing = Jobs(database)
+    try:
+        passing.migrate()
+    finally:
+        passing.stop()
 
 
 def open_desk(settings: Settings) -> Desk:
