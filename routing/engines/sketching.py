@@ -206,7 +206,9 @@ class _Plan:
         return grown is not None
 
 
-def first_plan(problem: Problem, start: Visits | None, tell: Callable[[Visits], None]) -> Visits:
+def first_plan(
+    problem: Problem, start: Visits | None = None, tell: Callable[[Visits], None] = lambda _: None
+) -> Visits:
     """Routes for as many jobs as fit easily, those first that would regret waiting most.
 
     What takes long is told in parts, so that there is a plan whenever the time is up.
