@@ -135,8 +135,7 @@ def require_own_page(token: str) -> None:
     Raises:
         Problem: 403.
     """
-    if request.headers.get("Origin") != f"{request.scheme}://{request.host}":
-        raise Problem(403, "foreign-origin", "A write by cookie needs the Origin of this server.")
+    require_own_origin()
     if request.headers.get("X-Requested-With"):
         return
     sent = request.form.get("csrf_token", "")
@@ -144,6 +143,16 @@ def require_own_page(token: str) -> None:
         raise Problem(
             403, "forged-form", "The form's token is missing or belongs to another session: load the page again."
         )
+
+
+def require_own_origin() -> None:
+    """Refuse what another site's page sends.
+
+    Raises:
+        Problem: 403.
+    """
+    if request.headers.get("Origin") != f"{request.scheme}://{request.host}":
+        raise Problem(403, "foreign-origin", "A write by cookie needs the Origin of this server.")
 
 
 def form_token(token: str) -> str:

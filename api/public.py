@@ -1,6 +1,7 @@
 """The citizen's link: where the paper is, which visits can be promised, and what may be changed after a proof."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 
 from flask import Response, make_response, request
@@ -155,8 +156,20 @@ def slots(token: str) -> Any:
     return slots_body(tracking.item_id_of(desk(), token))
 
 
+def _proven_first(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Ask for the proof before an answer is kept or given again: nobody else fills the books or reads the citizen's answer."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        tracking.require_proven(desk(), kwargs["token"], visitor(), at=now())
+        return view(*args, **kwargs)
+
+    return guarded
+
+
 @blueprint.route("/public/items/<string:token>/change-requests", methods=["POST"])
 @public
+@_proven_first
 @idempotent
 @blueprint.arguments(ChangeRequestSchema)
 @blueprint.response(201, GrantedSchema)

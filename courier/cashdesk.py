@@ -26,7 +26,7 @@ from courier.domain.money import (
     remitted,
 )
 from courier.domain.people import Caller, Role
-from courier.store import ledger
+from courier.store import items, ledger
 from courier.store.tables import (
     Incident,
     Item,
@@ -40,6 +40,9 @@ from courier.store.tables import (
 
 NOTES: Final = (500_000, 200_000, 100_000, 50_000, 20_000, 10_000, 5_000, 2_000, 1_000, 500)
 _MOST_NOTES = 100_000
+
+# Who may have taken money: at doors, and over the counter.
+_POCKETS: Final = frozenset({Role.POSTMAN, Role.CLERK, Role.DISPATCHER})
 
 # A transfer that the bank has not confirmed yet is known and counted apart: it does not hold the evening up.
 _NOT_BLOCKING: Final = ("transfer-unconfirmed",)
@@ -74,19 +77,20 @@ def cash_day(desk: Desk, caller: Caller, postman_id: UUID, day: date) -> CashDay
 
 
 def evening(desk: Desk, caller: Caller, day: date) -> list[CashDay]:
-    """The same for every postman of the caller's office, by name."""
+    """The same for every postman of the caller's office, and for whoever took money over its counter, by name."""
     with desk.database.read() as session:
-        postmen = session.scalars(
+        people = session.scalars(
             select(Staff)
-            .where(Staff.office_id == caller.office_id, Staff.role == Role.POSTMAN.value)
+            .where(Staff.office_id == caller.office_id, Staff.role.in_([role.value for role in _POCKETS]))
             .order_by(Staff.name)
         )
-        return [_cash_day(session, postman, day) for postman in postmen]
+        rows = [(person, _cash_day(session, person, day)) for person in people]
+        return [row for person, row in rows if person.role == Role.POSTMAN or row.by_kind or row.closed]
 
 
 def _postman(session: Session, caller: Caller, postman_id: UUID) -> Staff:
     postman = session.get(Staff, postman_id)
-    if postman is None or postman.role != Role.POSTMAN:
+    if postman is None or postman.role not in _POCKETS:
         raise Missing("postman", postman_id)
     if caller.role is Role.POSTMAN and caller.id != postman_id:
         raise Missing("postman", postman_id)
@@ -160,7 +164,7 @@ def remit(
     Raises:
         Missing: he is no postman of the caller's office.
         Invalid: a note that does not exist, a difference without a reason, a day to come.
-        Refused: `already-closed`, `bag-not-empty`, `money-incidents-open`.
+        Refused: `already-closed`, `earlier-day-open`, `bag-not-empty`, `money-incidents-open`, `amount-impossible`.
     """
     total = _count(counted)
     reason = (difference_reason or "").strip() or None
@@ -175,11 +179,19 @@ def remit(
         standing = _cash_day(session, postman, day)
         if standing.closed:
             raise Refused("already-closed", f"Ngày {day:%d/%m/%Y} của {postman.name} đã khóa sổ.")
+        # A phone says when money was taken: whatever it says, the money is missed at the next closing.
+        earlier = _open_before(session, postman_id, day)
+        if earlier is not None:
+            when, amount = earlier
+            words = f"{amount:,}".replace(",", ".")
+            raise Refused("earlier-day-open", f"{postman.name} còn {words} đ của ngày {when:%d/%m/%Y} chưa nộp.")
         if standing.in_bag and day == local_day(at):
             raise Refused("bag-not-empty", f"{postman.name} còn giữ {standing.in_bag} bưu gửi chưa nộp lại.")
         if standing.open_incidents:
             raise Refused("money-incidents-open", f"Còn {standing.open_incidents} sự cố về tiền chưa xử lý.")
         expected = ledger.balance(session, cash_account(postman_id, day))
+        if expected > MOST_DONG:
+            raise Refused("amount-impossible", f"Không thể đã thu {expected} đ: hãy đính chính thao tác ghi sai trước.")
         if total != expected and reason is None:
             raise Invalid(
                 FieldError(
@@ -216,6 +228,13 @@ def remit(
         )
         session.flush()
         return _cash_day(session, postman, day)
+
+
+def _open_before(session: Session, postman_id: UUID, day: date) -> tuple[date, int] | None:
+    """The first day before this one whose money was never handed in, with the amount; None when there is none."""
+    held = ledger.balances(session, f"cash:{postman_id}:")
+    days = [(date.fromisoformat(account.rpartition(":")[2]), amount) for account, amount in held.items()]
+    return min((found for found in days if found[0] < day), default=None)
 
 
 def _office_of(postman: Staff) -> UUID:
@@ -319,6 +338,10 @@ def confirm_transfer(desk: Desk, caller: Caller, *, event_id: UUID, charge_id: U
         claim = next((c for c in _claims(session, caller) if (c.event_id, c.charge_id) == (event_id, charge_id)), None)
         if claim is None or caller.office_id is None:
             raise Missing("transfer", event_id)
+        # Whoever confirms or takes back the same act at this moment waits here, and what he did is seen.
+        items.hold(session, [claim.item_id])
+        if claim not in _claims(session, caller):
+            raise Missing("transfer", event_id)
         row = session.get_one(ItemCharge, charge_id)
         charge = Charge(row.id, ChargeKind(row.kind), row.payee, Dong(row.amount_dong))
         amount = Dong(min(claim.amount_dong, charge.amount_dong))
@@ -374,7 +397,8 @@ def pay_out(
 
     Raises:
         Invalid: an amount that makes no sense or no reference.
-        Refused: `more-than-owed`, or `not-enough` in the till or at the bank.
+        Refused: `same-id-other-content` for a key that paid something else, `more-than-owed`, or `not-enough` in the
+            till or at the bank.
     """
     if not 0 < amount <= MOST_DONG:
         raise Invalid(FieldError("amount_dong", "out-of-range", f"Số tiền phải lớn hơn 0, nhận {amount}."))
@@ -384,8 +408,13 @@ def pay_out(
         if caller.office_id is None:
             raise Missing("office", None)
         session.execute(select(Office.id).where(Office.id == caller.office_id).with_for_update())
+        posting = paid_out(payee, Dong(amount), source=source, office=caller.office_id, day=local_day(at))
         known = session.scalar(select(LedgerTx.id).where(LedgerTx.key == f"payout:{key}"))
-        if known is None:
+        if known is not None:
+            paid = {(account, found) for account, found, _ in ledger.lines_of(session, known)}
+            if paid != {(line.account, line.amount_dong) for line in posting.lines}:
+                raise Refused("same-id-other-content", "Mã này đã dùng cho một lần nộp khác: hãy tải lại trang.")
+        else:
             owed = _payables(session, caller.office_id).get(payee, 0)
             if amount > owed:
                 raise Refused("more-than-owed", f"Chỉ còn phải nộp {owed} cho {payee}.")
@@ -394,7 +423,7 @@ def pay_out(
                 raise Refused("not-enough", f"Quỹ chỉ còn {held}.")
             ledger.post(
                 session,
-                paid_out(payee, Dong(amount), source=source, office=caller.office_id, day=local_day(at)),
+                posting,
                 key=f"payout:{key}",
                 office_id=caller.office_id,
                 at=at,

@@ -325,7 +325,7 @@ def _reachable(host: str) -> str:
 def _serve_with_gunicorn(host: str, port: int, tls_cert: str | None, tls_key: str | None, workers: int) -> NoReturn:
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     command = ["gunicorn", "wsgi:app", f"--bind={bind}", f"--pythonpath={ROOT}"]
-    command += ["--worker-class=gthread", f"--workers={workers}", f"--threads={THREADS}"]
+    command += ["--worker-class=api.serving.Worker", f"--workers={workers}", f"--threads={THREADS}"]
     command += ["--timeout=120", "--graceful-timeout=30", "--keep-alive=15", "--worker-tmp-dir=" + _memory()]
     command += ["--logger-class=api.serving.Log", "--log-level=warning", "--no-control-socket"]
     if tls_cert is not None and tls_key is not None:

@@ -29,7 +29,8 @@ DESK_FACTS = {
     EventType.RECEIVED: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),
     EventType.BROUGHT_BACK: (Role.DISPATCHER, Role.CLERK, Role.CASHIER, Role.ADMIN),
     EventType.BROUGHT_IN: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),
-    EventType.PICKED_UP: (Role.CLERK, Role.DISPATCHER, Role.ADMIN),
+    # Whoever hands over takes money, and only people of an office have a cashier to give it to.
+    EventType.PICKED_UP: (Role.CLERK, Role.DISPATCHER),
     EventType.GIVEN_BACK: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),
     EventType.AGENCY_SIGNED: (Role.DISPATCHER, Role.CLERK, Role.ADMIN, Role.AGENCY),
     EventType.LOST: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),

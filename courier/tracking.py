@@ -274,6 +274,8 @@ def prove(desk: Desk, token: str, *, phone_last4: str, at: datetime) -> tuple[st
     """
     with desk.database.write() as session:
         row = item_of_link(session, token)
+        # Guesses sent all at once are counted one after the other.
+        items.hold(session, [row.id])
         if not row.recipient_phone:
             raise Refused("no-phone", "Hồ sơ không có số điện thoại. Mời ông/bà liên hệ bưu cục.")
         wrong = session.scalar(
@@ -355,7 +357,8 @@ def _public(session: Session, desk: Desk, row: Item, *, proven: bool, at: dateti
         office=office,
         held_until=row.held_until,
         bring=bring,
-        may=_may(row, rule),
+        # Nor that a paper goes to nobody but its owner: few kinds do.
+        may=_may(row, rule) - (frozenset() if proven else {"authorise"}),
         details=details,
     )
 

@@ -14,6 +14,10 @@ MOST_VEHICLES: Final = 200
 DEFAULT_SECONDS: Final = 5.0
 MOST_SECONDS: Final = 30.0
 
+# Of the server's eight threads. Who waits for a core holds one too, and the others are for the postmen.
+MOST_AT_ONCE: Final = 4
+
+_places = threading.BoundedSemaphore(MOST_AT_ONCE)
 # A search keeps a core busy; who comes while all are taken waits as long as a search may take.
 _cores = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))
 
@@ -31,8 +35,17 @@ def optimize(body: Any) -> dict[str, Any]:
     """Solve a VROOM body (parsed JSON) for `options.time_limit` seconds, 5 unless given and never more than 30.
 
     Raises:
-        NotOptimized: 400 when the body makes no sense or is too large, 500 when it could not be solved.
+        NotOptimized: 400 when the body makes no sense or is too large, 500 when it could not be solved or too many ask.
     """
+    if not _places.acquire(blocking=False):
+        raise NotOptimized(500, {"code": INTERNAL, "error": "all processors are busy, try again later"})
+    try:
+        return _optimize(body)
+    finally:
+        _places.release()
+
+
+def _optimize(body: Any) -> dict[str, Any]:
     try:
         seconds = requested_seconds(body, default=DEFAULT_SECONDS, most=MOST_SECONDS)
         _refuse_too_large(body)

@@ -9,7 +9,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 from xml.etree.ElementTree import ParseError
@@ -28,6 +28,8 @@ MOST_ROWS = 20_000
 _MOST_UNPACKED = 64 * 1024 * 1024
 _MOST_PARTS = 1_000
 _MOST_COLUMNS = 64
+_MOST_SHEETS = 30  # a hollow sheet costs a second and a few hundred bytes
+_MOST_MERGED_LINES = 200_000
 _LAST_LINE = 100_000  # blank lines count here: a sheet may be formatted down to its last line
 _TITLE_LINES = 10  # the headings stand within these
 _NO_HEADINGS = f"Không thấy dòng tiêu đề («Mã bưu gửi», «Mã hồ sơ», ...) trong {_TITLE_LINES} dòng đầu"
@@ -67,15 +69,18 @@ class SheetRow:
 
 @dataclass(frozen=True, slots=True)
 class _Marks:
-    """What plain cell values do not show: formulas that were saved without a value, and merged ranges."""
+    """What plain cell values do not show: formulas that were saved without a value, and merged cells.
+
+    `merged` has a bit for each column of a line that is part of a merged range.
+    """
 
     formulas: frozenset[tuple[int, int]]
-    merged: tuple[tuple[int, int, int, int], ...]
+    merged: Mapping[int, int]
 
     def of(self, line: int, column: int, value: object) -> Unreadable | None:
         """Why the cell (both counted from 1) cannot be believed, or None."""
         place = f"{bag_list.column_name(column - 1)}{line}"
-        if any(top <= line <= bottom and left <= column <= right for left, top, right, bottom in self.merged):
+        if self.merged.get(line, 0) >> column & 1:
             return Unreadable("merged-cell", f"Ô {place} bị gộp với ô khác; hãy bỏ gộp và ghi từng ô")
         if value is None and (line, column) in self.formulas:
             return Unreadable(
@@ -84,7 +89,7 @@ class _Marks:
         return None
 
 
-_NO_MARKS = _Marks(frozenset(), ())
+_NO_MARKS = _Marks(frozenset(), {})
 
 
 def read(filename: str, content: bytes) -> list[SheetRow]:
@@ -93,7 +98,8 @@ def read(filename: str, content: bytes) -> list[SheetRow]:
     Raises:
         Invalid: the file as a whole cannot be used; `field` is `file` or a heading. Codes: `too-large`,
             `too-large-unpacked`, `too-many-rows`, `unknown-file-type`, `old-excel`, `broken-spreadsheet`, `invalid-utf-8`,
-            `broken-csv`, `no-headings`, `several-sheets`, `no-rows` and those of `bag_list.columns_of`.
+            `broken-csv`, `no-headings`, `several-sheets`, `too-many-sheets`, `too-many-merged`, `no-rows` and those of
+            `bag_list.columns_of`.
     """
     if len(content) > MOST_BYTES:
         raise _refused("too-large", f"Tệp dài {len(content):,} byte, nhiều nhất {MOST_BYTES:,}".replace(",", "."))
@@ -220,9 +226,10 @@ def _look_before_unpacking(content: bytes) -> None:
 def _sheets(content: bytes) -> list[tuple[list[Line], _Marks]]:
     book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
     try:
-        return [
-            (list(_lines(sheet)), _marks(content, sheet)) for sheet in book.worksheets if sheet.sheet_state == "visible"
-        ]
+        visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        if len(visible) > _MOST_SHEETS:
+            raise _refused("too-many-sheets", f"Tệp có {len(visible)} trang tính, nhiều nhất {_MOST_SHEETS}")
+        return [(list(_lines(sheet)), _marks(content, sheet)) for sheet in visible]
     finally:
         book.close()
 
@@ -239,10 +246,13 @@ def _lines(sheet: ReadOnlyWorksheet) -> Iterator[Line]:
         ]
         while values and values[-1] is None:
             values.pop()
-        yield line, values
+        # Thousands of blank lines are worth no memory; those on top count where the headings are looked for.
+        if values or line <= _TITLE_LINES or line > _LAST_LINE:
+            yield line, values
 
 
-_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
+# No tag holds another: `[^<>]` keeps the search as long as the file, where `[^>]` would make it as long as its square.
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^<>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 
 
@@ -250,7 +260,7 @@ def _marks(content: bytes, sheet: ReadOnlyWorksheet) -> _Marks:
     """Reading for values shows neither merged cells nor whether an empty cell is a formula, so the XML is asked."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         xml = archive.read(sheet._worksheet_path.lstrip("/"))  # noqa: SLF001 (openpyxl keeps the path to itself)
-    merged = tuple(
+    merged = _by_line(
         (_column(left), int(top), _column(right), int(bottom)) for left, top, right, bottom in _MERGED.findall(xml)
     )
     formulas: set[tuple[int, int]] = set()
@@ -262,6 +272,23 @@ def _marks(content: bytes, sheet: ReadOnlyWorksheet) -> _Marks:
             formulas |= {(cell.row, cell.column) for cell in line if cell.data_type == "f"}
         book.close()
     return _Marks(frozenset(formulas), merged)
+
+
+def _by_line(ranges: Iterable[tuple[int, int, int, int]]) -> dict[int, int]:
+    """Merged ranges (left, top, right, bottom) as `_Marks` has them, as far as lines and columns are read at all."""
+    marks: dict[int, int] = {}
+    work = 0
+    for left, top, right, bottom in ranges:
+        last, right = min(bottom, _LAST_LINE), min(right, _MOST_COLUMNS)  # noqa: PLW2901
+        if left > right or top > last:
+            continue
+        columns = ((1 << (right - left + 1)) - 1) << left
+        work += last - top + 1
+        if work > _MOST_MERGED_LINES:
+            raise _refused("too-many-merged", f"Trang tính gộp quá nhiều ô (hơn {_MOST_MERGED_LINES} dòng)")
+        for line in range(top, last + 1):
+            marks[line] = marks.get(line, 0) | columns
+    return marks
 
 
 def _column(letters: bytes) -> int:

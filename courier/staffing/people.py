@@ -282,8 +282,6 @@ def _require_may_leave(session: Session, row: Staff) -> None:
 
 
 def _require_empty_bag(session: Session, row: Staff) -> None:
-    if row.role != Role.POSTMAN:
-        return
     carried = people.carried_items(session, row.id)
     if carried:
         raise Refused("still-carries-items", f"{row.name} còn giữ {carried} bưu gửi, hãy bàn giao trước.")

@@ -3,6 +3,7 @@
 import base64
 import hmac
 import ipaddress
+import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -30,6 +31,7 @@ _EXTENDED_EVERY: Final = timedelta(hours=1)
 WINDOW: Final = timedelta(minutes=15)
 TRIES_PER_LOGIN: Final = 5
 TRIES_PER_ADDRESS: Final = 20
+_WITH_PORT: Final = re.compile(r"^(?:\[([^\]]*)\](?::[0-9]+)?|([0-9]+\.[0-9.]+):[0-9]+)$")
 
 
 class WrongSignIn(Exception):
@@ -104,8 +106,15 @@ def _digest_of(desk: Desk, text: str) -> str:
 
 
 def _network(address: str) -> str:
-    """One home or office: an IPv4 address, or the /64 in which an IPv6 host chooses its own."""
-    found = ipaddress.ip_address(address.partition("%")[0])
+    """One home or office: an IPv4 address, or the /64 in which an IPv6 host chooses its own.
+
+    Some proxies add a port, and some write a word where they know no address: all such visitors share one counter.
+    """
+    plain = _WITH_PORT.sub(r"\1\2", address).partition("%")[0]
+    try:
+        found = ipaddress.ip_address(plain)
+    except ValueError:
+        return "unknown"
     return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 
