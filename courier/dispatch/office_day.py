@@ -21,7 +21,7 @@ from courier.store import plans
 from courier.store.plans import CrewMember
 from courier.store.tables import Office, Plan
 from routing.engines.sketching import first_plan, verified
-from routing.solving import assemble, solve
+from routing.solving import assemble, solve, visits_of
 from routing.timetable import Timetable
 from routing.travel import EstimatedTravel
 
@@ -92,9 +92,13 @@ def day_problem(sheet: OfficeDay, calls: Sequence[Door], crew: Sequence[CrewMemb
     )
 
 
-def constructed(problem: routing.Problem) -> routing.Solution:
-    """Routes put together in milliseconds, in this process; what finds no place at once is left out."""
-    return assemble(problem, Timetable(problem), verified(problem, first_plan(problem)))
+def constructed(problem: routing.Problem, start: routing.Solution | None = None) -> routing.Solution:
+    """Routes put together in milliseconds, in this process, upon those of `start`; what finds no place is left out.
+
+    A search goes on from here, and where the machine is too busy for one, this is the plan.
+    """
+    begun = visits_of(problem, start) if start is not None else None
+    return assemble(problem, Timetable(problem), verified(problem, first_plan(problem, begun)))
 
 
 def by_beats(problem: routing.Problem) -> routing.Solution | None:
@@ -118,10 +122,10 @@ def solve_fairly(problem: routing.Problem, *, seconds: float, seed: int) -> rout
     """
     fair = problem.replace(vehicles=_with_shares(problem))
     spare = max(LEAST_SECONDS / 2, min(2.0, seconds * _SHARE_OF_THE_END))
-    solution = solve(fair, seconds=seconds - spare, seed=seed, start=by_beats(fair) or constructed(fair))
+    solution = solve(fair, seconds=seconds - spare, seed=seed, start=constructed(fair, by_beats(fair)))
     full = {route.vehicle for route in solution.routes if len(route.visits) == fair.vehicles[route.vehicle].max_tasks}
     if solution.unassigned and full:
-        return solve(problem, seconds=spare, seed=seed, start=solution)
+        return solve(problem, seconds=spare, seed=seed, start=constructed(problem, solution))
     return solution
 
 
