@@ -198,6 +198,7 @@ class PostgresPool:
         self._free: list[str] = []
         self._shapes: dict[str, str] = {}
         self._empty: list[sql.Composable] = []
+        self._kept: list[sql.Composable] = []  # what a fresh database holds: the number of its schema
 
     def take(self) -> str:
         if self._free:
@@ -206,9 +207,9 @@ class PostgresPool:
         self._made += 1
         _command(self._server, "CREATE DATABASE {} TEMPLATE {}", name, self._template)
         with psycopg.connect(_dsn(self._server.set(database=name)), autocommit=True) as connection:
-            self._shapes[name] = self._shape(connection)
             if not self._empty:
-                self._empty = self._tables_without_rows(connection)
+                self._empty, self._kept = self._tables_without_rows(connection)
+            self._shapes[name] = self._shape(connection)
         return name
 
     def give_back(self, name: str) -> None:
@@ -227,24 +228,24 @@ class PostgresPool:
         for name in self._free:
             _command(self._server, "DROP DATABASE {} WITH (FORCE)", name)
 
-    @staticmethod
-    def _shape(connection: psycopg.Connection) -> str:
-        row = connection.execute(_SHAPE).fetchone()
-        assert row is not None
-        return row[0]
+    def _shape(self, connection: psycopg.Connection) -> str:
+        found = [connection.execute(_SHAPE).fetchall()]
+        for table in self._kept:
+            found.append(connection.execute(sql.SQL("SELECT t::text FROM {} t ORDER BY 1").format(table)).fetchall())
+        return repr(found)
 
     @staticmethod
-    def _tables_without_rows(connection: psycopg.Connection) -> list[sql.Composable]:
+    def _tables_without_rows(connection: psycopg.Connection) -> tuple[list[sql.Composable], list[sql.Composable]]:
         named = connection.execute(
             "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
         ).fetchall()
         tables = [sql.Identifier(schema, table) for schema, table in named]
-        found = []
+        empty: list[sql.Composable] = []
+        kept: list[sql.Composable] = []
         for table in tables:
-            row = connection.execute(sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(table)).fetchone()
-            if row is not None and row[0]:
-                found.append(table)
-        return found
+            row = connection.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table)).fetchone()
+            (kept if row is not None and row[0] else empty).append(table)
+        return empty, kept
 
 
 @pytest.fixture(scope="session")
