@@ -229,10 +229,11 @@ class PostgresPool:
             _command(self._server, "DROP DATABASE {} WITH (FORCE)", name)
 
     def _shape(self, connection: psycopg.Connection) -> str:
-        found = [connection.execute(_SHAPE).fetchall()]
-        for table in self._kept:
-            found.append(connection.execute(sql.SQL("SELECT t::text FROM {} t ORDER BY 1").format(table)).fetchall())
-        return repr(found)
+        rows = [
+            connection.execute(sql.SQL("SELECT t::text FROM {} t ORDER BY 1").format(table)).fetchall()
+            for table in self._kept
+        ]
+        return repr((connection.execute(_SHAPE).fetchall(), rows))
 
     @staticmethod
     def _tables_without_rows(connection: psycopg.Connection) -> tuple[list[sql.Composable], list[sql.Composable]]:
