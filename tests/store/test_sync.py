@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from courier import handover
 from courier.domain.errors import Forbidden
 from courier.store import items
+from courier.store.session import open_database
 from courier.store.tables import Device, EventOfItem, Incident, ItemEvent, QuarantinedEvent
 from tests.builders import Phone, a_house, clock, done_right, number, paying
 from tests.faults import histories
@@ -104,8 +105,6 @@ def test_small_histories_one_after_another_add_up_to_the_dong(database):
 @settings(max_examples=5, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_any_small_history_comes_to_the_naive_story(new_sqlite, seed):
-    from courier.store.session import open_database  # noqa: PLC0415
-
     database = open_database(new_sqlite())
     histories.run(database, n=4, seed=seed, at_once=4)
     database.close()
