@@ -35,14 +35,19 @@ def hashed() -> str:
     return hash_password(PASSWORD)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def quick_hashing() -> Iterator[None]:
-    """The same algorithm with the least work: tests/rules/test_passwords.py looks at the real one."""
-    with pytest.MonkeyPatch.context() as patch:
-        quick = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        patch.setattr(passwords, "_HASHER", quick)
-        patch.setattr(passwords, "_NOBODY", quick.hash("nobody"))
-        yield
+@cache
+def quick_hasher() -> tuple[argon2.PasswordHasher, str]:
+    """The same algorithm with the least work, and the hash of nobody's password."""
+    quick = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    return quick, quick.hash("nobody")
+
+
+@pytest.fixture(autouse=True)
+def quick_hashing(monkeypatch) -> None:
+    """Only for these tests: tests/rules/test_passwords.py looks at the real one."""
+    quick, nobody = quick_hasher()
+    monkeypatch.setattr(passwords, "_HASHER", quick)
+    monkeypatch.setattr(passwords, "_NOBODY", nobody)
 
 
 @cache
