@@ -160,7 +160,7 @@ def acknowledge(session: Session, device: Known) -> int:
 
 
 def require_visible(session: Session, caller: Caller, item_ids: Iterable[UUID]) -> None:
-    """Check that the caller may touch the items: his agency's, or his office's; what a postman reports of a colleague's bag is a fact too.
+    """Check that the caller may touch the items: his agency's, or his office's; a colleague's bag counts as his own.
 
     Raises:
         Missing: at least one is none of his.
