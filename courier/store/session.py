@@ -154,7 +154,10 @@ def _alembic(database: Database) -> Config:
 
 
 def migrate(database: Database, revision: str = "head") -> None:
-    """Bring the schema to `revision`; does nothing when it is there already."""
+    """Bring the schema to `revision`; does nothing when it is there already. A new SQLite file is for its owner alone."""
+    if database.is_sqlite and database.url.database:
+        # It holds names and phones. SQLite gives the files beside it the same rights.
+        Path(database.url.database).touch(mode=0o600)
     if revision == "head" and is_current(database):
         return
     command.upgrade(_alembic(database), revision)

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from openpyxl import Workbook
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from uuid_utils.compat import uuid7
 
 from api.serving import Worker
@@ -26,6 +26,7 @@ from courier.domain.errors import Invalid, Refused
 from courier.intake import HEADINGS
 from courier.outside import spreadsheet
 from courier.store import links
+from courier.store.session import migrate, open_database
 from courier.store.tables import IdempotencyKey, Item, LedgerTx, ProvenVisitor
 from tests.api.conftest import PASSWORD, Town
 from tests.builders import DAY, Phone, clock, done_right, paying
@@ -412,3 +413,14 @@ def test_what_a_clerk_takes_over_the_counter_is_expected_by_the_cashier(town):
     }
     assert town.cashier.post(f"{V1}/remittances", json=body).status_code == 201
     assert house.balances("till:") == {f"till:{house.office_id}": 165_000}
+
+
+def test_a_new_database_is_read_by_its_owner_alone(tmp_path):
+    made = open_database(f"sqlite:///{tmp_path / 'courier.db'}")
+    migrate(made)
+    with made.write() as session:
+        session.execute(text("CREATE TABLE something (x INTEGER)"))
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.glob("courier.db*")}
+    made.close()
+    assert modes["courier.db"] == "0o600"
+    assert set(modes.values()) == {"0o600"}
