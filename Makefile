@@ -28,10 +28,9 @@ test-all: install-dev vendor system lint ## everything
 	@$(PYTEST)
 
 lint: install-dev ## ruff, mypy and the layers
-	@$(PY) -m ruff check --quiet .
-	@$(PY) -m ruff format --quiet --check .
-	@$(PY) -m mypy
-	@$(VENV)/bin/lint-imports --no-logo
+	@status=0; for check in "ruff check --quiet ." "ruff format --quiet --check ." mypy; do \
+	  $(PY) -m $$check || status=1; \
+	done; $(VENV)/bin/lint-imports --no-logo || status=1; exit $$status
 
 install: $(VENV)/.run vendor ## set up the program alone; .venv/bin/courier is its command
 
