@@ -16,6 +16,7 @@ import socket
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -137,9 +138,11 @@ class Jobs:
         presence = _FilePresence(self._database) if self._database.is_sqlite else _AdvisoryPresence(self._sys_engine())
         self._presence = presence
         try:
-            # Here rather than in the thread, where it can: a fault is the caller's to see, and so is the end of it.
+            # Now rather than later in the jobs' own thread, where it can: a fault is the caller's to see, and so is the end
+            # of it. Beside the caller's thread all the same, because DBOS refuses to start where an event loop runs.
             if presence.arrive():
-                self._launch(presence.name)
+                with ThreadPoolExecutor(1) as aside:
+                    aside.submit(self._launch, presence.name).result()
         except BaseException:
             self.stop()
             raise

@@ -7,7 +7,6 @@ import io
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -96,9 +95,7 @@ def desk(database: Database, tmp_path: Path) -> Iterator[Desk]:
         jobs=Jobs(database),
     )
     desk.make_ready()
-    # In a thread of its own: where a browser test ran before in this process, the main thread carries its event loop.
-    with ThreadPoolExecutor(1) as aside:
-        aside.submit(worker.start, desk).result()
+    worker.start(desk)
     yield desk
     desk.jobs.stop()
 
