@@ -62,9 +62,13 @@ def find_chromium() -> str | None:
     return next((found for name in names if name and (found := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of a process."""
+    """One Chromium for the tests of a file.
+
+    Not longer: Playwright leaves an event loop running in this thread, and then the job engine of a test that comes after
+    refuses to start.
+    """
     path = find_chromium()
     if path is None:
         sentence = "NO CHROMIUM: install it or name it in CHROMIUM"
