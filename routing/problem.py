@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ MAX_MATRIX_COST: Final = 2**31 - 2
 MAX_PRIORITY: Final = 100
 MAX_SPEED_FACTOR: Final = 5.0
 MAX_BREAKS: Final = 6
+MAX_HEADWAY: Final = 86_400
 
 Window: TypeAlias = tuple[int, int]
 """Closed interval [opens, closes] of instants."""
@@ -101,6 +102,12 @@ class Job:
     locked_rank: int | None = None
     locked_time: int | None = None
     lock_tolerance: int = 300
+    prize: int | None = None
+    release: int = 0
+    soft_window: Window | None = None
+    early_cost_per_hour: int = 0
+    late_cost_per_hour: int = 0
+    retry_value_per_hour: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +124,7 @@ class ShipmentStop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
-    """Something fetched at one door and brought to another by the same vehicle, later."""
+    """Something fetched at one door and brought to another by the same vehicle, later; `prize` as a job's."""
 
     pickup: ShipmentStop
     delivery: ShipmentStop
@@ -127,6 +134,24 @@ class Shipment:
     allowed_vehicles: frozenset[int] | None = None
     preferred_vehicles: frozenset[int] = frozenset()
     preference_cost: int = 0
+    prize: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reload:
+    """A place where vehicles that may use it (`Vehicle.reloads`) come by as often as it serves them.
+
+    With `empties` None everything that jobs' pick-ups brought on board comes off, and the deliveries of the next trip
+    are loaded: the stops up to the next such place. With names of dimensions it is a deposit point: what was picked
+    up in these comes off and nothing is loaded. What rides between the two ends of a shipment stays on board.
+    """
+
+    id: int
+    location_index: int
+    service: int = 0
+    time_windows: tuple[Window, ...] = ()
+    description: str = ""
+    empties: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,17 +170,23 @@ class Break:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """`fixed` per used vehicle, `per_hour` of travel, `per_km` of travel, `per_task_hour` of set-up and service."""
+    """`fixed` per used vehicle, `per_hour` of travel, `per_km` of travel, `per_task_hour` of set-up and service.
+
+    `per_overtime_hour` of duration beyond `Vehicle.overtime_after`, `per_hour_over_target` of duration beyond
+    `Vehicle.target_duration`.
+    """
 
     fixed: int = 0
     per_hour: int = 3600
     per_km: int = 0
     per_task_hour: int = 0
+    per_overtime_hour: int = 0
+    per_hour_over_target: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStep:
-    """One step of a route the vehicle already has; `kind` is job, pickup, delivery or break, `id` its own."""
+    """One step of a route the vehicle already has; `kind` is job, pickup, delivery or reload, `id` its own."""
 
     kind: str
     id: int
@@ -168,6 +199,10 @@ class Vehicle:
     `start` and `end` are location indices, None = wherever the first or last stop is (at least one must be given).
     `time_window` is the shift. `speed_factor` divides the profile's seconds. `steps` is a route to start the search
     from, not a lock.
+
+    A route's duration is the time from its start to its end, waiting and rests included: at most `max_duration`, and
+    at most `max_overtime` more than `overtime_after`. What exceeds `overtime_after` or `target_duration` costs, see
+    `Costs`. `reloads` are the ids of the places in `Problem.reloads` it may use, together `max_reloads` times.
     """
 
     id: int
@@ -186,6 +221,50 @@ class Vehicle:
     max_distance: int | None = None
     costs: Costs = Costs()
     steps: tuple[PlannedStep, ...] = ()
+    max_duration: int | None = None
+    overtime_after: int | None = None
+    max_overtime: int | None = None
+    target_duration: int | None = None
+    reloads: tuple[int, ...] = ()
+    max_reloads: int | None = None
+
+    @property
+    def longest_duration(self) -> int | None:
+        """The limit on the duration of its route that `max_duration` and `max_overtime` give together."""
+        overtime = None
+        if self.overtime_after is not None and self.max_overtime is not None:
+            overtime = self.overtime_after + self.max_overtime
+        return min((limit for limit in (self.max_duration, overtime) if limit is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """A ferry: it leaves at `first` + k x `headway` within [`opens`, `closes`] (headway 0 = at any time), for `ride` s."""
+
+    opens: int
+    closes: int
+    headway: int
+    ride: int
+    first: int | None = None
+
+    def departure(self, time: int) -> int | None:
+        """The next departure at or after `time`, None after the last one."""
+        time = max(time, self.opens)
+        if self.headway:
+            first = self.opens if self.first is None else self.first
+            time = first + -((first - time) // self.headway) * self.headway
+        return time if time <= self.closes else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Crossings:
+    """Which ways use a ferry: `crossing` (int16, [from][to]) is a place in `ferries` or -1, and `to_landing` (int32,
+    [from][to]) the seconds from the door to the landing. The matrix of seconds then holds what is to be expected:
+    `to_landing` + headway // 2 + ride + the rest of the way."""  # noqa: D205, D209
+
+    ferries: tuple[Crossing, ...]
+    crossing: NDArray[np.int16]
+    to_landing: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -193,12 +272,14 @@ class Matrix:
     """Travel between all locations for one profile; [from][to], `UNREACHABLE` where there is no way.
 
     `seconds` and `metres` are int32. A custom `cost` replaces the price of travel by hour and kilometre. Lists are
-    accepted and copied; the arrays are read-only afterwards.
+    accepted and copied; the arrays are read-only afterwards. With `crossings` some ways wait for a ferry: limits and
+    prices take the expected seconds, the times of a plan take the ferry that is really caught.
     """
 
     seconds: NDArray[np.int32]
     metres: NDArray[np.int32] | None = None
     cost: NDArray[np.int32] | None = None
+    crossings: Crossings | None = None
 
     def __post_init__(self) -> None:
         for name in ("seconds", "metres", "cost"):
@@ -215,11 +296,126 @@ class Matrix:
                 seconds = np.where(blocked, np.int32(UNREACHABLE), self.seconds)
                 seconds.flags.writeable = False
                 object.__setattr__(self, "seconds", seconds)
+        if self.crossings is not None:
+            object.__setattr__(self, "crossings", _sound_crossings(self.crossings, self.seconds))
 
     @property
     def size(self) -> int:
         """How many locations it knows."""
         return int(self.seconds.shape[0])
+
+    @property
+    def has_metres(self) -> bool:
+        """Whether the distances are known."""
+        return self.metres is not None
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether travel has its own price."""
+        return self.cost is not None
+
+    def pair(self, origin: int, to: int) -> tuple[int, int]:
+        """Seconds and metres of one way; metres are 0 where nobody knows them."""
+        return int(self.seconds[origin, to]), 0 if self.metres is None else int(self.metres[origin, to])
+
+    def price(self, origin: int, to: int) -> int:
+        """The custom price of one way, 0 where there is none."""
+        return 0 if self.cost is None else int(self.cost[origin, to])
+
+    def block(self, indices: Sequence[int]) -> Matrix:
+        """The dense matrix of some locations, in the order given."""
+        at = np.ix_(indices, indices)
+        ferries = None
+        if self.crossings is not None:
+            ferries = Crossings(
+                ferries=self.crossings.ferries, crossing=self.crossings.crossing[at],
+                to_landing=self.crossings.to_landing[at],
+            )  # fmt: skip
+        return Matrix(
+            seconds=self.seconds[at],
+            metres=None if self.metres is None else self.metres[at],
+            cost=None if self.cost is None else self.cost[at],
+            crossings=ferries,
+        )
+
+
+@runtime_checkable
+class TravelTable(Protocol):
+    """What a profile's travel must offer: a `Matrix` has it all in memory, others compute what is asked for."""
+
+    @property
+    def size(self) -> int:
+        """How many locations it knows."""
+        ...
+
+    @property
+    def has_metres(self) -> bool:
+        """Whether the distances are known."""
+        ...
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether travel has its own price."""
+        ...
+
+    @property
+    def crossings(self) -> Crossings | None:
+        """The ways by ferry."""
+        ...
+
+    def pair(self, origin: int, to: int) -> tuple[int, int]:
+        """Seconds and metres of one way."""
+        ...
+
+    def price(self, origin: int, to: int) -> int:
+        """The custom price of one way."""
+        ...
+
+    def block(self, indices: Sequence[int]) -> Matrix:
+        """The dense matrix of some locations."""
+        ...
+
+
+def _sound_crossings(given: Crossings, seconds: NDArray[np.int32]) -> Crossings:
+    tables: dict[str, NDArray[np.int64]] = {}
+    for name in ("crossing", "to_landing"):
+        table = np.asarray(getattr(given, name))
+        if table.dtype.kind not in "iu" or table.shape != seconds.shape:
+            sentence = f"expected a table of whole numbers of shape {seconds.shape}"
+            raise InvalidProblem("matrix_shape", f"crossings.{name}", table.shape, sentence)
+        tables[name] = table.astype(np.int64)
+    for index, ferry in enumerate(given.ferries):
+        path = f"crossings.ferries[{index}]"
+        first = ferry.opens if ferry.first is None else ferry.first
+        limits = (
+            ("opens", ferry.opens, MAX_INSTANT), ("closes", ferry.closes, MAX_INSTANT), ("first", first, MAX_INSTANT),
+            ("headway", ferry.headway, MAX_HEADWAY), ("ride", ferry.ride, MAX_HEADWAY),
+        )  # fmt: skip
+        for name, value, most in limits:
+            if type(value) is not int or not 0 <= value <= most:
+                raise InvalidProblem("range", f"{path}.{name}", value, f"expected a whole number from 0 to {most}")
+        if ferry.opens > ferry.closes:
+            raise InvalidProblem("time_window", f"{path}.closes", ferry.closes, f"it opens at {ferry.opens}")
+    number, landing = tables["crossing"], tables["to_landing"]
+    used = number >= 0
+    strange = (number < -1) | (number >= len(given.ferries))
+    if strange.any():
+        row, column = (int(x) for x in np.argwhere(strange)[0])
+        sentence = f"expected -1 or a ferry from 0 to {len(given.ferries) - 1}"
+        raise InvalidProblem("crossing", f"crossings.crossing[{row}][{column}]", int(number[row, column]), sentence)
+    aboard = np.array([ferry.headway // 2 + ferry.ride for ferry in given.ferries] or [0], dtype=np.int64)
+    short = used & (seconds != UNREACHABLE) & ((landing < 0) | (landing + aboard[number] > seconds))
+    if short.any():
+        row, column = (int(x) for x in np.argwhere(short)[0])
+        sentence = f"with the ferry's {int(aboard[number[row, column]])} s it is not within the {seconds[row, column]} s of the way"
+        raise InvalidProblem("crossing", f"crossings.to_landing[{row}][{column}]", int(landing[row, column]), sentence)
+    sound = Crossings(
+        ferries=tuple(given.ferries), crossing=number.astype(np.int16),
+        to_landing=np.where(used, landing, 0).astype(np.int32),
+    )  # fmt: skip
+    for table in (sound.crossing, sound.to_landing):
+        table.flags.writeable = False
+    return sound
 
 
 def _whole_square(name: str, values: object) -> NDArray[np.int32]:
@@ -268,15 +464,20 @@ class TaskKind(StrEnum):
     JOB = "job"
     PICKUP = "pickup"
     DELIVERY = "delivery"
+    RELOAD = "reload"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A visit, whichever of job, pick-up or delivery it serves; `Problem.tasks` numbers them densely from 0.
 
+    Behind all that is to be served (`Problem.stops` of them) come the reloads, which may be visited any number of times.
+
     `time_windows` are the ones in force: narrowed by a keep_time lock, none for what has already happened.
-    `index` is the place in `Problem.jobs` or `Problem.shipments`; `partner` the task number of the shipment's other
-    end. `delivery` and `pickup` are padded to all dimensions.
+    `index` is the place in `Problem.jobs`, `Problem.shipments` or `Problem.reloads`; `partner` the task number of the
+    shipment's other end. `delivery` and `pickup` are padded to all dimensions. A shipment's `prize` stands at its
+    pick-up, its delivery then has 0. `empties` are the dimensions that a reload empties, `loads` whether it begins a
+    trip.
     """
 
     kind: TaskKind
@@ -300,6 +501,14 @@ class Task:
     locked_rank: int | None = None
     locked_time: int | None = None
     lock_tolerance: int = 0
+    prize: int | None = None
+    release: int = 0
+    soft_window: Window | None = None
+    early_cost_per_hour: int = 0
+    late_cost_per_hour: int = 0
+    retry_value_per_hour: int = 0
+    empties: frozenset[int] = frozenset()
+    loads: bool = False
 
     @property
     def happened_at(self) -> int | None:
@@ -313,7 +522,7 @@ class Task:
 
 
 Visits: TypeAlias = tuple[tuple[int, ...], ...]
-"""Per vehicle (by place in `Problem.vehicles`) the task numbers in the order of the visit."""
+"""Per vehicle (by place in `Problem.vehicles`) the task numbers in the order of the visit, reloads at each use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -323,12 +532,15 @@ class Problem:
     `matrices` maps a vehicle profile to its `Matrix`; all have the same size. `locations` are optional (lon, lat)
     pairs by location index, kept for the answer. `dimension_names` names the entries of every amount and capacity:
     a dimension whose name begins with `cash` is a limit on money carried and is reported as `cash_limit`.
+
+    `tasks` are the jobs, then both ends of each shipment, then the reloads.
     """
 
     jobs: tuple[Job, ...] = ()
     shipments: tuple[Shipment, ...] = ()
     vehicles: tuple[Vehicle, ...]
     matrices: Mapping[str, Matrix]
+    reloads: tuple[Reload, ...] = ()
     locations: tuple[tuple[float, float] | None, ...] | None = None
     dimension_names: tuple[str, ...] = ()
     travel: Travel = Travel()
@@ -337,11 +549,16 @@ class Problem:
     def __post_init__(self) -> None:
         from routing.validation import validate  # noqa: PLC0415 - the rules read the types of this module
 
-        for name in ("jobs", "shipments", "vehicles", "dimension_names"):
+        for name in ("jobs", "shipments", "vehicles", "reloads", "dimension_names"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "matrices", dict(self.matrices))
         validate(self)
         object.__setattr__(self, "tasks", tuple(_tasks(self)))
+
+    @property
+    def stops(self) -> int:
+        """How many tasks are to be served: `range(stops)` are their numbers, the reloads come behind."""
+        return len(self.jobs) + 2 * len(self.shipments)
 
     @property
     def dimensions(self) -> int:
@@ -366,7 +583,9 @@ class Problem:
         return next(index for index, vehicle in enumerate(self.vehicles) if vehicle.id == vehicle_id)
 
     def may_serve(self, vehicle: Vehicle, task: Task) -> bool:
-        """Whether skills, allowed vehicles and locks let the vehicle do the task at all."""
+        """Whether skills, allowed vehicles and locks let the vehicle do the task at all; its reloads it may use."""
+        if task.kind is TaskKind.RELOAD:
+            return task.id in vehicle.reloads
         return (
             task.skills <= vehicle.skills
             and (task.allowed_vehicles is None or vehicle.id in task.allowed_vehicles)
@@ -423,6 +642,9 @@ def _tasks(problem: Problem) -> list[Task]:
             priority=job.priority, allowed_vehicles=job.allowed_vehicles, preferred_vehicles=job.preferred_vehicles,
             preference_cost=job.preference_cost, lock=job.lock, locked_vehicle=job.locked_vehicle,
             locked_rank=job.locked_rank, locked_time=job.locked_time, lock_tolerance=job.lock_tolerance,
+            prize=job.prize, release=job.release, soft_window=job.soft_window,
+            early_cost_per_hour=job.early_cost_per_hour, late_cost_per_hour=job.late_cost_per_hour,
+            retry_value_per_hour=job.retry_value_per_hour,
         )
         for index, job in enumerate(problem.jobs)
     ]  # fmt: skip
@@ -441,7 +663,21 @@ def _tasks(problem: Problem) -> list[Task]:
                 allowed_vehicles=shipment.allowed_vehicles, preferred_vehicles=shipment.preferred_vehicles,
                 # paid once, at the pick-up
                 preference_cost=shipment.preference_cost if kind is TaskKind.PICKUP else 0, partner=partner,
+                prize=0 if shipment.prize is not None and kind is TaskKind.DELIVERY else shipment.prize,
             )
             for kind, stop, delivery, pickup, partner in ends
         ]  # fmt: skip
+    tasks += [
+        Task(
+            kind=TaskKind.RELOAD, index=index, id=place.id, location_index=place.location_index,
+            description=place.description, setup=0, service=place.service, time_windows=place.time_windows,
+            delivery=nothing, pickup=nothing, skills=frozenset(), priority=0, allowed_vehicles=None,
+            preferred_vehicles=frozenset(), preference_cost=0, loads=place.empties is None,
+            empties=frozenset(
+                dimension for dimension in range(dimensions)
+                if place.empties is None or problem.dimension_name(dimension) in place.empties
+            ),
+        )
+        for index, place in enumerate(problem.reloads)
+    ]  # fmt: skip
     return tasks

@@ -16,6 +16,7 @@ class StepKind(StrEnum):
     PICKUP = "pickup"
     DELIVERY = "delivery"
     BREAK = "break"
+    RELOAD = "reload"
     END = "end"
 
 
@@ -35,8 +36,9 @@ class Step:
     """One step of a route. The vehicle is there from `arrival`, waits, then spends `setup` and `service` seconds.
 
     `id` is the job's, pick-up's, delivery's or break's own id, `index` its place in `Problem.jobs`,
-    `Problem.shipments` or `Vehicle.breaks`; both None at start and end. `load` is what is on board afterwards,
-    `duration` and `distance` the travel so far (seconds, metres).
+    `Problem.shipments`, `Problem.reloads` or `Vehicle.breaks`; both None at start and end. `load` is what is on board
+    afterwards, `duration` and `distance` the travel so far (seconds as they are priced, metres). `landing_wait` are the
+    seconds spent waiting for the ferry on the way here.
     """
 
     kind: StepKind
@@ -51,6 +53,7 @@ class Step:
     duration: int = 0
     distance: int = 0
     description: str = ""
+    landing_wait: int = 0
 
     @property
     def begins(self) -> int:
@@ -65,18 +68,27 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostLines:
-    """What a route or plan costs, line by line; `total` is their sum."""
+    """What a route or plan costs, line by line; `total` is their sum.
+
+    `lateness` is the price of when jobs begin (soft windows and retry value), `overtime` and `balance` that of a route's
+    duration. `prizes` of optional stops that are left out belong to the plan, not to a route.
+    """
 
     fixed: int = 0
     travel_time: int = 0
     distance: int = 0
     tasks: int = 0
     preference: int = 0
+    lateness: int = 0
+    overtime: int = 0
+    balance: int = 0
+    prizes: int = 0
 
     @property
     def total(self) -> int:
         """The sum of all lines."""
-        return self.fixed + self.travel_time + self.distance + self.tasks + self.preference
+        travel = self.fixed + self.travel_time + self.distance + self.tasks + self.preference
+        return travel + self.lateness + self.overtime + self.balance + self.prizes
 
     def __add__(self, other: CostLines) -> CostLines:
         return CostLines(
@@ -85,6 +97,10 @@ class CostLines:
             distance=self.distance + other.distance,
             tasks=self.tasks + other.tasks,
             preference=self.preference + other.preference,
+            lateness=self.lateness + other.lateness,
+            overtime=self.overtime + other.overtime,
+            balance=self.balance + other.balance,
+            prizes=self.prizes + other.prizes,
         )
 
 
@@ -104,8 +120,13 @@ class Route:
 
     @property
     def visits(self) -> tuple[Step, ...]:
-        """The steps at doors: neither start, end nor breaks."""
+        """The steps at doors: neither start, end, breaks nor reloads."""
         return tuple(s for s in self.steps if s.kind in (StepKind.JOB, StepKind.PICKUP, StepKind.DELIVERY))
+
+    @property
+    def calls(self) -> tuple[Step, ...]:
+        """The steps that stand in `Visits`: those at doors and the reloads."""
+        return tuple(s for s in self.steps if s.kind not in (StepKind.START, StepKind.BREAK, StepKind.END))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +156,7 @@ class Unassigned:
 class Violation:
     """A rule that a solution breaks. `code` follows VROOM's causes (delay, lead_time, load, max_tasks, skills,
     precedence, missing_break, max_travel_time, max_distance, max_load) and adds unreachable, order, lock,
-    allowed_vehicles, duplicate, missing, unknown, timing, and cost."""  # noqa: D205, D209
+    allowed_vehicles, duplicate, missing, unknown, timing, max_duration, reload, release, summary and cost."""  # noqa: D205, D209
 
     code: str
     sentence: str
@@ -174,7 +195,7 @@ class Solution:
 
     @property
     def cost(self) -> int:
-        """What the plan costs, in the problem's cost unit; what is left out adds nothing."""
+        """What the plan costs, in the problem's cost unit: its routes, and the prizes of what is left out."""
         return self.summary.cost
 
     def route_of(self, job_id: int) -> Route | None:

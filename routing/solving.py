@@ -230,7 +230,7 @@ def visits_of(
     return tuple(
         tuple(
             numbers[step.kind.value, step.id]
-            for step in (routes[vehicle.id].visits if vehicle.id in routes else ())
+            for step in (routes[vehicle.id].calls if vehicle.id in routes else ())
             if step.id is not None and (step.kind.value, step.id) in numbers and (step.kind, step.id) not in leave_out
         )
         for vehicle in problem.vehicles
@@ -239,7 +239,7 @@ def visits_of(
 
 def _left_out(problem: Problem, visits: Visits) -> list[int]:
     served = {number for route in visits for number in route}
-    return [number for number in range(len(problem.tasks)) if number not in served]
+    return [number for number in range(problem.stops) if number not in served]
 
 
 def _completed(problem: Problem, insertion: Insertion, visits: Visits, until: float) -> Visits:

@@ -20,10 +20,10 @@ from routing.problem import (
     InvalidProblem,
     Job,
     Lock,
-    Matrix,
     Problem,
     Shipment,
     ShipmentStop,
+    TravelTable,
     Vehicle,
     Window,
     kept_windows,
@@ -44,6 +44,7 @@ def validate(problem: Problem) -> None:
         _job(f"jobs[{index}]", job, problem, size)
     for index, shipment in enumerate(problem.shipments):
         _shipment(f"shipments[{index}]", shipment, problem, size)
+    _reloads(problem, size)
     _unique("vehicles", "id", [v.id for v in problem.vehicles])
     _unique("jobs", "id", [j.id for j in problem.jobs])
     _unique("shipments", "pickup.id", [s.pickup.id for s in problem.shipments])
@@ -56,7 +57,7 @@ def _matrices(problem: Problem) -> int:
         raise InvalidProblem("no_matrix", "matrices", {}, "expected a matrix for every profile in use")
     sizes = set()
     for profile, matrix in problem.matrices.items():
-        if not isinstance(matrix, Matrix):
+        if not isinstance(matrix, TravelTable):
             raise InvalidProblem("type", f"matrices.{profile}", matrix, "expected a Matrix")
         sizes.add(matrix.size)
     if len(sizes) > 1:
@@ -147,6 +148,11 @@ def _vehicle(path: str, vehicle: Vehicle, problem: Problem, size: int) -> None:
     _amounts(f"{path}.capacity", vehicle.capacity, problem)
     _skills(f"{path}.skills", vehicle.skills)
     _pace_and_limits(path, vehicle, problem)
+    known = {place.id for place in problem.reloads}
+    _several(f"{path}.reloads", vehicle.reloads)
+    for reload in vehicle.reloads:
+        if reload not in known:
+            raise InvalidProblem("unknown_reload", f"{path}.reloads", reload, "there is no such reload")
     _breaks(path, vehicle, problem)
 
 
@@ -157,18 +163,25 @@ def _pace_and_limits(path: str, vehicle: Vehicle, problem: Problem) -> None:
     if not 0 < vehicle.speed_factor <= MAX_SPEED_FACTOR:
         sentence = f"expected more than 0 and at most {MAX_SPEED_FACTOR}"
         raise InvalidProblem("range", f"{path}.speed_factor", factor, sentence)
-    for name in ("max_tasks", "max_travel_time", "max_distance"):
+    limits = ("max_tasks", "max_travel_time", "max_distance", "max_duration", "overtime_after", "max_overtime")
+    for name in (*limits, "target_duration", "max_reloads"):
         if (limit := getattr(vehicle, name)) is not None:
             _whole(f"{path}.{name}", limit, 0, MAX_INSTANT)
     _whole(f"{path}.costs.fixed", vehicle.costs.fixed, 0, MAX_FIXED_COST)
-    for name in ("per_hour", "per_km", "per_task_hour"):
+    for name in ("per_hour", "per_km", "per_task_hour", "per_overtime_hour", "per_hour_over_target"):
         _whole(f"{path}.costs.{name}", getattr(vehicle.costs, name), 0, MAX_RATE)
+    for name, begins in (("per_overtime_hour", "overtime_after"), ("per_hour_over_target", "target_duration")):
+        if (rate := getattr(vehicle.costs, name)) and getattr(vehicle, begins) is None:
+            raise InvalidProblem("costs", f"{path}.costs.{name}", rate, f"the vehicle has no {begins}")
+    if vehicle.max_overtime is not None and vehicle.overtime_after is None:
+        sentence = "the vehicle has no overtime_after"
+        raise InvalidProblem("costs", f"{path}.max_overtime", vehicle.max_overtime, sentence)
     priced_apart = vehicle.costs.per_hour != Costs().per_hour or vehicle.costs.per_km != 0
-    if problem.matrices[vehicle.profile].cost is not None and priced_apart:
+    if problem.matrices[vehicle.profile].has_cost and priced_apart:
         sentence = f"the matrix of profile {vehicle.profile} has its own costs, per_hour and per_km cannot be added"
         raise InvalidProblem("costs", f"{path}.costs", vehicle.costs, sentence)
     needs_metres = vehicle.max_distance is not None or vehicle.costs.per_km > 0
-    if needs_metres and problem.matrices[vehicle.profile].metres is None:
+    if needs_metres and not problem.matrices[vehicle.profile].has_metres:
         sentence = f"the matrix of profile {vehicle.profile} has no distances"
         raise InvalidProblem("no_distances", path, vehicle.id, sentence)
 
@@ -201,6 +214,8 @@ def _serving(path: str, work: Job | Shipment, problem: Problem) -> None:
     _skills(f"{path}.skills", work.skills)
     _whole(f"{path}.priority", work.priority, 0, MAX_PRIORITY)
     _whole(f"{path}.preference_cost", work.preference_cost, 0, MAX_FIXED_COST)
+    if work.prize is not None:
+        _whole(f"{path}.prize", work.prize, 0, MAX_FIXED_COST)
     known = {v.id for v in problem.vehicles}
     for name in ("allowed_vehicles", "preferred_vehicles"):
         for vehicle in getattr(work, name) or ():
@@ -213,6 +228,14 @@ def _job(path: str, job: Job, problem: Problem, size: int) -> None:
     _amounts(f"{path}.delivery", job.delivery, problem)
     _amounts(f"{path}.pickup", job.pickup, problem)
     _serving(path, job, problem)
+    _whole(f"{path}.release", job.release, 0, MAX_INSTANT)
+    for name in ("early_cost_per_hour", "late_cost_per_hour", "retry_value_per_hour"):
+        _whole(f"{path}.{name}", getattr(job, name), 0, MAX_RATE)
+    if job.soft_window is not None:
+        _window(f"{path}.soft_window", job.soft_window)
+    for name in ("early_cost_per_hour", "late_cost_per_hour"):
+        if job.soft_window is None and (rate := getattr(job, name)):
+            raise InvalidProblem("costs", f"{path}.{name}", rate, "the job has no soft_window")
 
 
 def _shipment(path: str, shipment: Shipment, problem: Problem, size: int) -> None:
@@ -220,6 +243,24 @@ def _shipment(path: str, shipment: Shipment, problem: Problem, size: int) -> Non
     _stop(f"{path}.delivery", shipment.delivery, size)
     _amounts(f"{path}.amount", shipment.amount, problem)
     _serving(path, shipment, problem)
+
+
+def _reloads(problem: Problem, size: int) -> None:
+    names = {problem.dimension_name(dimension) for dimension in range(problem.dimensions)}
+    for index, place in enumerate(problem.reloads):
+        path = f"reloads[{index}]"
+        _identifier(f"{path}.id", place.id)
+        _text(f"{path}.description", place.description)
+        _index(f"{path}.location_index", place.location_index, size)
+        _whole(f"{path}.service", place.service, 0, MAX_DURATION)
+        _windows(f"{path}.time_windows", place.time_windows)
+        if place.empties is None:
+            continue
+        _several(f"{path}.empties", place.empties)
+        for name in place.empties:
+            if name not in names:
+                raise InvalidProblem("dimensions", f"{path}.empties", name, f"expected some of {sorted(names)}")
+    _unique("reloads", "id", [place.id for place in problem.reloads])
 
 
 def _unique(path: str, name: str, identifiers: Sequence[int]) -> None:
@@ -272,7 +313,7 @@ def _lock_members(path: str, job: Job) -> None:
 
 def _frozen_prefix(problem: Problem, vehicle: Vehicle, prefix: list[int]) -> None:
     """What has happened comes first, on a way that exists, and what happened later has the later time."""
-    seconds = problem.matrices[vehicle.profile].seconds
+    travel = problem.matrices[vehicle.profile]
     earlier = 0
     place = vehicle.start
     timed = True
@@ -282,7 +323,7 @@ def _frozen_prefix(problem: Problem, vehicle: Vehicle, prefix: list[int]) -> Non
             job.allowed_vehicles is not None and vehicle.id not in job.allowed_vehicles
         ):
             raise InvalidProblem("lock", f"{path}.locked_vehicle", vehicle.id, "this vehicle may not serve the job")
-        if place is not None and seconds[place, job.location_index] == UNREACHABLE:
+        if place is not None and travel.pair(place, job.location_index)[0] == UNREACHABLE:
             raise InvalidProblem(
                 "lock", f"{path}.location_index", job.location_index, f"no way leads there from {place}"
             )
