@@ -20,7 +20,7 @@ import click
 from gunicorn.app.wsgiapp import WSGIApplication
 from sqlalchemy.exc import OperationalError
 
-from courier import doctor, logs, staffing
+from courier import logs, staffing
 from courier.desk import Desk, make_ready, open_desk
 from courier.domain.calendar import local_day
 from courier.domain.errors import Forbidden, Invalid, Missing, Refused, Stale
@@ -378,6 +378,8 @@ def restore(file: Path) -> None:
 @plainly
 def doctor_() -> None:
     """Say what is configured, what is missing and what to do about it; exit status 1 when something must be done."""
+    from courier import doctor  # noqa: PLC0415 - `serve` does not need it
+
     findings = doctor.examine(at=_now())
     for finding in findings:
         click.echo(f"{finding.verdict.upper():<5} {finding.what}: {finding.sentence}.")

@@ -55,7 +55,7 @@ def unbalanced(database: Database) -> bool:
 
 def is_ours(database: Database) -> bool:
     """True when the schema is one that this program made, now or in an earlier release."""
-    return revision(database) in known_revisions(database)
+    return revision(database) in known_revisions()
 
 
 def has_tables(database: Database) -> bool:

@@ -8,11 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.orm import Session, sessionmaker
 
 try:
@@ -146,13 +142,6 @@ def open_database(url: str) -> Database:
     return Database(url)
 
 
-def _alembic(database: Database) -> Config:
-    config = Config()
-    config.set_main_option("script_location", "courier.store:migrations")
-    config.attributes["engine"] = database.engine
-    return config
-
-
 def migrate(database: Database, revision: str = "head") -> None:
     """Bring the schema to `revision`; does nothing when it is there already. A new SQLite file is for its owner alone."""
     if database.is_sqlite and database.url.database:
@@ -160,20 +149,29 @@ def migrate(database: Database, revision: str = "head") -> None:
         Path(database.url.database).touch(mode=0o600)
     if revision == "head" and is_current(database):
         return
-    command.upgrade(_alembic(database), revision)
+    from alembic import command  # noqa: PLC0415 - slow to load, and hardly a start migrates
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    config = Config()
+    config.set_main_option("script_location", "courier.store:migrations")
+    config.attributes["engine"] = database.engine
+    command.upgrade(config, revision)
 
 
 def is_current(database: Database) -> bool:
     """True when the schema is the one this program was written for."""
-    return revision(database) == ScriptDirectory.from_config(_alembic(database)).get_current_head()
+    return revision(database) == max(known_revisions())
 
 
 def revision(database: Database) -> str | None:
     """The revision that the schema is at; None for a database that was never migrated."""
     with database.reading_engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def known_revisions(database: Database) -> frozenset[str]:
-    """Every revision that this program knows."""
-    return frozenset(script.revision for script in ScriptDirectory.from_config(_alembic(database)).walk_revisions())
+def known_revisions() -> frozenset[str]:
+    """Every revision that this program knows; the files are numbered in their order."""
+    versions = Path(__file__).parent / "migrations" / "versions"
+    return frozenset(file.name.partition("_")[0] for file in versions.glob("[0-9]*_*.py"))
