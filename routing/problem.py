@@ -352,6 +352,8 @@ class Problem:
     locations: tuple[tuple[float, float] | None, ...] | None = None
     dimension_names: tuple[str, ...] = ()
     travel: Travel = Travel()
+    dimensions: int = field(init=False, repr=False)
+    """How many entries amounts and capacities have; kept, for fleets may be large and everybody asks."""
     tasks: tuple[Task, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -360,6 +362,7 @@ class Problem:
         for name in ("jobs", "shipments", "vehicles", "reloads", "dimension_names"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "matrices", dict(self.matrices))
+        object.__setattr__(self, "dimensions", max((len(v.capacity) for v in self.vehicles), default=0))
         validate(self)
         object.__setattr__(self, "tasks", tuple(_tasks(self)))
 
@@ -367,11 +370,6 @@ class Problem:
     def stops(self) -> int:
         """How many tasks are to be served: `range(stops)` are their numbers, the reloads come behind."""
         return len(self.jobs) + 2 * len(self.shipments)
-
-    @property
-    def dimensions(self) -> int:
-        """How many entries amounts and capacities have."""
-        return max((len(v.capacity) for v in self.vehicles), default=0)
 
     @property
     def size(self) -> int:

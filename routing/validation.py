@@ -216,11 +216,12 @@ def _serving(path: str, work: Job | Shipment, problem: Problem) -> None:
     _whole(f"{path}.preference_cost", work.preference_cost, 0, MAX_FIXED_COST)
     if work.prize is not None:
         _whole(f"{path}.prize", work.prize, 0, MAX_FIXED_COST)
-    known = {v.id for v in problem.vehicles}
     for name in ("allowed_vehicles", "preferred_vehicles"):
-        for vehicle in getattr(work, name) or ():
-            if vehicle not in known:
-                raise InvalidProblem("unknown_vehicle", f"{path}.{name}", vehicle, "there is no such vehicle")
+        if named := getattr(work, name):
+            known = {v.id for v in problem.vehicles}
+            for vehicle in named:
+                if vehicle not in known:
+                    raise InvalidProblem("unknown_vehicle", f"{path}.{name}", vehicle, "there is no such vehicle")
 
 
 def _job(path: str, job: Job, problem: Problem, size: int) -> None:
