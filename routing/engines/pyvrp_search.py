@@ -1,0 +1,221 @@
+"""The search that everything else rests on: iterated local search over PyVRP's parts, in slices.
+
+PyVRP's own loop runs once, from start to stop. This one can be told of a better plan in the middle and keeps what it has
+learnt (late-acceptance history, penalties, random numbers); with `PYVRP` settings it walks exactly as `pyvrp.solve` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pyvrp import (
+    Activity,
+    CostEvaluator,
+    PenaltyManager,
+    PenaltyParams,
+    ProblemData,
+    RandomNumberGenerator,
+    Route,
+    Solution,
+)
+from pyvrp.search import (
+    OPERATORS,
+    LocalSearch,
+    NeighbourhoodParams,
+    PerturbationManager,
+    PerturbationParams,
+    compute_neighbours,
+)
+
+Line: TypeAlias = tuple[int, str]
+"""One vehicle's route: the index of its vehicle type, and its activities in order, separated by blanks, without the start
+and end depot: C7 = client 7, L3 = shipment 3 is loaded, U3 = unloaded, D1 = reload at depot 1."""
+
+Routes: TypeAlias = tuple[Line, ...]
+"""A whole solution; clients and shipments in none of the lines are left out."""
+
+INFEASIBLE = 2**63 - 1
+"""The cost of a solution that breaks a rule, as PyVRP has it."""
+
+
+class Language:
+    """Says solutions of one `ProblemData` as `Routes`, and back. Texts are made by PyVRP: 15 x cheaper than looking at stops."""
+
+    def __init__(self, data: ProblemData) -> None:
+        self.data = data
+        # PyVRP prints a reload as "|", which names the depot only where there is no choice.
+        self._reload = {
+            number: f"D{kind.reload_depots[0]}"
+            for number, kind in enumerate(data.vehicle_types())
+            if len(set(kind.reload_depots)) == 1
+        }
+
+    def line(self, route: Route) -> Line:
+        """The route's vehicle type and text."""
+        kind, text = route.vehicle_type(), str(route)
+        if "|" not in text:
+            return kind, text
+        if kind in self._reload:
+            return kind, text.replace("|", self._reload[kind])
+        return kind, " ".join(str(activity) for activity in list(route)[1:-1])
+
+    def routes(self, solution: Solution) -> Routes:
+        """All its routes."""
+        return tuple(self.line(route) for route in solution.routes())
+
+    def solution(self, routes: Iterable[Line]) -> Solution:
+        """PyVRP's solution of these routes, feasible or not; raises what PyVRP raises where they do not fit the data."""
+        return Solution(
+            self.data,
+            [Route(self.data, [_ACTIVITIES(word) for word in text.split()], kind) for kind, text in routes],
+        )
+
+
+class _Activities(dict[str, Activity]):
+    def __missing__(self, word: str) -> Activity:
+        activity = self[word] = Activity(word)
+        return activity
+
+
+_ACTIVITIES = _Activities().__getitem__
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to search; the defaults are PyVRP's."""
+
+    history: int = 300  # solutions that late acceptance looks back
+    restart_after: int = 150_000  # iterations without a new best
+    exhaustive_on_best: bool = True
+    neighbours: int = 50
+    perturbations: tuple[int, int] = (1, 25)  # stops moved at random before each descent
+    penalty: float | None = None  # at first, of a unit of load, duration or distance too much; None: PyVRP's
+
+
+PYVRP = Settings()
+
+
+class Searcher:
+    """A search that runs in slices. `best` is the cheapest feasible solution, or the start while there is none."""
+
+    def __init__(
+        self,
+        data: ProblemData,
+        *,
+        seed: int,
+        settings: Settings = PYVRP,
+        start: Routes | None = None,
+        on_best: Callable[[int, Solution], None] | None = None,
+        on_candidate: Callable[[int, Solution], None] | None = None,
+    ) -> None:
+        """Start from `start`, feasible or not, or from a random solution made better.
+
+        `on_best` hears of each new best (cost, solution); `on_candidate` of each feasible solution no dearer than 3 %
+        above the best, and is meant to collect routes: it runs inside the search and must be quick.
+        """
+        self.language = Language(data)
+        self.settings = settings
+        self._on_best = on_best
+        self._on_candidate = on_candidate
+        self._random = RandomNumberGenerator(seed=seed)
+        neighbours = compute_neighbours(data, NeighbourhoodParams(num_neighbours=settings.neighbours))
+        perturbation = PerturbationManager(PerturbationParams(*settings.perturbations))
+        self._descend = LocalSearch(data, self._random, neighbours, perturbation)
+        for operator in OPERATORS:
+            if operator.supports(data):
+                self._descend.add_operator(operator(data))
+        params = PenaltyParams()
+        first = params.midpoint_penalties(data)
+        if settings.penalty is not None:
+            first = ([settings.penalty] * data.num_load_dimensions, settings.penalty, settings.penalty)
+        self._penalties = PenaltyManager(first, params)
+        self._judge = CostEvaluator([0.0] * data.num_load_dimensions, 0.0, 0.0)
+        if start is None:
+            scattered = Solution.make_random(data, self._random)
+            self._first = self._descend(scattered, self._penalties.max_cost_evaluator(), exhaustive=True)
+        else:
+            self._first = self.language.solution(start)
+        self.best = self.current = self.candidate = self._first
+        self.cost = INFEASIBLE
+        self.iterations = 0
+        self._since_best = 0
+        self._history: list[Solution | None] = [None] * settings.history
+        self._place = 0
+        self._note(self._first)
+
+    @property
+    def routes(self) -> Routes:
+        """The routes of the best."""
+        return self.language.routes(self.best)
+
+    def _note(self, solution: Solution) -> None:
+        """Keep it as the best if it is feasible and cheaper."""
+        cost = self._judge.cost(solution)
+        if cost < self.cost:
+            self.best, self.cost = solution, cost
+            if self._on_best is not None:
+                self._on_best(cost, solution)
+            if self._on_candidate is not None:
+                self._on_candidate(cost, solution)
+
+    def inject(self, routes: Routes) -> bool:
+        """Go on from these routes if they are better than the best; whether they were.
+
+        The acceptance history stays, so the search neither forgets how high it may climb nor starts afresh.
+        """
+        solution = self.language.solution(routes)
+        if self._judge.cost(solution) >= self.cost:
+            return False
+        self._note(solution)
+        self.current = solution
+        self._since_best = 0
+        return True
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Search until `stop()`, which is asked before each iteration (well under a millisecond per 100 stops)."""
+        settings, judge, penalties, descend = self.settings, self._judge, self._penalties, self._descend
+        history, length = self._history, settings.history
+        while not stop():
+            self.iterations += 1
+            if self._since_best == settings.restart_after:
+                self._history = history = [None] * length
+                self._place = 0
+                self.current = self.best
+                self._since_best = 0
+
+            evaluator = penalties.cost_evaluator()
+            candidate = descend(self.current, evaluator, exhaustive=False)
+            penalties.register(candidate)
+            self._since_best += 1
+            cost = judge.cost(candidate)
+            if cost < self.cost:
+                self._since_best = 0
+                self.best, self.cost = candidate, cost
+                if settings.exhaustive_on_best:
+                    candidate = descend(candidate, evaluator, exhaustive=True)
+                    cost = judge.cost(candidate)
+                    if cost < INFEASIBLE:
+                        self.best, self.cost = candidate, cost
+                if self._on_best is not None:
+                    self._on_best(self.cost, self.best)
+            if self._on_candidate is not None and cost <= self.cost * _NEAR:
+                self._on_candidate(cost, candidate)
+            self.candidate = candidate
+
+            # Late acceptance hill-climbing with both refinements of Burke and Bykov (2017), section 4.2. Old solutions are
+            # judged by today's penalties.
+            candidate_cost = evaluator.penalised_cost(candidate)
+            current_cost = evaluator.penalised_cost(self.current)
+            late = history[self._place % length]
+            late_cost = evaluator.penalised_cost(self._first if late is None else late)
+            if candidate_cost < late_cost or candidate_cost < current_cost:
+                self.current, current_cost = candidate, candidate_cost
+            if current_cost < late_cost or late is None:
+                history[self._place % length] = self.current
+            self._place += 1
+
+
+_NEAR = 1.03
+"""Routes of solutions within 3 % of the best are worth recombining."""
