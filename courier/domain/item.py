@@ -111,6 +111,19 @@ _MOVES_THE_PAPER: Final = frozenset(
     }
 )
 
+# Acts that only the bearer of the paper can do, and those of them that a bearer's later word of any kind disproves: who
+# still has the paper at noon was not relieved of it at eleven. A handover has a witness; only another handover counts more.
+_NEEDS_THE_PAPER: Final = frozenset(
+    {
+        EventType.HANDED_OVER,
+        EventType.FETCHED,
+        EventType.ATTEMPT_FAILED,
+        EventType.BROUGHT_BACK,
+        EventType.BROUGHT_IN,
+    }
+)
+_WITNESSED: Final = frozenset({EventType.HANDED_OVER, EventType.FETCHED})
+
 _R, _S = Direction.RESULT, Direction.SUBMISSION
 BACK: Final = "back"  # to the state before the planning
 
@@ -329,20 +342,25 @@ class _Fold:
         if key not in TRANSITIONS:
             self.conflicts.append(Conflict(event.event_id, f"no-{kind}-when-{self.state}"))
             return
-        if kind in (EventType.HANDED_OVER, EventType.FETCHED) and not self._may_act(position, event):
+        if kind in _NEEDS_THE_PAPER and not self._may_act(position, event, kind):
             return
         self._apply(event, kind, TRANSITIONS[key])
 
-    def _may_act(self, position: int, event: Event) -> bool:
-        """False when somebody with the paper in hand did the same act; a lone act without custody counts, but is marked."""
-        if event.actor is None or event.actor == self.custody.holder:
+    def _may_act(self, position: int, event: Event, kind: EventType) -> bool:
+        """False when somebody else shows that the paper was in his hand; a lone act without custody counts, but is marked."""
+        holder = self.custody.holder
+        if event.actor is None or event.actor == holder:
             return True
+        if kind not in _WITNESSED and event.actor_role not in (None, Role.POSTMAN):
+            return True  # the desk says what came back over it
+        disproving = {kind} if kind in _WITNESSED else _NEEDS_THE_PAPER | {EventType.PASSED_ON}
         for later in self.events[position + 1 :]:
-            if _name(self.direction, later.type) in _MOVES_THE_PAPER:
-                break
-            if later.type is event.type and later.actor == self.custody.holder:
+            done = _name(self.direction, later.type)
+            if done in disproving and later.actor == holder and holder is not None:
                 self.conflicts.append(Conflict(event.event_id, "another-had-custody"))
                 return False
+            if done in _MOVES_THE_PAPER:
+                break
         self.conflicts.append(Conflict(event.event_id, "not-in-custody"))
         return True
 

@@ -19,6 +19,8 @@ A, B, DESK = number(0xA), number(0xB), number(0xD)
 WISHED = {"planned", "unplanned", "invited", "cancelled", "rescheduled", "redirected", "authorised", "instructed"}
 KINDS = [kind for kind in EventType if kind is not EventType.CORRECTED]
 PAPER_CHANGES_PLACE = {"taken_out", "set_out", "taken_over", "brought_back", "brought_in", "found"}
+WITNESSED = {"handed_over", "fetched"}
+BEARERS_WORDS = {*WITNESSED, "attempt_failed", "brought_back", "brought_in"}
 
 
 # ------------------------------------------------------------------------------------------------- the second fold
@@ -73,6 +75,10 @@ def _hand(word: str, after: str, event: Event, holder: UUID | None) -> UUID | No
     return holder if stays and not (word == "found" and after in ("held", "at_office")) else None
 
 
+def _over_the_desk(event: Event) -> bool:
+    return event.type.value not in WITNESSED and event.actor_role not in (None, "postman")
+
+
 def naive(direction: Direction, events: list[Event]) -> tuple[str, set[tuple[UUID, str]]]:
     """State and conflicts by the rules as they are told, as a story in which one looks back."""
     table = _written(direction)
@@ -93,9 +99,12 @@ def naive(direction: Direction, events: list[Event]) -> tuple[str, set[tuple[UUI
             said = other_name.get(word, word) if direction is Direction.SUBMISSION else word
             conflicts.add((event.event_id, f"no-{said}-when-{state}"))
             continue
-        if word in ("handed_over", "fetched") and event.actor not in (None, holder):
-            soon = itertools.takewhile(lambda e: e.type.value not in PAPER_CHANGES_PLACE, line[place + 1 :])
-            beaten = any(e.type.value == word and e.actor == holder for e in soon)
+        if word in BEARERS_WORDS and event.actor not in (None, holder) and not _over_the_desk(event):
+            rest = line[place + 1 :]
+            until = next((n for n, e in enumerate(rest) if e.type.value in PAPER_CHANGES_PLACE), len(rest))
+            # who brings the paper back had it until then; a handover is only outdone by a handover
+            proofs = {word} if word in WITNESSED else {*BEARERS_WORDS, "passed_on"}
+            beaten = holder is not None and any(e.type.value in proofs and e.actor == holder for e in rest[: until + 1])
             conflicts.add((event.event_id, "another-had-custody" if beaten else "not-in-custody"))
             if beaten:
                 continue
@@ -152,7 +161,8 @@ def histories(draw, most: int = 12):
                 )
             )
         else:
-            events.append(an_event(draw(kinds), minute, by=actor, id=number(id_number)))
+            role = draw(st.sampled_from([None, None, Role.POSTMAN, Role.CASHIER]))
+            events.append(an_event(draw(kinds), minute, by=actor, role=role, id=number(id_number)))
     return direction, events
 
 
@@ -251,6 +261,25 @@ def test_a_handover_without_custody_counts_and_is_marked():
     life = result(an_event("handed_over", 5, by=B))
     assert (life.state, codes(life)) == (State.DELIVERED, ["not-in-custody"])
     assert life.custody.kind is Custodian.RECIPIENT
+
+
+@pytest.mark.parametrize("claim", ["brought_back", "attempt_failed"])
+@pytest.mark.parametrize("proof", ["attempt_failed", "brought_back", "passed_on", "handed_over"])
+def test_what_another_says_of_a_paper_counts_for_nothing_when_its_bearer_still_had_it(claim, proof):
+    proved = an_event(proof, 9, by=A)
+    life = result(an_event(claim, 5, by=B), proved)
+    assert codes(life) == ["another-had-custody"]
+    assert life == replace(result(proved), conflicts=life.conflicts)
+
+
+def test_a_paper_brought_back_by_another_than_its_bearer_is_back_and_marked():
+    life = result(an_event("brought_back", 5, by=B))
+    assert (life.state, life.custody.kind, codes(life)) == (State.HELD, Custodian.OFFICE, ["not-in-custody"])
+
+
+def test_the_desk_may_say_that_a_paper_came_back():
+    life = result(an_event("brought_back", 5, by=DESK, role=Role.CASHIER))
+    assert (life.state, codes(life)) == (State.HELD, [])
 
 
 def test_a_later_bearer_does_not_take_a_handover_back_when_the_bag_changed_hands_in_between():
