@@ -1,0 +1,59 @@
+"""`solve FILE`: plan a VROOM problem and print VROOM's answer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from routing.children import warm_up
+from routing.commands import age, at_least_1, seconds_above_0, unreadable_body
+from routing.engines import ENGINES
+from routing.matrix import InvalidProblem
+from routing.solving import EngineFailed, solve
+from routing.vroom import INPUT, INTERNAL, error_body, read_problem, requested_seconds, solution_body
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction  # it is generic for the type checker only
+
+
+def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Make the command known."""
+    parser = commands.add_parser("solve", help="plan a VROOM problem and print VROOM's answer")
+    parser.add_argument("file", nargs="?", default="-", help="the problem, - for standard input")
+    parser.add_argument("--time-limit", type=seconds_above_0, help="seconds from the start of the process (default 5)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=at_least_1, default=1)
+    parser.add_argument("--engine", choices=sorted(ENGINES), default="ortools")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit 0, or VROOM's error code."""
+    warm_up()
+    try:
+        body = _read(arguments.file)
+        seconds = arguments.time_limit or requested_seconds(body, most=float("inf"))
+        problem = read_problem(body)
+        left = max(seconds - age(), 0.05)
+        solution = solve(
+            problem, seconds=left, seed=arguments.seed, processes=arguments.processes, engine=arguments.engine
+        )
+    except (OSError, ValueError) as error:
+        print(json.dumps(error_body(error) if isinstance(error, InvalidProblem) else unreadable_body(error)))
+        return INPUT
+    except EngineFailed as error:
+        print(error, file=sys.stderr)
+        print(json.dumps(error_body(error)))
+        return INTERNAL
+    print(json.dumps(solution_body(problem, solution), ensure_ascii=False))
+    return 0
+
+
+def _read(name: str) -> Any:
+    if name == "-":
+        return json.load(sys.stdin)
+    with Path(name).open(encoding="utf-8") as file:
+        return json.load(file)

@@ -1,0 +1,68 @@
+"""`solve-vrplib FILE`: plan a VRPLIB, Solomon or Li & Lim instance and print a VRPLIB solution."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from routing.auditing import audit
+from routing.children import warm_up
+from routing.commands import INVALID, VALID, age, at_least_1, seconds_above_0, unreadable_body
+from routing.instances import CONVENTIONS, read_instance
+from routing.matrix import InvalidProblem
+from routing.solving import EngineFailed, solve
+from routing.vroom import INPUT, INTERNAL, error_body
+from routing.vrplib import problem_of, routes_of, solution_text
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction  # it is generic for the type checker only
+
+
+def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Make the command known."""
+    parser = commands.add_parser("solve-vrplib", help="plan a VRPLIB, Solomon or Li & Lim instance")
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument(
+        "--time-limit", type=seconds_above_0, default=10.0, help="seconds from the start of the process"
+    )
+    parser.add_argument("--processes", type=at_least_1, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--round", choices=list(CONVENTIONS), default="round", help="how values become whole numbers")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the routes")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the solution there, not to standard output")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit 0 with a valid solution, 1 when clients that must be visited are left out, 2 for an unreadable instance."""
+    warm_up()
+    try:
+        instance = read_instance(arguments.file, arguments.round)
+        problem = problem_of(instance)
+        left = max(arguments.time_limit - age(), 0.05)
+        solution = solve(problem, seconds=left, seed=arguments.seed, processes=arguments.processes)
+    except (OSError, ValueError) as error:
+        print(json.dumps(error_body(error) if isinstance(error, InvalidProblem) else unreadable_body(error)))
+        return INPUT
+    except EngineFailed as error:
+        print(error, file=sys.stderr)
+        print(json.dumps(error_body(error)))
+        return INTERNAL
+    routes = routes_of(problem, solution)
+    counted = audit(instance, routes)
+    text = solution_text(instance, routes, counted.cost)
+    if arguments.output is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        arguments.output.write_text(text, encoding="utf-8")
+    if arguments.plot is not None:
+        from routing.plotting import routes_picture  # noqa: PLC0415 - only who asks for a picture waits for it
+
+        arguments.plot.write_text(routes_picture(instance, routes, cost=counted.cost), encoding="utf-8")
+    for violation in counted.violations:
+        print(f"{violation.code}: {violation.sentence}", file=sys.stderr)
+    return INVALID if counted.violations else VALID
