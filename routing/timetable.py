@@ -1,45 +1,80 @@
-"""Exact times for a vehicle's order of visits: the earliest return, then the latest departure that still makes it.
+"""Exact times for a vehicle's order of visits, and what they cost.
 
 Rules: the start of set-up and service lies in a time window; set-up is paid only when the visit before is elsewhere;
-breaks fit between visits or interrupt travel, never a visit; everything lies inside the shift. Being earlier never
-hurts (windows only make one wait), so for each set of breaks taken the earliest time is all that has to be kept.
+breaks fit between visits or interrupt travel (but not on a way with a ferry), never a visit; a trip leaves no earlier
+than the latest release of what it carries (the service of a reload begins late enough for that); everything lies inside
+the shift, and from start to end it takes at most the longest duration.
+
+Of all schedules in which nobody waits who could go on, the plan takes the departure that costs least by soft windows,
+retry value, overtime and balance; among these the earliest return, then the latest departure. Nobody waits at a door
+to lower a price: only the departure is chosen, and that choice is exact (`routing.scheduling`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+import math
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
-from routing.problem import MAX_INSTANT, UNREACHABLE, Break, Matrix, Problem, Task, TaskKind, Vehicle, travel_seconds
+from routing.problem import (
+    UNREACHABLE,
+    Crossings,
+    Matrix,
+    Problem,
+    Task,
+    TaskKind,
+    TravelTable,
+    Vehicle,
+    Visits,
+    travel_seconds,
+)
+from routing.scheduling import NOBODY_LATE, Event, Leg, Priced, Prices, chosen, earliest_end, first_begin, schedule
 from routing.solution import CostLines, Route, Step, StepKind
 
-Table: TypeAlias = list[list[int]]
-_NOBODY_LATE = 8 * MAX_INSTANT
+__all__ = ["Row", "Table", "Timetable", "first_begin", "half_up"]
+
+_LISTS_UP_TO: Final = 4_000
+"""Locations of a matrix that may become lists, which plain Python reads fastest."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
-    """Something at a point of time: the visit at `place` in the order, or the break with that number."""
+class Row(Protocol):
+    """Whole numbers by [to]."""
 
-    place: int
-    is_break: bool
-    arrival: int
-    begins: int
-    leaves: int
-    travelled: int
-    before: _Event | None
+    def __getitem__(self, to: int, /) -> int:
+        """The number at one place."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Leg:
-    """The way to a visit and what is done there; the last leg leads to the end and does nothing."""
+class Table(Protocol):
+    """Whole numbers by [from][to]: lists, or what looks each number up when asked."""
 
-    travel: int
-    windows: tuple[tuple[int, int], ...]
-    action: int
-    happened_at: int | None
-    load_before: tuple[int, ...]
+    def __getitem__(self, origin: int, /) -> Row:
+        """The row of one place."""
+        ...
+
+
+class _Asked:
+    """A table too large for lists: every number is looked up."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Callable[[int, int], int]) -> None:
+        self._read = read
+
+    def __getitem__(self, origin: int, /) -> Row:
+        return _AskedRow(self._read, origin)
+
+
+class _AskedRow:
+    __slots__ = ("_origin", "_read")
+
+    def __init__(self, read: Callable[[int, int], int], origin: int) -> None:
+        self._read = read
+        self._origin = origin
+
+    def __getitem__(self, to: int, /) -> int:
+        return self._read(self._origin, to)
 
 
 def half_up(numerator: int, denominator: int) -> int:
@@ -47,12 +82,19 @@ def half_up(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
 
 
-def first_begin(windows: Sequence[tuple[int, int]], time: int) -> int | None:
-    """The earliest begin at or after `time`, None when the last window has closed; windows in any order."""
-    if not windows:
-        return time
-    fitting = [max(opens, time) for opens, closes in windows if time <= closes]
-    return min(fitting) if fitting else None
+def _scaled(seconds: int, speed_factor: float) -> int:
+    return seconds if speed_factor == 1.0 else math.floor(seconds / speed_factor + 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """A route's legs and limits; `is_past` when it opens with something that has happened."""
+
+    legs: list[Leg]
+    departs: int
+    closes: int
+    longest: int | None
+    is_past: bool
 
 
 class Timetable:
@@ -61,110 +103,302 @@ class Timetable:
     def __init__(self, problem: Problem, *, tables_of: Timetable | None = None) -> None:
         """With `tables_of` the tables of another problem with the same matrices are shared."""
         self.problem = problem
-        self._seconds: dict[tuple[str, float], Table] = {} if tables_of is None else tables_of._seconds  # noqa: SLF001
-        self._tables: dict[tuple[str, str], Table] = {} if tables_of is None else tables_of._tables  # noqa: SLF001
+        self._tables: dict[tuple[str, str, float], Table] = {} if tables_of is None else tables_of._tables  # noqa: SLF001
+        tasks = problem.tasks
+        self._released = any(task.release for task in tasks)
+        self._priced = [
+            bool(task.retry_value_per_hour or task.late_cost_per_hour or task.early_cost_per_hour) for task in tasks
+        ]
+        self._any_priced = any(self._priced)
 
     def seconds(self, vehicle: Vehicle) -> Table:
-        """Travel seconds [from][to] of the vehicle, its speed included."""
-        key = (vehicle.profile, vehicle.speed_factor)
-        if key not in self._seconds:
-            matrix = self.problem.matrices[vehicle.profile]
-            self._seconds[key] = travel_seconds(matrix, vehicle.speed_factor).tolist()
-        return self._seconds[key]
+        """Expected travel seconds [from][to] of the vehicle, its speed included."""
+        key = (vehicle.profile, "seconds", vehicle.speed_factor)
+        if key not in self._tables:
+            matrix: TravelTable = self.problem.matrices[vehicle.profile]
+            if matrix.size <= _LISTS_UP_TO:
+                whole = matrix if isinstance(matrix, Matrix) else matrix.block(range(matrix.size))
+                self._tables[key] = travel_seconds(whole, vehicle.speed_factor).tolist()
+            else:
+                self._tables[key] = _Asked(lambda a, b: _expected(matrix, a, b, vehicle.speed_factor))
+        return self._tables[key]
 
     def metres(self, vehicle: Vehicle) -> Table | None:
         """Travel metres [from][to] of the vehicle, None when nobody knows."""
-        return self._table(vehicle.profile, "metres", self.problem.matrices[vehicle.profile])
+        matrix = self.problem.matrices[vehicle.profile]
+        return self._table(vehicle.profile, "metres", lambda a, b: matrix.pair(a, b)[1]) if matrix.has_metres else None
 
     def prices(self, vehicle: Vehicle) -> Table | None:
         """The custom price of travel [from][to], None when travel is priced by hour and kilometre."""
-        return self._table(vehicle.profile, "cost", self.problem.matrices[vehicle.profile])
+        matrix = self.problem.matrices[vehicle.profile]
+        return self._table(vehicle.profile, "cost", matrix.price) if matrix.has_cost else None
 
-    def _table(self, profile: str, name: str, matrix: Matrix) -> Table | None:
-        values = matrix.metres if name == "metres" else matrix.cost
-        if values is None:
-            return None
-        if (profile, name) not in self._tables:
-            self._tables[profile, name] = values.tolist()
-        return self._tables[profile, name]
+    def _table(self, profile: str, name: str, read: Callable[[int, int], int]) -> Table:
+        key = (profile, name, 1.0)
+        if key not in self._tables:
+            matrix: TravelTable = self.problem.matrices[profile]
+            if matrix.size <= _LISTS_UP_TO:
+                whole = matrix if isinstance(matrix, Matrix) else matrix.block(range(matrix.size))
+                self._tables[key] = getattr(whole, name).tolist()
+            else:
+                self._tables[key] = _Asked(read)
+        return self._tables[key]
+
+    # -- when
 
     def route(self, vehicle_index: int, visits: Sequence[int]) -> Route | None:
-        """The route with its exact times and cost, None when no schedule keeps windows, shift and breaks.
+        """The route with its exact times and cost, None when no schedule keeps windows, shift, duration and breaks.
 
-        Loads, skills, locks and limits are the checker's business.
+        Loads, skills, locks and the limits on tasks, travel time and distance are the checker's business.
         """
         vehicle = self.problem.vehicles[vehicle_index]
-        tasks = [self.problem.tasks[visit] for visit in visits]
-        legs = self._legs(vehicle, visits)
-        if legs is None:
+        day = self._day(vehicle, visits)
+        if day is None:
             return None
-        opens, closes = _shift(vehicle, legs)
-        start = _departure(opens, legs)
-        last = _schedule(legs, vehicle.breaks, start, closes)
-        if last is None:
-            return None
-        if legs[0].happened_at is None:
-            start, last = _latest_start(legs, vehicle.breaks, start, closes, last)
-        return self._built(vehicle_index, tasks, legs, start, last)
+        times = self._times(vehicle, visits, day)
+        return None if times is None else self._built(vehicle_index, visits, day.legs, *times)
 
     def returns(
         self, vehicle_index: int, visits: Sequence[int], *, any_time_for: Container[int] = (), endless: bool = False
     ) -> int | None:
         """The earliest end of the route, None when it has no schedule: the cheap half of `route`.
 
-        To find out what is to blame, the windows of some tasks or the end of the shift can be left aside.
+        To find out what is to blame, the windows of some tasks can be left aside, or (`endless`) the end of the shift
+        together with the longest duration.
         """
         vehicle = self.problem.vehicles[vehicle_index]
-        legs = self._legs(vehicle, visits, any_time_for)
-        if legs is None:
+        longest = None if endless else vehicle.longest_duration
+        if not vehicle.breaks and longest is None and self.problem.matrices[vehicle.profile].crossings is None:
+            return self._plain_end(vehicle, visits, any_time_for, endless=endless)
+        day = self._day(vehicle, visits, any_time_for)
+        if day is None:
             return None
-        opens, closes = _shift(vehicle, legs)
-        last = _schedule(legs, vehicle.breaks, _departure(opens, legs), _NOBODY_LATE if endless else closes)
-        return None if last is None else last.leaves
+        if endless:
+            day = replace(day, closes=NOBODY_LATE, longest=None)
+        if day.is_past:
+            last = schedule(day.legs, vehicle.breaks, day.departs, day.closes)
+            too_long = last is not None and day.longest is not None and last.leaves - day.departs > day.longest
+            return None if last is None or too_long else last.leaves
+        return earliest_end(day.legs, vehicle.breaks, day.departs, day.closes, day.longest)
 
-    def _legs(self, vehicle: Vehicle, visits: Sequence[int], any_time_for: Container[int] = ()) -> list[_Leg] | None:
+    def cost(self, vehicle_index: int, visits: Sequence[int]) -> int | None:
+        """What the route costs, the prices of its times included; None when it has no schedule.
+
+        Without such prices no schedule is made, so the answer says nothing about the times then.
+        """
+        vehicle = self.problem.vehicles[vehicle_index]
+        lines = self.cost_lines(vehicle, [self.problem.tasks[visit] for visit in visits])
+        if not visits or not self.prices_times(vehicle_index, visits):
+            return lines.total
+        day = self._day(vehicle, visits)
+        times = None if day is None else self._times(vehicle, visits, day)
+        return None if times is None else self._with_times(vehicle, visits, lines, *times).total
+
+    def plan_cost(self, visits: Visits) -> int | None:
+        """What the whole plan costs: its routes, and the prizes of what it leaves out; None without a schedule."""
+        total = self.prizes(visits)
+        for vehicle_index, route in enumerate(visits):
+            cost = self.cost(vehicle_index, route)
+            if cost is None:
+                return None
+            total += cost
+        return total
+
+    def prizes(self, visits: Visits) -> int:
+        """The prizes of the optional tasks that are not visited."""
+        served = {number for route in visits for number in route}
+        return sum(task.prize or 0 for number, task in enumerate(self.problem.tasks) if number not in served)
+
+    def prices_times(self, vehicle_index: int, visits: Sequence[int]) -> bool:
+        """Whether the times of such a route have a price, so that its cost is more than that of its order."""
+        costs = self.problem.vehicles[vehicle_index].costs
+        if costs.per_overtime_hour or costs.per_hour_over_target:
+            return True
+        return self._any_priced and any(self._priced[visit] for visit in visits)
+
+    def _times(self, vehicle: Vehicle, visits: Sequence[int], day: _Day) -> tuple[int, Event] | None:
+        if not day.is_past:
+            prices = self._prices_of(vehicle, visits)
+            return chosen(day.legs, vehicle.breaks, day.departs, day.closes, day.longest, prices)
+        last = schedule(day.legs, vehicle.breaks, day.departs, day.closes)
+        if last is None or (day.longest is not None and last.leaves - day.departs > day.longest):
+            return None
+        return day.departs, last
+
+    def _prices_of(self, vehicle: Vehicle, visits: Sequence[int]) -> Prices | None:
+        costs = vehicle.costs
+        spans = []
+        if vehicle.overtime_after is not None and costs.per_overtime_hour:
+            spans.append((vehicle.overtime_after, costs.per_overtime_hour))
+        if vehicle.target_duration is not None and costs.per_hour_over_target:
+            spans.append((vehicle.target_duration, costs.per_hour_over_target))
+        priced = []
+        for place, visit in enumerate(visits if self._any_priced else ()):
+            if self._priced[visit]:
+                task = self.problem.tasks[visit]
+                opens, closes = task.soft_window or (0, 0)
+                priced.append(
+                    Priced(
+                        place, opens, closes, task.early_cost_per_hour, task.late_cost_per_hour,
+                        task.retry_value_per_hour,
+                    )
+                )  # fmt: skip
+        opens = 0 if vehicle.time_window is None else vehicle.time_window[0]
+        return Prices(tuple(priced), tuple(spans), opens) if priced or spans else None
+
+    def _plain_end(
+        self, vehicle: Vehicle, visits: Sequence[int], any_time_for: Container[int], *, endless: bool
+    ) -> int | None:
+        """The earliest end where there are neither breaks nor ferries: one pass, without a word about the steps."""
         seconds = self.seconds(vehicle)
-        tasks = [self.problem.tasks[visit] for visit in visits]
-        load = _load_at_start(self.problem, tasks)
-        place = vehicle.start
-        legs = []
-        for visit, task in zip(visits, tasks, strict=True):
+        all_tasks = self.problem.tasks
+        opens, closes = vehicle.time_window or (0, NOBODY_LATE)
+        facts = 0
+        if visits and all_tasks[visits[0]].happened_at is not None:
+            facts = sum(all_tasks[visit].happened_at is not None for visit in visits)
+        if endless or (facts and facts == len(visits)):
+            closes = NOBODY_LATE
+        place, time = vehicle.start, opens
+        releases = self._releases(visits) if self._released else {}
+        if facts:
+            departs = self._past_departure(vehicle, visits, releases)
+            if departs is None:
+                return None
+        else:
+            time = max(time, releases.get(-1, 0))
+        for at, visit in enumerate(visits):
+            task = all_tasks[visit]
             to = task.location_index
             travel = 0 if place is None else seconds[place][to]
             if travel == UNREACHABLE:
                 return None
             action = task.service + (0 if place == to else task.setup)
-            windows = () if visit in any_time_for else task.time_windows
-            legs.append(_Leg(travel, windows, action, task.happened_at, load))
-            load = _after(load, task)
+            place = to
+            if at < facts:
+                time = (task.happened_at or 0) + action
+                continue
+            time += travel
+            if at in releases:
+                time = max(time, releases[at] - task.service)
+            if task.time_windows and visit not in any_time_for:
+                begins = first_begin(task.time_windows, time)
+                if begins is None:
+                    return None
+                time = begins
+            time += action
+            if time > closes:
+                return None
+        if place is not None and vehicle.end is not None:
+            home = seconds[place][vehicle.end]
+            if home == UNREACHABLE:
+                return None
+            time += home
+        return time if time <= closes else None
+
+    def _releases(self, visits: Sequence[int]) -> dict[int, int]:
+        """By the place of the loading reload (-1 = the start): before which instant its trip may not leave."""
+        releases: dict[int, int] = {}
+        began = -1
+        for at, visit in enumerate(visits):
+            task = self.problem.tasks[visit]
+            if task.loads:
+                began = at
+            elif task.release and task.happened_at is None:
+                releases[began] = max(releases.get(began, 0), task.release)
+        return releases
+
+    def _past_departure(self, vehicle: Vehicle, visits: Sequence[int], releases: dict[int, int]) -> int | None:
+        """When a vehicle left that has begun its day; None when it left without what it should carry."""
+        first = self.problem.tasks[visits[0]]
+        happened_at = first.happened_at or 0
+        opens = 0 if vehicle.time_window is None else vehicle.time_window[0]
+        travel = 0 if vehicle.start is None else self.seconds(vehicle)[vehicle.start][first.location_index]
+        departs = max(min(opens, happened_at), happened_at - travel, releases.get(-1, 0))
+        return departs if departs <= happened_at else None
+
+    def _day(self, vehicle: Vehicle, visits: Sequence[int], any_time_for: Container[int] = ()) -> _Day | None:
+        seconds = self.seconds(vehicle)
+        crossings = self.problem.matrices[vehicle.profile].crossings
+        all_tasks = self.problem.tasks
+        tasks = [all_tasks[visit] for visit in visits]
+        releases = self._releases(visits) if self._released else {}
+        weighs = any(rest.max_load is not None for rest in vehicle.breaks)
+        loads = self.loads(visits) if weighs else [()] * (len(visits) + 1)
+        place = vehicle.start
+        legs = []
+        for at, task in enumerate(tasks):
+            to = task.location_index
+            travel = 0 if place is None else seconds[place][to]
+            if travel == UNREACHABLE:
+                return None
+            leg = Leg(
+                travel, () if visits[at] in any_time_for else task.time_windows,
+                task.service + (0 if place == to else task.setup), task.happened_at, loads[at],
+                max(0, releases[at] - task.service) if at in releases else 0,
+            )  # fmt: skip
+            legs.append(leg if crossings is None else _over_water(leg, crossings, place, to, vehicle.speed_factor))
             place = to
         home = 0 if place is None or vehicle.end is None else seconds[place][vehicle.end]
         if home == UNREACHABLE:
             return None
-        legs.append(_Leg(home, (), 0, None, load))
-        return legs
+        leg = Leg(home, (), 0, None, loads[-1])
+        legs.append(leg if crossings is None else _over_water(leg, crossings, place, vehicle.end, vehicle.speed_factor))
+        opens, closes = vehicle.time_window or (0, NOBODY_LATE)
+        longest = vehicle.longest_duration
+        is_past = legs[0].happened_at is not None
+        departs: int | None = max(opens, releases.get(-1, 0))
+        if is_past:
+            departs = self._past_departure(vehicle, visits, releases)
+            # A day of nothing but facts ends when it ends, there is nothing left to plan.
+            if all(task.happened_at is not None for task in tasks):
+                closes, longest = NOBODY_LATE, None
+        return None if departs is None else _Day(legs, departs, closes, longest, is_past)
 
-    def _built(
-        self, vehicle_index: int, tasks: Sequence[Task], legs: Sequence[_Leg], start: int, last: _Event
-    ) -> Route:
+    def loads(self, visits: Sequence[int]) -> list[tuple[int, ...]]:
+        """What is on board at the start, and after each visit."""
+        tasks = [self.problem.tasks[visit] for visit in visits]
+        dimensions = range(self.problem.dimensions)
+        to_load = [0] * len(dimensions)
+        loaded = {}
+        for at in range(len(tasks) - 1, -1, -1):
+            task = tasks[at]
+            if task.kind is TaskKind.JOB:
+                to_load = [more + on for more, on in zip(task.delivery, to_load, strict=True)]
+            elif task.loads:
+                loaded[at] = to_load
+                to_load = [0] * len(dimensions)
+        load, fetched = list(to_load), [0] * len(dimensions)
+        found = [tuple(load)]
+        for at, task in enumerate(tasks):
+            for d in dimensions:
+                load[d] += task.pickup[d] - task.delivery[d]
+                if task.kind is TaskKind.JOB:
+                    fetched[d] += task.pickup[d]
+                elif d in task.empties:
+                    load[d] -= fetched[d]
+                    fetched[d] = 0
+            if at in loaded:
+                load = [on + more for on, more in zip(load, loaded[at], strict=True)]
+            found.append(tuple(load))
+        return found
+
+    # -- the route as its steps
+
+    def _built(self, vehicle_index: int, visits: Sequence[int], legs: Sequence[Leg], start: int, last: Event) -> Route:
         vehicle = self.problem.vehicles[vehicle_index]
+        tasks = [self.problem.tasks[visit] for visit in visits]
         metres = self.metres(vehicle)
-        load = _load_at_start(self.problem, tasks)
-        events: list[_Event] = []
-        event: _Event | None = last
-        while event is not None:
-            events.append(event)
-            event = event.before
-        steps = [Step(kind=StepKind.START, arrival=start, location_index=vehicle.start, load=load)]
-        duration = distance = 0
+        loads = self.loads(visits)
+        steps = [Step(kind=StepKind.START, arrival=start, location_index=vehicle.start, load=loads[0])]
+        duration = distance = done = 0
         place = vehicle.start
-        for event in reversed(events):
+        for event in _in_order(last):
             waiting = event.begins - event.arrival
             if event.is_break:
                 rest = vehicle.breaks[event.place]
                 steps.append(
                     Step(
-                        kind=StepKind.BREAK, id=rest.id, index=event.place, service=rest.service, load=load,
+                        kind=StepKind.BREAK, id=rest.id, index=event.place, service=rest.service, load=loads[done],
                         duration=duration + event.travelled, distance=distance,
                         description=rest.description, arrival=event.arrival, waiting=waiting,
                     )
@@ -177,30 +411,44 @@ class Timetable:
             if task is None:
                 steps.append(
                     Step(
-                        kind=StepKind.END,
-                        location_index=to,
-                        load=load,
-                        duration=duration,
-                        distance=distance,
-                        arrival=event.arrival,
-                        waiting=waiting,
+                        kind=StepKind.END, location_index=to, load=loads[-1], duration=duration, distance=distance,
+                        arrival=event.arrival, waiting=waiting, landing_wait=event.landing_wait,
                     )
-                )
+                )  # fmt: skip
                 continue
-            load = _after(load, task)
+            done += 1
             steps.append(
                 Step(
                     kind=StepKind(task.kind.value), id=task.id, index=task.index, location_index=to,
-                    setup=0 if place == to else task.setup, service=task.service, load=load, duration=duration,
+                    setup=0 if place == to else task.setup, service=task.service, load=loads[done], duration=duration,
                     distance=distance, description=task.description, arrival=event.arrival, waiting=waiting,
+                    landing_wait=event.landing_wait,
                 )
             )  # fmt: skip
             place = to
-        cost_lines = self.cost_lines(vehicle, tasks)
+        cost_lines = self._with_times(vehicle, visits, self.cost_lines(vehicle, tasks), start, last)
         return Route(vehicle=vehicle.id, vehicle_index=vehicle_index, steps=tuple(steps), cost_lines=cost_lines)
 
+    def _with_times(
+        self, vehicle: Vehicle, visits: Sequence[int], lines: CostLines, start: int, last: Event
+    ) -> CostLines:
+        """The cost lines of the order and of the times: each visit's and each line's price is rounded once."""
+        prices = self._prices_of(vehicle, visits) if visits else None
+        if prices is None:
+            return lines
+        begins = {event.place: event.begins for event in _in_order(last) if not event.is_break}
+        duration, costs = last.leaves - start, vehicle.costs
+        over = (
+            (vehicle.overtime_after, costs.per_overtime_hour), (vehicle.target_duration, costs.per_hour_over_target)
+        )  # fmt: skip
+        overtime, balance = (
+            0 if most is None else half_up(max(0, duration - most) * rate, 3600) for most, rate in over
+        )
+        lateness = sum(half_up(visit.price(begins[visit.place], prices.shift_opens), 3600) for visit in prices.visits)
+        return replace(lines, lateness=lateness, overtime=overtime, balance=balance)
+
     def cost_lines(self, vehicle: Vehicle, tasks: Sequence[Task]) -> CostLines:
-        """What the order of visits costs; times play no part, so it needs no schedule. Nothing when unused."""
+        """What the order of visits costs; the prices of times are not in it (`cost`). Nothing when unused."""
         if not tasks:
             return CostLines()
         seconds, metres, prices = self.seconds(vehicle), self.metres(vehicle), self.prices(vehicle)
@@ -230,107 +478,32 @@ class Timetable:
         )
 
 
-def _load_at_start(problem: Problem, tasks: Sequence[Task]) -> tuple[int, ...]:
-    """All that the vehicle's jobs bring leaves with it; shipments are fetched on the way."""
-    brought = [task.delivery for task in tasks if task.kind is TaskKind.JOB]
-    return tuple(sum(amounts) for amounts in zip(*brought, strict=True)) if brought else (0,) * problem.dimensions
+def _in_order(last: Event) -> list[Event]:
+    events = []
+    event: Event | None = last
+    while event is not None:
+        events.append(event)
+        event = event.before
+    events.reverse()
+    return events
 
 
-def _after(load: tuple[int, ...], task: Task) -> tuple[int, ...]:
-    return tuple(on - off + more for on, off, more in zip(load, task.delivery, task.pickup, strict=True))
+def _expected(matrix: TravelTable, origin: int, to: int, speed_factor: float) -> int:
+    """Expected seconds of one way; a ferry is no faster for a fast vehicle."""
+    seconds = matrix.pair(origin, to)[0]
+    if seconds == UNREACHABLE or speed_factor == 1.0:
+        return seconds
+    if matrix.crossings is not None and (number := int(matrix.crossings.crossing[origin, to])) >= 0:
+        landing = int(matrix.crossings.to_landing[origin, to])
+        aboard = int(matrix.crossings.aboard[number])
+        return _scaled(landing, speed_factor) + aboard + _scaled(seconds - landing - aboard, speed_factor)
+    return _scaled(seconds, speed_factor)
 
 
-def _shift(vehicle: Vehicle, legs: Sequence[_Leg]) -> tuple[int, int]:
-    """The hours to keep. A day of nothing but facts ends when it ends, there is nothing left to plan."""
-    opens, closes = vehicle.time_window or (0, _NOBODY_LATE)
-    return opens, (_NOBODY_LATE if all(leg.happened_at is not None for leg in legs[:-1]) else closes)
-
-
-def _departure(opens: int, legs: Sequence[_Leg]) -> int:
-    """The earliest departure: the shift's, unless the first visit has already happened."""
-    first = legs[0].happened_at
-    return opens if first is None else max(min(opens, first), first - legs[0].travel)
-
-
-def _schedule(legs: Sequence[_Leg], breaks: Sequence[Break], start: int, closes: int) -> _Event | None:
-    """The earliest end of the route that leaves at `start`, as the chain of its events; None when there is none."""
-    everything = (1 << len(breaks)) - 1
-    states: dict[int, tuple[int, _Event | None]] = {0: (start, None)}
-    for place, leg in enumerate(legs):
-        arrivals: dict[int, tuple[int, _Event | None]] = {}
-        if leg.happened_at is not None:
-            # A fact: whatever the estimate of the way says, that is when it began. No break is put before it.
-            time, before = states[0]
-            arrivals[0] = (leg.happened_at, before)
-        elif not breaks:
-            time, before = states[0]
-            arrivals[0] = (time + leg.travel, before)
-        else:
-            arrivals = _with_breaks(states, leg, breaks)
-        states = {}
-        for taken, (arrival, before) in arrivals.items():
-            begins = first_begin(leg.windows, arrival)
-            if begins is not None and begins + leg.action <= closes:
-                event = _Event(place, False, arrival, begins, begins + leg.action, 0, before)  # noqa: FBT003
-                states[taken] = (event.leaves, event)
-            elif leg.happened_at is not None:
-                event = _Event(place, False, arrival, arrival, arrival + leg.action, 0, before)  # noqa: FBT003
-                states[taken] = (event.leaves, event)
-        if not states:
-            return None
-    return states[everything][1] if everything in states else None
-
-
-def _with_breaks(
-    states: dict[int, tuple[int, _Event | None]], leg: _Leg, breaks: Sequence[Break]
-) -> dict[int, tuple[int, _Event | None]]:
-    """The earliest arrival after the leg for every set of breaks that can have been taken by then.
-
-    On the way a state is (time, travel still to do); neither of two states with different orders of breaks need be
-    better in both, so all that are not beaten in both are kept until the arrival.
-    """
-    reached: dict[int, list[tuple[int, int, _Event | None]]] = {
-        taken: [(time, leg.travel, before)] for taken, (time, before) in states.items()
-    }
-    for taken in range(1 << len(breaks)):  # a set of breaks is always a larger number than its parts
-        for time, left, before in reached.get(taken, []):
-            for number, rest in enumerate(breaks):
-                if taken >> number & 1 or not _light_enough(rest, leg.load_before):
-                    continue
-                begins = first_begin(rest.time_windows, time)
-                if begins is None:
-                    continue
-                travelled = min(left, begins - time)
-                event = _Event(
-                    number, True, time + travelled, begins, begins + rest.service, leg.travel - left + travelled, before  # noqa: FBT003
-                )  # fmt: skip
-                new = (event.leaves, left - travelled, event)
-                others = reached.setdefault(taken | 1 << number, [])
-                if not any(t <= new[0] and x <= new[1] for t, x, _ in others):
-                    others[:] = [o for o in others if not (new[0] <= o[0] and new[1] <= o[1])]
-                    others.append(new)
-    return {
-        taken: min(((time + left, before) for time, left, before in ways), key=lambda way: way[0])
-        for taken, ways in reached.items()
-    }
-
-
-def _light_enough(rest: Break, load: tuple[int, ...]) -> bool:
-    return rest.max_load is None or all(on <= most for on, most in zip(load, rest.max_load, strict=True))
-
-
-def _latest_start(
-    legs: Sequence[_Leg], breaks: Sequence[Break], start: int, closes: int, earliest: _Event
-) -> tuple[int, _Event]:
-    """Leave as late as the same return allows: waiting at the office is better than waiting at a door."""
-    waiting = earliest.leaves - start - sum(leg.travel + leg.action for leg in legs) - sum(b.service for b in breaks)
-    best = (start, earliest)
-    low, high = start, start + waiting
-    while low < high:
-        middle = (low + high + 1) // 2
-        last = _schedule(legs, breaks, middle, closes)
-        if last is not None and last.leaves == earliest.leaves:
-            best, low = (middle, last), middle
-        else:
-            high = middle - 1
-    return best
+def _over_water(leg: Leg, crossings: Crossings, place: int | None, to: int | None, speed_factor: float) -> Leg:
+    """The leg with its ferry, if it has one."""
+    if place is None or to is None or (number := int(crossings.crossing[place, to])) < 0:
+        return leg
+    ferry = crossings.ferries[number]
+    landing = _scaled(int(crossings.to_landing[place, to]), speed_factor)
+    return replace(leg, ferry=ferry, landing=landing, onward=leg.travel - landing - ferry.headway // 2)
