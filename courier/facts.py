@@ -100,6 +100,7 @@ class Facts:
             ),
             calendar=_calendar(_read(data_dir / "calendar.json")),
             commune_kinds=_commune_kinds(data_dir / "gazetteer" / "communes.csv"),
+            minor_below_age=papers["minor_below_age"],
         )
         return cls(
             bylaws=bylaws,

@@ -199,7 +199,7 @@ def check(
             taken = [c for c in items.collections_in(read) if c.charge_id in own]
             document_type = desk.facts.bylaws.document_types.get(row.document_type)
             agency = worklists.agency_code(session, row.agency_id)
-            rule = document_type.rule(local_day(at), agency=agency) if document_type else None
+            rule = document_type.rule(local_day(at), agency=agency, subject=row.subject) if document_type else None
             found += [b for b in breaches(DoorAct.of(read, taken), rule, charges[row.id]) if b not in found]
     return found
 

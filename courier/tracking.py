@@ -397,7 +397,7 @@ def _promise(session: Session, row: Item, *, at: datetime) -> Promise | None:
 def _release_rule(session: Session, desk: Desk, row: Item, at: datetime) -> ReleaseRule | None:
     kind = desk.facts.bylaws.document_types.get(row.document_type)
     agency = session.get_one(Agency, row.agency_id).code
-    return kind.rule(local_day(at), agency=agency) if kind else None
+    return kind.rule(local_day(at), agency=agency, subject=row.subject) if kind else None
 
 
 def _attempt_rule(session: Session, desk: Desk, row: Item, at: datetime) -> AttemptRule:

@@ -65,7 +65,7 @@ def dossier_key(code: str) -> str:
 
 # ------------------------------------------------------------------------------------------------ people
 _OLD_ID_DIGITS: Final = 9
-_ID_DIGITS: Final = 12
+ID_DIGITS: Final = 12
 _LAST_PROVINCE: Final = 96
 
 
@@ -84,7 +84,7 @@ def id_number_parts(number: str) -> IdNumberParts:
     Raises:
         Implausible: `id-number-form` or `id-number-province`.
     """
-    if len(number) != _ID_DIGITS or not _is_digits(number):
+    if len(number) != ID_DIGITS or not _is_digits(number):
         raise Implausible("id-number-form", f"Số CCCD {masked(number)} phải có 12 chữ số")
     if not 1 <= int(number[:3]) <= _LAST_PROVINCE:
         raise Implausible("id-number-province", f"Số CCCD {masked(number)} bắt đầu bằng mã tỉnh không có")
@@ -101,7 +101,7 @@ def id_number(text: str, *, on: date) -> str:
     number = re.sub(r"[\s.\-]", "", text)
     if len(number) == _OLD_ID_DIGITS and _is_digits(number):
         return number
-    if len(number) != _ID_DIGITS or not _is_digits(number):
+    if len(number) != ID_DIGITS or not _is_digits(number):
         found = f"có {len(number)} chữ số" if _is_digits(number) else "có ký tự không phải chữ số"
         raise Implausible("id-number-form", f"Số CCCD {masked(number)} {found}; phải có 12 chữ số (hoặc 9, số cũ)")
     if id_number_parts(number).birth_year > on.year:

@@ -92,7 +92,7 @@ class DocumentType:
         """True when new items of this type are taken on a day."""
         return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
 
-    def rule(self, on: date, *, agency: str, subject: str = "adult") -> ReleaseRule | None:
+    def rule(self, on: date, *, agency: str, subject: str) -> ReleaseRule | None:
         """The release rule in force, the first that matches; without a match for the subject, the first in force at all."""
         for rule in self.rules:
             if rule.holds(on, agency=agency, subject=subject):

@@ -132,6 +132,7 @@ class Sorter:
             name=entry.name,
             phone=entry.phone,
             id_number=entry.id_number,
+            subject=self.desk.facts.bylaws.subject(entry.id_number, on=self.day),
             address=entry.address,
             place=placed.place,
             charges=self._charges(entry),

@@ -204,6 +204,7 @@ class NewItem:
     name: str
     phone: str | None
     id_number: str | None = field(repr=False)
+    subject: str
     address: str
     place: Place
     charges: Sequence[NewCharge]
@@ -357,6 +358,7 @@ def _items(
                 "recipient_phone": item.phone,
                 "id_number_sealed": item.id_number and sealing.seal(item.id_number, row=item_id, secrets=secrets),
                 "id_number_index": item.id_number and sealing.blind_index(item.id_number, secrets=secrets),
+                "subject": item.subject,
                 "address_raw": item.address,
                 "commune_code": item.place.commune_code,
                 "hamlet": item.place.hamlet,

@@ -614,7 +614,7 @@ def _breaches(
     document_type = bylaws.document_types.get(row.document_type)
     rule = None
     if document_type is not None and row.direction == Direction.RESULT:
-        rule = document_type.rule(local_day(event.occurred_at), agency=agency)
+        rule = document_type.rule(local_day(event.occurred_at), agency=agency, subject=row.subject)
     mine = {charge.id for charge in charges}
     own = [c for c in collections_in(event.data) if c.charge_id in mine]
     stray = _stray(session, row, event, charges)

@@ -34,6 +34,7 @@ Sealed = Annotated[bytes, mapped_column(LargeBinary)]
 
 STEPS = ("receive", "appraise", "approve", "return")
 MODES = ("motorbike", "boat", "foot")
+SUBJECTS = ("adult", "minor")
 PRECISIONS = ("doorstep", "handover", "pin", "plus_code", "landmark", "hamlet", "commune", "unknown")
 PLAN_STATES = ("draft", "solved", "published", "superseded", "failed")
 LOCKS = ("free", "keep_postman", "keep_order", "keep_time", "frozen")
@@ -279,6 +280,7 @@ class Item(Table):
         one_of("state", list(State)),
         one_of("custody", list(Custodian)),
         one_of("precision", PRECISIONS),
+        one_of("subject", SUBJECTS),
         CheckConstraint("(custody = 'postman') = (custody_holder IS NOT NULL)", name="holder_of_custody"),
         CheckConstraint("priority BETWEEN 0 AND 100", name="priority"),
         CheckConstraint("(wanted_from IS NULL) = (wanted_to IS NULL)", name="wanted_window"),
@@ -302,6 +304,7 @@ class Item(Table):
     recipient_phone: Mapped[str | None]
     id_number_sealed: Mapped[Sealed | None]
     id_number_index: Mapped[str | None] = mapped_column(index=True, comment="keyed digest of the ID number")
+    subject: Mapped[str] = mapped_column(server_default="adult", comment="whose paper it is: the release rule asks")
     address_raw: Mapped[str]
     commune_code: Mapped[str | None]
     hamlet: Mapped[str | None]

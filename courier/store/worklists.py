@@ -79,6 +79,7 @@ _STOPS = (
         type_coerce(Item.id, PlainId),
         Item.barcode,
         Item.document_type,
+        Item.subject,
         Item.direction,
         Item.state,
         Item.recipient_name,
@@ -142,7 +143,7 @@ def _daily_list(connection: Connection, facts: Facts, which: Mapping[str, Any], 
         charges.setdefault(item_id, []).append({"id": charge_id, "kind": kind, "payee": payee, "amount_dong": amount})
     stops: dict[Any, dict[str, Any]] = {}
     for row in connection.execute(_STOPS, which).all():
-        (stop_id, sequence, arrives_at, lat, lon, item_id, barcode, document_type, direction, state, recipient, phone,
+        (stop_id, sequence, arrives_at, lat, lon, item_id, barcode, document_type, subject, direction, state, recipient, phone,
          address, precision, opens, closes, today, note, instructions, authorised, agency) = row  # fmt: skip
         stop = stops.get(stop_id)
         if stop is None:
@@ -171,16 +172,16 @@ def _daily_list(connection: Connection, facts: Facts, which: Mapping[str, Any], 
                 "authorised": authorised,
                 "window": {"from": at_local(day, opens), "to": at_local(day, closes)} if promised else None,
                 "charges": charges.get(item_id, []),
-                "release": release_of(facts, document_type, agency, day),
+                "release": release_of(facts, document_type, agency, day, subject=subject),
             }
         )
     return {"date": day, "version": version, "stops": list(stops.values())}
 
 
-def release_of(facts: Facts, document_type: str, agency: str, day: date) -> dict[str, Any]:
+def release_of(facts: Facts, document_type: str, agency: str, day: date, *, subject: str) -> dict[str, Any]:
     """Who may receive, what is shown and handed in, which proofs: in words, for the postman's page."""
     kind = facts.bylaws.document_types.get(document_type)
-    rule = kind.rule(day, agency=agency) if kind is not None else None
+    rule = kind.rule(day, agency=agency, subject=subject) if kind is not None else None
     return rule.in_words if rule is not None else _NO_RULE
 
 

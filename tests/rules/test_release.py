@@ -29,6 +29,7 @@ from courier.domain.money import (
     remitted,
     taken_in_conflict,
 )
+from courier.domain.people import Role
 from courier.domain.release import Breach, DoorAct, breaches
 from tests.builders import DAY, MORNING, an_event, done_right, number, the_facts
 
@@ -307,7 +308,10 @@ def test_samples_15_and_22_go_back_to_the_agency_at_once(case, reason):
     assert advice(life) == "return_now"
     back = out(
         failed(reason),
-        *(an_event(kind, n, by=DESK) for n, kind in enumerate(["brought_back", "given_back", "agency_signed"], 3)),
+        *(
+            an_event(kind, n, by=DESK, role=Role.CLERK)
+            for n, kind in enumerate(["brought_back", "given_back", "agency_signed"], 3)
+        ),
     )
     assert back.state is State.RETURNED
 
@@ -361,7 +365,7 @@ def test_a_childs_card_is_for_the_parents_and_an_adults_is_not():
 
 def test_before_the_rules_began_there_is_no_rule_and_only_money_can_be_judged():
     kind = FACTS.bylaws.document_types["giay_phep_lai_xe"]
-    assert kind.rule(date(2025, 6, 30), agency="PC08") is None
+    assert kind.rule(date(2025, 6, 30), agency="PC08", subject="adult") is None
     act = DoorAct.of({}, [])
     assert breaches(act, None, []) == ()
     assert [breach.code for breach in breaches(act, None, charges_of("SAMPLE-01"))] == ["underpaid", "underpaid"]
@@ -497,3 +501,19 @@ def test_a_posting_that_does_not_balance_or_is_not_whole_dong_cannot_be_made(lin
 def test_an_account_of_cash_belongs_to_one_postman_and_one_day():
     assert cash_account(UUID(int=10), date(2026, 11, 25)) == "cash:00000000-0000-0000-0000-00000000000a:2026-11-25"
     assert datetime.combine(DAY, time(), MORNING.tzinfo).date() == DAY
+
+
+# ------------------------------------------------------------------------------------------------- whose paper it is
+@pytest.mark.parametrize(
+    ("id_number", "subject"),
+    [
+        ("096213000006", "minor"),  # born in 2013: at most 13 years old in 2026
+        ("096212000006", "adult"),  # born in 2012: 14 on some day of the year, and then an ID paper is asked for
+        ("096088000001", "adult"),
+        ("381234567", "adult"),  # the old form says no year
+        (None, "adult"),
+    ],
+)
+def test_the_id_number_tells_a_child_from_a_grown_up(id_number, subject):
+    assert FACTS.bylaws.minor_below_age == 14
+    assert FACTS.bylaws.subject(id_number, on=date(2026, 11, 23)) == subject

@@ -820,6 +820,7 @@ def test_the_25_cases_of_the_doorstep_come_in_as_each_of_them_says(house):
             ]
             assert case["barcode"] not in items
             continue
+        assert items[case["barcode"]].subject == ("minor" if "minor" in case["scenario"] else "adult"), case["case"]
         asked = case["address"]["resolves"] == "asked"
         item = items[case["barcode"]]
         assert row.outcome == ("doubtful" if asked else "accepted"), case["case"]

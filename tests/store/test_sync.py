@@ -60,6 +60,14 @@ def incidents(house, item=None, *, closed=False) -> list[str]:
         return sorted(session.scalars(query))
 
 
+@pytest.mark.parametrize(("subject", "expected"), [("minor", []), ("adult", ["receiver-not-allowed"])])
+def test_a_father_receives_for_his_child_but_not_for_a_grown_up(house, phone, subject, expected):
+    item = house.item(document_type="the_can_cuoc", subject=subject)
+    father = {"name": "Người thử", "relation": "father", "id_check": "match", "id_last4": "0001"}
+    phone.send(phone.event("taken_out", [item], 1), delivery(phone, item, receiver=father))
+    assert incidents(house, item) == expected
+
+
 # --------------------------------------------------------------------------------------------- the order of arrival
 def test_a_plain_morning_is_applied_and_acknowledged(house, phone):
     item = house.item()
