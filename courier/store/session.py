@@ -4,6 +4,7 @@ import sqlite3 as standard_sqlite
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,11 @@ def revision(database: Database) -> str | None:
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
+@cache
 def known_revisions() -> frozenset[str]:
-    """Every revision that this program knows; the files are numbered in their order."""
+    """Every revision that this program knows; the files are numbered in their order.
+
+    Read once: files that a new release puts in place do not change what the running one knows.
+    """
     versions = Path(__file__).parent / "migrations" / "versions"
     return frozenset(file.name.partition("_")[0] for file in versions.glob("[0-9]*_*.py"))
