@@ -196,12 +196,16 @@ def _sound_crossings(given: Crossings, seconds: NDArray[np.int32]) -> Crossings:
         path = f"crossings.ferries[{index}]"
         first = ferry.opens if ferry.first is None else ferry.first
         limits = (
-            ("opens", ferry.opens, MAX_INSTANT), ("closes", ferry.closes, MAX_INSTANT), ("first", first, MAX_INSTANT),
-            ("headway", ferry.headway, MAX_HEADWAY), ("ride", ferry.ride, MAX_HEADWAY),
-        )  # fmt: skip
-        for name, value, most in limits:
-            if type(value) is not int or not 0 <= value <= most:
-                raise InvalidProblem("range", f"{path}.{name}", value, f"expected a whole number from 0 to {most}")
+            ("opens", ferry.opens, 0, MAX_INSTANT),
+            ("closes", ferry.closes, 0, MAX_INSTANT),
+            ("first", first, 0, MAX_INSTANT),
+            ("headway", ferry.headway, 0, MAX_HEADWAY),
+            ("ride", ferry.ride, 1, MAX_HEADWAY),
+        )
+        for name, value, low, high in limits:
+            if type(value) is not int or not low <= value <= high:
+                sentence = f"expected a whole number from {low} to {high}"
+                raise InvalidProblem("range", f"{path}.{name}", value, sentence)
         if ferry.opens > ferry.closes:
             raise InvalidProblem("time_window", f"{path}.closes", ferry.closes, f"it opens at {ferry.opens}")
     number, landing = tables["crossing"], tables["to_landing"]

@@ -23,12 +23,12 @@ def polished(
 
     Tasks that were left out take part. Nothing happens to plans of more than `FEW` tasks, or after `until`.
     """
-    if len(problem.tasks) > FEW:
+    if problem.stops > FEW:
         return visits
     best, best_rank = visits, rank(visits)
     movable = [
         number
-        for number, task in enumerate(problem.tasks)
+        for number, task in enumerate(problem.tasks[: problem.stops])
         if task.lock is not Lock.FROZEN and task.kind is not TaskKind.DELIVERY
     ]
     improved = True

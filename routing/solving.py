@@ -149,14 +149,17 @@ class _Search:
 
 
 def _rank(problem: Problem, timetable: Timetable, visits: Visits) -> tuple[int, int, int, int]:
-    """More is better: kept promises, then priorities served, then the number of visits, then low cost."""
-    tasks = [problem.tasks[number] for route in visits for number in route]
-    cost = sum(
-        timetable.cost_lines(vehicle, [problem.tasks[n] for n in route]).total
-        for vehicle, route in zip(problem.vehicles, visits, strict=True)
-    )
+    """More is better: kept promises, then priorities served, then the number of visits, then low cost.
+
+    Optional tasks count by their prizes alone, which are part of the cost.
+    """
+    tasks = [problem.tasks[number] for route in visits for number in route if number < problem.stops]
+    cost = timetable.plan_cost(visits)
+    if cost is None:
+        raise CheckFailed.because("timing", "a plan whose prices were asked has no schedule")
     locked = sum(task.lock is not Lock.FREE for task in tasks)
-    return locked, sum(task.priority for task in tasks if task.kind is not TaskKind.DELIVERY), len(tasks), -cost
+    due = [task for task in tasks if task.prize is None]
+    return locked, sum(task.priority for task in due if task.kind is not TaskKind.DELIVERY), len(due), -cost
 
 
 def _frozen_only(problem: Problem, timetable: Timetable) -> Visits:
@@ -255,7 +258,8 @@ def _completed(problem: Problem, insertion: Insertion, visits: Visits, until: fl
             for index in range(len(routes))
             if (found := insertion.cheapest(index, routes[index], number)) is not None
         ]
-        if places:
+        prize = problem.tasks[number].prize
+        if places and (prize is None or min(places)[0] < prize):
             _, index, new = min(places)
             routes[index] = new
     return tuple(routes)
@@ -292,6 +296,6 @@ def assemble(
     )  # fmt: skip
     draft = Solution(
         routes=tuple(routes), unassigned=tuple(left_out), summary=nothing, travel=problem.travel, engine=engine,
-        cost_lines=sum((route.cost_lines for route in routes), CostLines()),
+        cost_lines=sum((route.cost_lines for route in routes), CostLines(prizes=timetable.prizes(visits))),
     )  # fmt: skip
     return replace(draft, summary=summary_of(problem, draft))
