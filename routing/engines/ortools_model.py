@@ -1,14 +1,15 @@
-"""A problem said to OR-Tools Routing: windows, breaks, locks and every limit of the model.
+"""A problem said to OR-Tools Routing: windows, breaks, locks, reloads and every limit of the model.
 
 Time is the start of the work at a door. Set-up belongs to the work where it is always paid. At a door shared by
 several visits it belongs to the way there, so that only the first of them pays it; where such a visit has windows, it
-becomes two nodes of which one is used: as the first at its door, or as the next.
+becomes two nodes of which one is used: as the first at its door, or as the next. A reload is several nodes, each of
+one vehicle, that need not be visited. Two things are said more mildly than they are, and whoever takes a plan verifies
+it: a ferry takes its average time, and a break may be taken with any load.
 """
 
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,18 +19,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.constraint_solver import pywrapcp, routing_enums_pb2  # type: ignore[import-untyped]
+from ortools.constraint_solver import pywrapcp  # type: ignore[import-untyped]
 
-from routing.problem import MAX_PRIORITY, UNREACHABLE, Lock, Problem, Task, TaskKind, Vehicle, Visits, travel_seconds
+from routing.engines.ortools_loads import add_loads
+from routing.engines.ortools_prices import Prices
+from routing.engines.slack import adds_nothing
+from routing.problem import UNREACHABLE, Lock, Problem, Task, TaskKind, Vehicle, Visits, travel_seconds
 
 _NOWHERE = -1
-_OBJECTIVE_ROOM = 2**60
-_RUN_ONE_RANDOMLY = 3  # RuinCompositionStrategy, whose enum the wheel does not export
-# Guided local search helps plans of few stops, where there is little to ruin; it comes last and stagnates with many.
-_FEW = 30
-_SHARE_OF_RUINING = 0.95
-_SHARE_FOR_FEW = 0.7
-_FINEST_COST = 1000  # engine cost units per unit of the problem: sums of rounded arcs stay true to a thousandth
+_MOST_TRIPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +52,17 @@ class _Door(Enum):
 class Model:
     """One problem said to OR-Tools; `tasks` is empty when no vehicle can do anything."""
 
-    def __init__(self, problem: Problem, *, seed: int = 0) -> None:
+    def __init__(self, problem: Problem, *, seed: int = 0, start: Visits | None = None) -> None:
         self.problem = problem
-        self._ways = {profile: _ways(problem, profile) for profile in problem.matrices}
+        self.matrices = {name: matrix.block(range(matrix.size)) for name, matrix in problem.matrices.items()}
+        self._ways = {profile: self._open_ways(profile) for profile in problem.matrices}
         self.hours = [self._hours_of(index) for index in range(len(problem.vehicles))]
-        self.allowed = [self._allowed(task) for task in problem.tasks]
-        for number, task in enumerate(problem.tasks):  # a shipment needs one vehicle for both ends
+        self.allowed = [self._allowed(task) for task in problem.tasks[: problem.stops]]
+        for number, task in enumerate(problem.tasks[: problem.stops]):  # a shipment needs one vehicle for both ends
             if task.partner is not None and task.partner > number:
                 both = [v for v in self.allowed[number] if v in self.allowed[task.partner]]
                 self.allowed[number] = self.allowed[task.partner] = both
-        self.tasks = [number for number in range(len(problem.tasks)) if self.allowed[number]]
+        self.tasks = [number for number in range(problem.stops) if self.allowed[number]]
         if seed:  # OR-Tools has no seed; another order of the nodes sends it another way
             random.Random(seed).shuffle(self.tasks)  # noqa: S311
         if not self.tasks:
@@ -73,6 +72,10 @@ class Model:
         self.nodes_of: dict[int, list[int]] = {}
         for node, number in enumerate(self.nodes):
             self.nodes_of.setdefault(number, []).append(node)
+        # Per vehicle and reload the nodes that stand for its visits there.
+        self.reloads: dict[tuple[int, int], list[int]] = {}
+        for vehicle_index in range(len(problem.vehicles)):
+            self._add_reloads(vehicle_index, () if start is None else start[vehicle_index])
         places = sorted({_place(p) for vehicle in problem.vehicles for p in (vehicle.start, vehicle.end)})
         depot_of = {place: len(self.nodes) + at for at, place in enumerate(places)}
         at = [problem.tasks[number].location_index for number in self.nodes] + places
@@ -82,13 +85,13 @@ class Model:
         self.manager = pywrapcp.RoutingIndexManager(len(at), len(problem.vehicles), starts, ends)
         self.routing = pywrapcp.RoutingModel(self.manager)
         self.solver = self.routing.solver()
-        setup = self._of_tasks(lambda task: task.setup)
+        setup = self.of_tasks(lambda task: task.setup)
         self.same_door: NDArray[np.bool_] = self.location[:, None] == self.location[None, :]
         on_the_way = self._nodes_with(_Door.SHARED)
         at_the_door = self._nodes_with(_Door.OWN, _Door.FIRST)
         # [from][to] what is paid on the way, and per node what is done at the door.
         self.setup: NDArray[np.int64] = np.where(~self.same_door & on_the_way[None, :], setup[None, :], 0)
-        self.work: NDArray[np.int64] = self._of_tasks(lambda task: task.service) + np.where(at_the_door, setup, 0)
+        self.work: NDArray[np.int64] = self.of_tasks(lambda task: task.service) + np.where(at_the_door, setup, 0)
         self._settle_frozen()
         self.origin = min((hours.opens for hours in self.hours), default=0)
         self._evaluators: dict[bytes, int] = {}
@@ -96,9 +99,11 @@ class Model:
         self.horizon = self._horizon()
         self._time()
         self._breaks()
-        self._loads()
+        add_loads(self)
         self._limits()
-        self._costs()
+        self._trips()
+        self._releases()
+        self.choices = Prices(self).add()
         self._rights()
         self._pairs()
         self._order()
@@ -121,8 +126,14 @@ class Model:
             began, setup, service, place, _ = facts[-1]
             happened_until = began + service + (0 if came_from == place else setup)
             opens = min(opens, facts[0][0])
-            home = 0 if vehicle.end is None else _seconds(problem, vehicle)[place, vehicle.end]
+            home = 0 if vehicle.end is None else int(self._seconds(vehicle)[place, vehicle.end])
             usable = closes < 0 or happened_until + home <= closes
+            left = max(
+                opens,
+                facts[0][0] - (0 if vehicle.start is None else self._seconds(vehicle)[vehicle.start, facts[0][3]]),
+            )
+            longest = vehicle.longest_duration
+            usable = usable and (longest is None or happened_until + home - left <= longest)
         for rest in vehicle.breaks:
             windows = rest.time_windows or ((opens, opens),)
             begins = [max(a, happened_until or opens) for a, b in windows if b >= (happened_until or opens)]
@@ -160,6 +171,7 @@ class Model:
         """The task number of every node, and how it pays its set-up."""
         count = Counter(self.problem.tasks[number].location_index for number in self.tasks)
         count.update({vehicle.start for vehicle in self.problem.vehicles if vehicle.start is not None})
+        count.update({self.problem.tasks[n].location_index for n in range(self.problem.stops, len(self.problem.tasks))})
         nodes, doors = [], []
         for number in self.tasks:
             task = self.problem.tasks[number]
@@ -173,22 +185,58 @@ class Model:
             doors += kinds
         return nodes, doors
 
+    def _add_reloads(self, vehicle_index: int, start: tuple[int, ...]) -> None:
+        """Nodes for as many visits to each reload as the vehicle may need."""
+        problem, vehicle = self.problem, self.problem.vehicles[vehicle_index]
+        if not vehicle.reloads or vehicle.max_reloads == 0 or not self.hours[vehicle_index].usable:
+            return
+        amounts = [
+            [max(d, p) for d, p in zip(problem.tasks[n].delivery, problem.tasks[n].pickup, strict=True)]
+            for n in self.tasks
+        ]
+        totals = [sum(column) for column in zip(*amounts, strict=True)]
+        capacities = [sum(column) for column in zip(*(v.capacity for v in problem.vehicles), strict=True)]
+        fair = max((2 * total // max(1, most) for total, most in zip(totals, capacities, strict=True)), default=0)
+        alone = max((total // max(1, most) for total, most in zip(totals, vehicle.capacity, strict=True)), default=0)
+        trips = min(fair + 2, alone + 1, len(self.tasks), _MOST_TRIPS)
+        if vehicle.max_reloads is not None:
+            trips = min(trips, vehicle.max_reloads)
+        for number in range(problem.stops, len(problem.tasks)):
+            if problem.may_serve(vehicle, problem.tasks[number]):
+                copies = max(trips, start.count(number))
+                self.reloads[vehicle_index, number] = list(range(len(self.nodes), len(self.nodes) + copies))
+                self.nodes += [number] * copies
+                self.doors += [_Door.OWN] * copies
+
     def _nodes_with(self, *doors: _Door) -> NDArray[np.bool_]:
         return np.array([door in doors for door in self.doors] + [False] * (len(self.location) - len(self.doors)))
 
-    def _of_tasks(self, value: Callable[[Task], int]) -> NDArray[np.int64]:
+    def of_tasks(self, value: Callable[[Task], int]) -> NDArray[np.int64]:
         """One number per node, 0 at the depots."""
         numbers = [value(self.problem.tasks[number]) for number in self.nodes]
         return np.array(numbers + [0] * (len(self.location) - len(numbers)), dtype=np.int64)
 
-    def _travel(self, vehicle: Vehicle) -> NDArray[np.int64]:
+    def travel(self, vehicle: Vehicle) -> NDArray[np.int64]:
         """Seconds [node][node], `UNREACHABLE` where there is no way, 0 from and to nowhere."""
         key = (vehicle.profile, vehicle.speed_factor)
         if key not in self._times:
-            self._times[key] = self._between_nodes(_seconds(self.problem, vehicle))
+            self._times[key] = self.between_nodes(self._seconds(vehicle))
         return self._times[key]
 
-    def _between_nodes(self, values: NDArray[Any]) -> NDArray[np.int64]:
+    def _seconds(self, vehicle: Vehicle) -> NDArray[np.int64]:
+        return travel_seconds(self.matrices[vehicle.profile], vehicle.speed_factor)
+
+    def _open_ways(self, profile: str) -> tuple[list[bool], list[bool]]:
+        """Per location whether any way leads there, and from there, between the places of the day."""
+        places = {task.location_index for task in self.problem.tasks}
+        places |= {p for vehicle in self.problem.vehicles for p in (vehicle.start, vehicle.end) if p is not None}
+        open_ways = self.matrices[profile].seconds != UNREACHABLE
+        np.fill_diagonal(open_ways, val=False)
+        among = np.isin(np.arange(len(open_ways)), sorted(places))
+        return open_ways[among].any(axis=0).tolist(), open_ways[:, among].any(axis=1).tolist()
+
+    def between_nodes(self, values: NDArray[Any]) -> NDArray[np.int64]:
+        """A table between locations as one [node][node], 0 from and to nowhere."""
         somewhere = self.location != _NOWHERE
         table = values[np.ix_(np.maximum(self.location, 0), np.maximum(self.location, 0))].astype(np.int64)
         # From start straight to end goes only a vehicle that stays at home, and that takes no time.
@@ -203,7 +251,7 @@ class Model:
         ends += [b + r.service for v in self.problem.vehicles for r in v.breaks for _, b in r.time_windows]
         longest = np.zeros(len(self.location), dtype=np.int64)
         for vehicle in self.problem.vehicles:
-            travel = self._travel(vehicle)
+            travel = self.travel(vehicle)
             longest = np.maximum(longest, np.where(travel == UNREACHABLE, 0, travel).max(axis=1))
         rests = sum(rest.service for vehicle in self.problem.vehicles for rest in vehicle.breaks)
         work = int(self.work.sum() + self.setup.max(axis=0).sum() + longest.sum()) + rests
@@ -211,14 +259,14 @@ class Model:
 
     # -- evaluators
 
-    def _matrix(self, values: NDArray[np.int64]) -> int:
+    def matrix(self, values: NDArray[np.int64]) -> int:
         """The evaluator of a table [node][node]; equal tables share one."""
         key = np.ascontiguousarray(values, dtype=np.int64).tobytes()
         if key not in self._evaluators:
             self._evaluators[key] = self.routing.RegisterTransitMatrix(values.tolist())
         return self._evaluators[key]
 
-    def _indices(self, number: int) -> list[int]:
+    def indices(self, number: int) -> list[int]:
         """The variables that stand for the task; at most one of them is visited."""
         return [int(self.manager.NodeToIndex(node)) for node in self.nodes_of[number]]
 
@@ -227,13 +275,15 @@ class Model:
     def _time(self) -> None:
         """Windows, shifts and what has already happened."""
         vehicles = self.problem.vehicles
-        evaluators = [self._matrix(self._elapsed(vehicle)) for vehicle in vehicles]
-        self.routing.AddDimensionWithVehicleTransits(evaluators, self.horizon, self.horizon, False, "time")  # noqa: FBT003
-        self.time = self.routing.GetDimensionOrDie("time")
+        self._elapsing = [self.matrix(self._elapsed(vehicle)) for vehicle in vehicles]
+        self.time = self.clock("time")
         for index, hours in enumerate(self.hours):
             closes = self.horizon if hours.closes < 0 or not hours.usable else hours.closes - self.origin
             self.time.CumulVar(self.routing.Start(index)).SetMin(hours.opens - self.origin)
             self.time.CumulVar(self.routing.End(index)).SetMax(min(closes, self.horizon))
+            longest = vehicles[index].longest_duration
+            if longest is not None and hours.usable:
+                self.time.SetSpanUpperBoundForVehicle(min(longest, self.horizon), index)
         for node, number in enumerate(self.nodes):
             task = self.problem.tasks[number]
             variable = self.time.CumulVar(int(self.manager.NodeToIndex(node)))
@@ -248,9 +298,14 @@ class Model:
                 if closed + 1 <= opens - 1:
                     variable.RemoveInterval(closed + 1, opens - 1)
 
+    def clock(self, name: str) -> Any:
+        """A dimension that counts seconds from the origin."""
+        self.routing.AddDimensionWithVehicleTransits(self._elapsing, self.horizon, self.horizon, False, name)  # noqa: FBT003
+        return self.routing.GetDimensionOrDie(name)
+
     def _elapsed(self, vehicle: Vehicle) -> NDArray[np.int64]:
         """From the start of work at one node to the start of work at the next, without waiting."""
-        travel = self._travel(vehicle)
+        travel = self.travel(vehicle)
         not_this_way = (self.same_door & self._nodes_with(_Door.FIRST)[None, :]) | (
             ~self.same_door & self._nodes_with(_Door.NEXT)[None, :]
         )
@@ -318,39 +373,6 @@ class Model:
                 intervals.append(interval)
             self.time.SetBreakIntervalsOfVehicle(intervals, index, work)
 
-    def _loads(self) -> None:
-        problem = self.problem
-        for dimension in range(problem.dimensions):
-            most = [vehicle.capacity[dimension] for vehicle in problem.vehicles]
-            jobs = [problem.tasks[number] for number in self.tasks if problem.tasks[number].kind is TaskKind.JOB]
-            bring = any(task.delivery[dimension] for task in jobs)
-            fetch = any(task.pickup[dimension] for task in jobs)
-            change = self._of_tasks(lambda t, d=dimension: t.pickup[d] - t.delivery[d])  # type: ignore[misc]
-            if not change.any() and not bring:
-                continue
-            name = f"load {dimension}"
-            if bring and not fetch and not any(task.partner is not None for task in problem.tasks):
-                # What is only brought is heaviest at the start: counted as if it were fetched, it is the same limit.
-                change, bring = -change, False
-            evaluator = self.routing.RegisterUnaryTransitVector(change.tolist())
-            # All that the jobs bring is on board at the start, so that the load is exact at every door.
-            self.routing.AddDimensionWithVehicleCapacity(evaluator, 0, most, not bring, name)
-            if not bring:
-                continue
-            load = self.routing.GetDimensionOrDie(name)
-            if not fetch:
-                for vehicle in range(len(problem.vehicles)):
-                    load.CumulVar(self.routing.End(vehicle)).SetValue(0)
-                continue
-            brought = self._of_tasks(lambda t, d=dimension: -t.delivery[d] if t.kind is TaskKind.JOB else 0)  # type: ignore[misc]
-            evaluator = self.routing.RegisterUnaryTransitVector(brought.tolist())
-            self.routing.AddDimensionWithVehicleCapacity(evaluator, 0, most, False, f"to bring {dimension}")  # noqa: FBT003
-            to_bring = self.routing.GetDimensionOrDie(f"to bring {dimension}")
-            for vehicle in range(len(problem.vehicles)):
-                to_bring.CumulVar(self.routing.End(vehicle)).SetValue(0)
-                start = self.routing.Start(vehicle)
-                self.solver.Add(load.CumulVar(start) == to_bring.CumulVar(start))
-
     def _limits(self) -> None:
         vehicles = self.problem.vehicles
         if any(vehicle.max_tasks is not None for vehicle in vehicles) or any(
@@ -358,73 +380,84 @@ class Model:
         ):
             every = len(self.tasks)
             most = [every if v.max_tasks is None else min(v.max_tasks, every) for v in vehicles]
-            one = self._of_tasks(lambda _: 1)
+            one = self.of_tasks(lambda task: task.kind is not TaskKind.RELOAD)
             evaluator = self.routing.RegisterUnaryTransitVector(one.tolist())
             self.routing.AddDimensionWithVehicleCapacity(evaluator, 0, most, True, "tasks")  # noqa: FBT003
         for name in ("max_travel_time", "max_distance"):
             limits = [getattr(vehicle, name) for vehicle in vehicles]
             if all(limit is None for limit in limits):
                 continue
-            tables = [self._travel(v) if name == "max_travel_time" else self._metres(v) for v in vehicles]
+            tables = [self.travel(v) if name == "max_travel_time" else self.metres(v) for v in vehicles]
             endless = sum(int(np.where(table == UNREACHABLE, 0, table).max(axis=1).sum()) for table in tables) + 1
-            evaluators = [self._matrix(np.where(table == UNREACHABLE, 0, table)) for table in tables]
+            evaluators = [self.matrix(np.where(table == UNREACHABLE, 0, table)) for table in tables]
             most = [endless if limit is None else min(limit, endless) for limit in limits]
             self.routing.AddDimensionWithVehicleTransitAndCapacity(evaluators, 0, most, True, name)  # noqa: FBT003
 
-    def _metres(self, vehicle: Vehicle) -> NDArray[np.int64]:
-        metres = self.problem.matrices[vehicle.profile].metres
+    def metres(self, vehicle: Vehicle) -> NDArray[np.int64]:
+        """Metres [node][node], all 0 where nobody knows them."""
+        metres = self.matrices[vehicle.profile].metres
         if metres is None:
             return np.zeros((len(self.location), len(self.location)), dtype=np.int64)
-        return self._between_nodes(metres)
+        return self.between_nodes(metres)
 
-    def _costs(self) -> None:
-        tables = [self._price(vehicle) for vehicle in self.problem.vehicles]
-        fixed = [vehicle.costs.fixed for vehicle in self.problem.vehicles]
-        highest = float(sum(fixed) + np.maximum.reduce([table.max(axis=0) for table in tables]).sum()) + 1
-        # Leaving a job out costs more than any plan, so that the search serves promises, then priorities, then
-        # numbers, then cost. A shipment's priority counts once.
-        weights = {
-            number: self._urgency(self.problem.tasks[number]) * (len(self.tasks) + 1) + 1 for number in self.tasks
-        }
-        scale = min(float(_FINEST_COST), _OBJECTIVE_ROOM / (highest * (sum(weights.values()) + 1)))
-        for index, table in enumerate(tables):
-            priced = np.rint(table * scale).astype(np.int64)
-            self.routing.SetArcCostEvaluatorOfVehicle(self._matrix(priced), index)
-            self.routing.SetFixedCostOfVehicle(round(fixed[index] * scale), index)
-        unit = max(1, int(highest * scale) + 1)
-        self.choices = {
-            number: self.routing.AddDisjunction(self._indices(number), weight * unit)
-            for number, weight in weights.items()
-            if self.problem.tasks[number].lock is not Lock.FROZEN
-        }
+    def _trips(self) -> None:
+        """Reloads that do nothing are not driven to: at either end of the route, or beside one that does as much."""
+        tasks = self.problem.tasks
+        for (vehicle_index, number), nodes in self.reloads.items():
+            others = [
+                int(self.manager.NodeToIndex(node))
+                for (whose, other), copies in self.reloads.items()
+                for node in copies
+                if whose == vehicle_index
+                and (adds_nothing(tasks[number], tasks[other]) or adds_nothing(tasks[other], tasks[number]))
+            ]
+            for index in (int(self.manager.NodeToIndex(node)) for node in nodes):
+                self.routing.AddDisjunction([index], 0)
+                self.routing.VehicleVar(index).SetValues([-1, vehicle_index])
+                self.routing.NextVar(index).RemoveValues([o for o in others if o != index])
+                self.routing.NextVar(index).RemoveValue(self.routing.End(vehicle_index))
+                self.routing.NextVar(self.routing.Start(vehicle_index)).RemoveValue(index)
+        for vehicle_index, vehicle in enumerate(self.problem.vehicles):
+            mine = [node for (whose, _), nodes in self.reloads.items() if whose == vehicle_index for node in nodes]
+            if vehicle.max_reloads is not None and len(mine) > vehicle.max_reloads:
+                used = [self.routing.ActiveVar(int(self.manager.NodeToIndex(node))) for node in mine]
+                self.solver.Add(self.solver.Sum(used) <= vehicle.max_reloads)
 
-    def _urgency(self, task: Task) -> int:
-        if task.lock is not Lock.FREE:
-            return MAX_PRIORITY + 1
-        return 0 if task.kind is TaskKind.DELIVERY else task.priority
-
-    def _price(self, vehicle: Vehicle) -> NDArray[np.float64]:
-        """What going from node to node and serving there costs, in the problem's unit."""
-        travel = self._travel(vehicle)
-        blocked = travel == UNREACHABLE
-        custom = self.problem.matrices[vehicle.profile].cost
-        if custom is None:
-            price = np.where(blocked, 0, travel) * (vehicle.costs.per_hour / 3600)
-            if vehicle.costs.per_km:
-                price += np.where(blocked, 0, self._metres(vehicle)) * (vehicle.costs.per_km / 1000)
-        else:
-            price = np.where(blocked, 0, self._between_nodes(custom)).astype(np.float64)
-        price += (self.work[None, :] + self.setup) * (vehicle.costs.per_task_hour / 3600)
-        strange = self._of_tasks(
-            lambda t: t.preference_cost if t.preferred_vehicles and vehicle.id not in t.preferred_vehicles else 0
-        )
-        return np.asarray(price + strange[None, :], dtype=np.float64)
+    def _releases(self) -> None:
+        """A trip starts when all that it carries has come: the instant it waits for goes along with the vehicle."""
+        released = {n: self.problem.tasks[n].release - self.origin for n in self.tasks}
+        if all(release <= 0 for release in released.values()):
+            return
+        latest = max(released.values())
+        zero = self.routing.RegisterUnaryTransitVector([0] * len(self.location))
+        reset = self.of_tasks(lambda task: -latest if task.loads else 0)
+        evaluator = self.routing.RegisterUnaryTransitVector(reset.tolist()) if reset.any() else zero
+        self.routing.AddDimension(evaluator, 2 * latest if reset.any() else 0, latest, False, "released")  # noqa: FBT003
+        dimension = self.routing.GetDimensionOrDie("released")
+        for number, release in released.items():
+            if release > 0 and self.problem.tasks[number].happened_at is None:
+                for index in self.indices(number):
+                    dimension.CumulVar(index).SetMin(release)
+                    self.time.CumulVar(index).SetMin(release)
+        for vehicle_index in range(len(self.problem.vehicles)):
+            start = self.routing.Start(vehicle_index)
+            self.solver.Add(dimension.CumulVar(start) <= self.time.CumulVar(start))
+        loading = {node for (_, n), nodes in self.reloads.items() if self.problem.tasks[n].loads for node in nodes}
+        for node in range(len(self.nodes) if reset.any() else 0):
+            index = int(self.manager.NodeToIndex(node))
+            if node in loading:
+                loaded = self.time.CumulVar(index) + int(self.work[node])
+                self.solver.Add(dimension.CumulVar(index) + dimension.SlackVar(index) - latest <= loaded)
+            else:
+                dimension.SlackVar(index).SetValue(0)
+        for vehicle_index in range(len(self.problem.vehicles) if reset.any() else 0):
+            dimension.SlackVar(self.routing.Start(vehicle_index)).SetValue(0)
 
     def _rights(self) -> None:
         everyone = len(self.problem.vehicles)
         for number in self.tasks:
             if len(self.allowed[number]) < everyone:
-                for index in self._indices(number):
+                for index in self.indices(number):
                     # SetAllowedVehiclesForIndex does not take what Python has to offer; -1 is "left out".
                     self.routing.VehicleVar(index).SetValues([-1, *self.allowed[number]])
 
@@ -439,7 +472,7 @@ class Model:
         for vehicle_index, prefix in self.frozen.items():
             before = self.routing.Start(vehicle_index)
             for number in prefix:
-                (index,) = self._indices(number)
+                (index,) = self.indices(number)
                 self.routing.NextVar(before).SetValue(index)
                 before = index
         ranked: dict[int, list[int]] = {}
@@ -451,49 +484,28 @@ class Model:
             numbers.sort(key=lambda number: self.problem.tasks[number].rank or 0)
             position = self.routing.GetDimensionOrDie("tasks")
             for before, after in combinations(numbers, 2):  # any of them may be left out, so the pairs, not the chain
-                for earlier, later in product(self._indices(before), self._indices(after)):
+                for earlier, later in product(self.indices(before), self.indices(after)):
                     position.AddNodePrecedence(earlier, later, 1)
 
-    # -- search
-
-    def search(self, seconds: float, start: Visits | None, on_best: Callable[[Visits], None]) -> None:
-        """Search for `seconds` and report every better set of routes, the given start first."""
-        best = float("inf")
-        best_visits = ((),) * len(self.problem.vehicles) if start is None else start
-        until = time.monotonic() + seconds
-
-        def report() -> None:
-            nonlocal best, best_visits
-            cost = self.routing.CostVar().Max()
-            if cost < best:
-                best, best_visits = cost, self._visits()
-                on_best(best_visits)
-
-        ruining = _ruining(seconds * (_SHARE_FOR_FEW if len(self.tasks) <= _FEW else _SHARE_OF_RUINING))
-        self.routing.CloseModelWithParameters(ruining)
-        self.routing.AddAtSolutionCallback(report)
-        hint = None if start is None else self._assignment(start)
-        if hint is not None:
-            self.routing.SetFirstSolutionHint(hint)
-        self.routing.SolveWithIteratedLocalSearch(ruining)
-        left = until - time.monotonic()
-        if left > 0:
-            # Another neighbourhood for the rest. It also starts from a plan that serves nobody, where no construction
-            # kept every rule at once.
-            self.routing.SolveFromAssignmentWithParameters(self._assignment(best_visits), _guided(left))
-
-    def _assignment(self, start: Visits) -> Any:
-        routes: list[list[int]] = [[] for _ in self.problem.vehicles]
-        for vehicle, route, visits in zip(self.problem.vehicles, routes, start, strict=True):
+    def assignment(self, start: Visits) -> Any:
+        """The routes as a solution to begin from, None when OR-Tools does not take them for one."""
+        routes: list[list[int]] = []
+        for vehicle, visits in zip(self.problem.vehicles, start, strict=True):
+            route: list[int] = []
             place = vehicle.start
+            free = {number: list(nodes) for (v, number), nodes in self.reloads.items() if v == len(routes)}
             for number in visits:
-                if number in self.nodes_of:
+                if number in free:
+                    route.append(int(self.manager.NodeToIndex(free[number].pop(0))))
+                    place = self.problem.tasks[number].location_index
+                elif number in self.nodes_of:
                     to = self.problem.tasks[number].location_index
-                    route.append(self._indices(number)[-1 if place == to else 0])
+                    route.append(self.indices(number)[-1 if place == to else 0])
                     place = to
+            routes.append(route)
         return self.routing.ReadAssignmentFromRoutes(routes, True)  # noqa: FBT003 - what is left out stays out
 
-    def _visits(self) -> Visits:
+    def visits(self) -> Visits:
         """The routes of the solution that the solver stands on."""
         routes: list[tuple[int, ...]] = []
         for vehicle in range(len(self.problem.vehicles)):
@@ -506,48 +518,5 @@ class Model:
         return tuple(routes)
 
 
-def _guided(seconds: float) -> Any:
-    """Guided local search: what is long and often used in good plans is made dear for a while."""
-    parameters = pywrapcp.DefaultRoutingSearchParameters()
-    parameters.first_solution_strategy = routing_enums_pb2.FirstSolutionStrategy.LOCAL_CHEAPEST_INSERTION
-    parameters.local_search_metaheuristic = routing_enums_pb2.LocalSearchMetaheuristic.GUIDED_LOCAL_SEARCH
-    parameters.time_limit.FromMilliseconds(max(1, int(seconds * 1000)))
-    return parameters
-
-
-def _ruining(seconds: float) -> Any:
-    """Iterated local search: ruin two neighbouring routes or some strings of visits, repair, improve, anneal."""
-    parameters = _guided(seconds)
-    # Guided local search would never end its first descent, and no ruin would follow.
-    parameters.local_search_metaheuristic = routing_enums_pb2.LocalSearchMetaheuristic.GREEDY_DESCENT
-    parameters.use_iterated_local_search = True
-    iterated = parameters.iterated_local_search_parameters
-    iterated.improve_perturbed_solution = True
-    iterated.reference_solution_acceptance_strategy.simulated_annealing.automatic_temperatures = True
-    ruin = iterated.ruin_recreate_parameters
-    ruin.ruin_composition_strategy = _RUN_ONE_RANDOMLY
-    ruin.recreate_strategy.heuristic = routing_enums_pb2.FirstSolutionStrategy.LOCAL_CHEAPEST_INSERTION
-    ruin.ruin_strategies.add().spatially_close_routes.num_ruined_routes = 2
-    strings = ruin.ruin_strategies.add().sisr
-    strings.max_removed_sequence_size = 10
-    strings.avg_num_removed_visits = 10
-    strings.bypass_factor = 0.01
-    return parameters
-
-
-def _ways(problem: Problem, profile: str) -> tuple[list[bool], list[bool]]:
-    """Per location whether any way leads there, and from there, between the places of the day."""
-    places = {task.location_index for task in problem.tasks}
-    places |= {p for vehicle in problem.vehicles for p in (vehicle.start, vehicle.end) if p is not None}
-    open_ways = problem.matrices[profile].seconds != UNREACHABLE
-    np.fill_diagonal(open_ways, val=False)
-    among = np.isin(np.arange(len(open_ways)), sorted(places))
-    return open_ways[among].any(axis=0).tolist(), open_ways[:, among].any(axis=1).tolist()
-
-
 def _place(location_index: int | None) -> int:
     return _NOWHERE if location_index is None else location_index
-
-
-def _seconds(problem: Problem, vehicle: Vehicle) -> NDArray[np.int64]:
-    return travel_seconds(problem.matrices[vehicle.profile], vehicle.speed_factor)

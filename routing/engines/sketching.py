@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from routing.engines.slack import NEVER, Numbers, Sketched, Slack
+from routing.engines.slack import NEVER, Numbers, Sketched, Slack, adds_nothing
 from routing.insertion import Insertion
 from routing.problem import MAX_PRIORITY, Lock, Problem, Task, TaskKind, Visits, frozen_visits
 from routing.timetable import Timetable
@@ -28,6 +28,7 @@ _HOT, _COLD = 1.0, 0.01  # temperatures, as shares of what a visit costs on aver
 _NEIGHBOURS: Final = 100
 _CLOSE: Final = 12  # neighbours whose routes are tried
 _WAITING: Final = 8  # left-out tasks that are tried again at a time
+_SAVED: Final = 20  # lost visits for which another place is looked for
 _SEATS: Final = 6  # tasks at a time for which a new trip is tried
 
 
@@ -196,14 +197,51 @@ class _Chart:
 
 def verified(problem: Problem, plan: Visits) -> Visits:
     """The plan without the visits that make a route impossible by the exact rules; its frozen part is possible."""
-    insertion = Insertion(problem, Timetable(problem))
-    routes = []
-    for vehicle_index, (visits, frozen) in enumerate(zip(plan, frozen_visits(problem), strict=True)):
-        kept = visits if visits[: len(frozen)] == frozen else frozen
-        while kept and not insertion.fits(vehicle_index, kept):
-            kept = _possible(problem, insertion, vehicle_index, kept, len(frozen))
-        routes.append(_busy(problem, kept))
-    return tuple(routes)
+    return Proof(problem).verified(plan)
+
+
+class Proof:
+    """The exact rules applied to sketches and to engines' plans; a route once proven is not proven again."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.insertion = Insertion(problem, Timetable(problem))
+        self.frozen = frozen_visits(problem)
+        self._proven: dict[tuple[int, tuple[int, ...]], tuple[int, ...]] = {}
+
+    def verified(self, plan: Visits) -> Visits:
+        """The plan without the visits that make a route impossible."""
+        return tuple(self._route(vehicle_index, visits) for vehicle_index, visits in enumerate(plan))
+
+    def repaired(self, plan: Visits) -> Visits:
+        """The plan with the visits that make a route impossible put elsewhere, as far as they fit."""
+        kept = self.verified(plan)
+        there = {number for route in kept for number in route}
+        lost = [n for route in plan for n in route if n not in there and n < self.problem.stops]
+        routes = list(kept)
+        for number in lost[:_SAVED]:
+            if self.problem.tasks[number].kind is TaskKind.DELIVERY:
+                continue
+            places = [
+                (found[0], index, found[1])
+                for index in range(len(routes))
+                if (found := self.insertion.cheapest(index, routes[index], number)) is not None
+            ]
+            if places:
+                _, index, new = min(places)
+                routes[index] = new
+        return tuple(routes)
+
+    def _route(self, vehicle_index: int, visits: tuple[int, ...]) -> tuple[int, ...]:
+        key = (vehicle_index, visits)
+        if key not in self._proven:
+            # A sketch is stricter than the rules where breaks and facts meet; what is frozen stays all the same.
+            frozen = self.frozen[vehicle_index]
+            kept = _busy(self.problem, visits if visits[: len(frozen)] == frozen else frozen)
+            while len(kept) > len(frozen) and not self.insertion.fits(vehicle_index, kept):
+                kept = _possible(self.problem, self.insertion, vehicle_index, kept, len(frozen))
+            self._proven[key] = _busy(self.problem, kept)
+        return self._proven[key]
 
 
 def _possible(
@@ -226,15 +264,20 @@ def _possible(
 
 
 def _busy(problem: Problem, visits: tuple[int, ...]) -> tuple[int, ...]:
-    """The visits without reloads that nothing comes before, or after, since the last."""
+    """The visits without reloads at either end, or beside a reload that does as much."""
+    tasks = problem.tasks
     busy: list[int] = []
     for number in visits:
-        if problem.tasks[number].kind is TaskKind.RELOAD and (
-            not busy or (problem.tasks[busy[-1]].kind is TaskKind.RELOAD and number == busy[-1])
-        ):
-            continue
-        busy.append(number)
-    while busy and problem.tasks[busy[-1]].kind is TaskKind.RELOAD:
+        if tasks[number].kind is not TaskKind.RELOAD:
+            busy.append(number)
+        elif busy and tasks[busy[-1]].kind is TaskKind.RELOAD:
+            if adds_nothing(tasks[busy[-1]], tasks[number]):
+                busy[-1] = number
+            elif not adds_nothing(tasks[number], tasks[busy[-1]]):
+                busy.append(number)
+        elif busy:
+            busy.append(number)
+    while busy and tasks[busy[-1]].kind is TaskKind.RELOAD:
         busy.pop()
     return tuple(busy)
 

@@ -37,8 +37,9 @@ FAR: Final = 4 * MAX_INSTANT
 NEVER: Final = 1e18
 _AN_HOUR: Final = 3600
 
-_Rest: TypeAlias = tuple[int, int, int, tuple[Window, ...]]
-"""When a break's only window opens and closes (-1 where it has several), its length, its windows."""
+_Rest: TypeAlias = tuple[int, int, int, tuple[Window, ...], tuple[int, ...] | None]
+"""When a break's only window opens and closes (-1 where it has several), its length, its windows, the load allowed."""
+_Heavy: TypeAlias = list[list[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +159,14 @@ class Slack:
         if visits:
             if ways.max() >= UNREACHABLE or not self._short_enough(vehicle, ways, before, after):
                 return None
-            schedule = self._schedule(vehicle_index, visits, ways.tolist(), work.tolist())
         else:
             ways[:] = 0
-            schedule = self._schedule(vehicle_index, visits, [0], [])
         rooms = self._rooms(vehicle, visits, chosen)
+        heavy = self._too_heavy_to_rest(vehicle_index, visits, chosen)
+        schedule = self._schedule(vehicle_index, visits, ways.tolist(), work.tolist(), heavy)
         if schedule is None or rooms is None:
             return None
-        total = int(ways.sum() + work.sum()) + sum(length for _, _, length, _ in self.rests[vehicle_index])
+        total = int(ways.sum() + work.sum()) + sum(length for _, _, length, *_ in self.rests[vehicle_index])
         duration = max(total, schedule.end - schedule.latest_departure)
         if visits and vehicle.longest_duration is not None and duration > vehicle.longest_duration:
             return None
@@ -211,7 +212,7 @@ class Slack:
         return int(metres[before[some], after[some]].sum(dtype=np.int64)) <= vehicle.max_distance
 
     def _schedule(
-        self, vehicle_index: int, visits: tuple[int, ...], ways: list[int], work: list[int]
+        self, vehicle_index: int, visits: tuple[int, ...], ways: list[int], work: list[int], heavy: _Heavy | None
     ) -> _Schedule | None:
         """When the vehicle can leave each visit and when it must be there, per number of breaks taken."""
         tasks = [self.problem.tasks[number] for number in visits]
@@ -221,11 +222,11 @@ class Slack:
         if tasks and all(task.happened_at is not None for task in tasks):
             closes = FAR  # a day of nothing but facts ends when it ends
         ready = self._ready(visits)
-        forward = _Forward(rests, ways, work, ready)
+        forward = _Forward(rests, ways, work, ready, heavy)
         if not forward.walk(tasks, self.spans, visits, opens) or (tasks and forward.end > closes):
             return None
         latest, departures = _backward(
-            tasks, [self.spans[number] for number in visits], rests, ways, work, ready, closes
+            tasks, [self.spans[number] for number in visits], rests, ways, work, ready, closes, heavy
         )
         return _Schedule(
             leaves=forward.leaves,
@@ -295,6 +296,23 @@ class Slack:
         for first, last in pairwise(hauls):
             load[first:last] += np.cumsum(fetched[first:last])
         return load
+
+    def _too_heavy_to_rest(self, vehicle_index: int, visits: tuple[int, ...], chosen: Numbers) -> _Heavy | None:
+        """Per gap and break whether too much is on board there; None where no break depends on the load."""
+        if all(most is None for *_, most in self.rests[vehicle_index]):
+            return None
+        tasks = self.problem.tasks
+        last = len(visits) + 1
+        trips = [0, *(at + 1 for at, number in enumerate(visits) if tasks[number].loads), last]
+        heavy = np.zeros((last, len(self.rests[vehicle_index])), dtype=np.bool_)
+        for dimension in range(self.problem.dimensions):
+            hauls = [0, *(at + 1 for at, number in enumerate(visits) if dimension in tasks[number].empties), last]
+            load = self._load(chosen, dimension, trips, hauls)
+            for column, (*_, most) in enumerate(self.rests[vehicle_index]):
+                if most is not None:
+                    heavy[:, column] |= load > most[dimension]
+        rows: _Heavy = heavy.tolist()
+        return rows
 
     def _timely(self, vehicle: Vehicle, visits: tuple[int, ...], begins: list[int]) -> tuple[float, Prices]:
         """What beginning then costs, and per gap what a second of delay would add behind it."""
@@ -370,11 +388,17 @@ class Slack:
         return fits
 
 
+def adds_nothing(reload: Task, beside: Task) -> bool:
+    """Whether a reload right before or after the other does nothing that the other does not."""
+    return reload.empties <= beside.empties and (beside.loads or not reload.loads)
+
+
 def _in_order(vehicle: Vehicle) -> list[_Rest]:
     """The breaks in the order in which they must be taken."""
-    rests = [(rest.time_windows, rest.service) for rest in vehicle.breaks]
-    rests.sort(key=lambda rest: (max((b for _, b in rest[0]), default=FAR), rest[0]))
-    return [(*(_span(windows) or (-1, -1)), length, windows) for windows, length in rests]
+    rests = sorted(
+        vehicle.breaks, key=lambda rest: (max((b for _, b in rest.time_windows), default=FAR), rest.time_windows)
+    )
+    return [(*(_span(rest.time_windows) or (-1, -1)), rest.service, rest.time_windows, rest.max_load) for rest in rests]
 
 
 def _span(windows: Sequence[Window]) -> Window | None:
@@ -385,11 +409,14 @@ def _span(windows: Sequence[Window]) -> Window | None:
 class _Forward:
     """The earliest times along a route, per number of breaks taken; the innermost loop of the sketch."""
 
-    def __init__(self, rests: Sequence[_Rest], ways: list[int], work: list[int], ready: list[int]) -> None:
+    def __init__(
+        self, rests: Sequence[_Rest], ways: list[int], work: list[int], ready: list[int], heavy: _Heavy | None
+    ) -> None:
         self.rests = rests
         self.ways = ways
         self.work = work
         self.ready = ready
+        self.heavy = heavy
         self.leaves: list[list[int]] = []
         self.begins: list[int] = []
         self.end = FAR
@@ -411,6 +438,8 @@ class _Forward:
             begin = FAR
             arrivals = self._arrivals(now, self.ways[at])
             for taken, time in enumerate(arrivals):
+                if time + work < later:  # only what follows a reload is waited for, before it is loaded
+                    time = later - work  # noqa: PLW2901
                 if span is None:
                     time = _first(task.time_windows, time)  # noqa: PLW2901
                 elif time < span[0]:
@@ -419,11 +448,7 @@ class _Forward:
                     time = FAR  # noqa: PLW2901
                 if time < begin:
                     begin = time
-                if time < FAR:
-                    time += work  # noqa: PLW2901
-                    if time < later:
-                        time = later  # noqa: PLW2901
-                arrivals[taken] = time
+                arrivals[taken] = time + work if time < FAR else FAR
             if begin >= FAR:
                 return False
             self.begins.append(begin)
@@ -436,7 +461,9 @@ class _Forward:
         if not self.rests:
             return now
         rested = now.copy()
-        for taken, (opens, closes, length, windows) in enumerate(self.rests):
+        for taken, (opens, closes, length, windows, _) in enumerate(self.rests):
+            if self.heavy is not None and self.heavy[len(self.leaves)][taken]:
+                continue
             time = rested[taken]
             if opens < 0:
                 time = _first(windows, time)
@@ -451,9 +478,10 @@ class _Forward:
     def _arrivals(self, now: list[int], way: int) -> list[int]:
         """When the vehicle arrives; a break may interrupt the way. Notes when it could leave."""
         rested = self._rested(now)
-        self.leaves.append(rested)
         arrivals = [time + way for time in rested]
-        for taken, (opens, closes, length, windows) in enumerate(self.rests):
+        for taken, (opens, closes, length, windows, _) in enumerate(self.rests):
+            if self.heavy is not None and self.heavy[len(self.leaves)][taken]:
+                continue
             time = now[taken]
             if opens < 0:
                 opens = _first(windows, time)  # noqa: PLW2901
@@ -466,45 +494,49 @@ class _Forward:
                 time = opens
             if time + length < arrivals[taken + 1]:
                 arrivals[taken + 1] = time + length
+        self.leaves.append(rested)
         return arrivals
 
 
 def _backward(
     tasks: Sequence[Task], spans: Sequence[Window | None], rests: Sequence[_Rest],
     ways: list[int], work: list[int], ready: list[int], closes: int,
+    heavy: _Heavy | None,
 ) -> tuple[list[list[int]], list[int]]:  # fmt: skip
     """Per gap when to be behind it at the latest, and when to leave what is before it."""
-    row = _rest_on_arrival([*[-1] * len(rests), closes], rests)
+    row = _rest_on_arrival([*[-1] * len(rests), closes], rests, None if heavy is None else heavy[len(tasks)])
     latest, departures = [row], []
     for at in range(len(tasks) - 1, -1, -1):
         task, span, action, held = tasks[at], spans[at], work[at], ready[at + 1]
-        leave = _departures(row, ways[at + 1], rests)
+        leave = _departures(row, ways[at + 1], rests, None if heavy is None else heavy[at + 1])
         departures.append(max(leave))
         if task.happened_at is not None:
             row = [FAR, *[-1] * len(rests)]
         else:
             row = []
             for time in leave:
-                bound = time - action if time >= held else -1
+                bound = time - action
                 if span is None:
                     bound = _last(task.time_windows, bound)
                 elif bound > span[1]:
                     bound = span[1]
                 elif bound < span[0]:
                     bound = -1
-                row.append(bound)
-            _rest_on_arrival(row, rests)
+                row.append(bound if bound + action >= held else -1)
+            _rest_on_arrival(row, rests, None if heavy is None else heavy[at])
         latest.append(row)
-    departures.append(_departures(row, ways[0], rests)[0])
+    departures.append(_departures(row, ways[0], rests, None if heavy is None else heavy[0])[0])
     latest.reverse()
     departures.reverse()
     return latest, departures
 
 
-def _rest_on_arrival(row: list[int], rests: Sequence[_Rest]) -> list[int]:
+def _rest_on_arrival(row: list[int], rests: Sequence[_Rest], heavy: list[bool] | None) -> list[int]:
     """When to arrive at the latest, given when to begin at the latest, where breaks may be taken at the door."""
     for taken in range(len(rests) - 1, -1, -1):
-        opens, closes, length, windows = rests[taken]
+        if heavy is not None and heavy[taken]:
+            continue
+        opens, closes, length, windows, _ = rests[taken]
         bound = row[taken + 1] - length
         if opens < 0:
             bound = _last(windows, bound)
@@ -517,10 +549,12 @@ def _rest_on_arrival(row: list[int], rests: Sequence[_Rest]) -> list[int]:
     return row
 
 
-def _departures(row: list[int], way: int, rests: Sequence[_Rest]) -> list[int]:
+def _departures(row: list[int], way: int, rests: Sequence[_Rest], heavy: list[bool] | None) -> list[int]:
     """When to leave at the latest to be there by `row`, a break on the way included."""
     leave = [time - way for time in row]
-    for taken, (opens, closes, length, windows) in enumerate(rests):
+    for taken, (opens, closes, length, windows, _) in enumerate(rests):
+        if heavy is not None and heavy[taken]:
+            continue
         there = row[taken + 1] - length
         for first, last in windows if opens < 0 else ((opens, closes),):
             if first <= there:

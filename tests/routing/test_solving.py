@@ -28,6 +28,7 @@ from routing import (
 )
 from routing.checking import CheckFailed, check
 from routing.engines import ENGINES
+from routing.engines.ortools import OrTools
 from routing.solving import EngineFailed, solve
 from tests.routing.bad_engines import BAD
 from tests.routing.inventing import a_problem, a_tiny_problem, square
@@ -253,12 +254,10 @@ def test_results_out_and_submissions_in_share_the_bag():
     assert sorted(len(r.visits) for r in solution.routes) == [12, 12]
 
 
-def test_a_problem_that_an_engine_cannot_express_is_refused():
-    rest = Break(id=3, time_windows=((0, 100),), max_load=(0,))
-    problem = a_plain_day(3, 1)
-    problem = problem.replace(vehicles=(dataclasses.replace(problem.vehicles[0], breaks=(rest,)),))
-    with pytest.raises(NotSupported, match="break 3 of vehicle 0 depends on the load"):
-        solve(problem, seconds=1.0)
+def test_a_problem_that_an_engine_cannot_express_is_refused(monkeypatch):
+    monkeypatch.setattr(OrTools, "supports", lambda _, problem: [f"{len(problem.jobs)} jobs are too many"])
+    with pytest.raises(NotSupported, match="3 jobs are too many"):
+        solve(a_plain_day(3, 1), seconds=1.0, engine="ortools")
 
 
 @pytest.mark.parametrize(
