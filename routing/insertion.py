@@ -1,20 +1,27 @@
 """Where a task would fit into routes that exist: used to complete a plan, to explain it and to offer windows.
 
-Slack per gap rules out most places at once (it ignores breaks, so it never rules out too much); what remains is
-verified exactly, the cheapest first.
+Slack per gap rules out most places at once (it ignores breaks and the wait for ferries, so it never rules out too
+much); what remains is verified exactly, the cheapest first. Where a vehicle may reload, a job may bring a visit to a
+reload with it. Prices of times need the schedule of every place that could still be the cheapest.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeAlias
 
-from routing.problem import MAX_INSTANT, UNREACHABLE, Lock, Problem, Task, TaskKind
+from routing.problem import MAX_INSTANT, UNREACHABLE, Lock, Problem, Task, TaskKind, Vehicle
 from routing.timetable import Timetable, first_begin
 
 _ENDLESS: Final = 8 * MAX_INSTANT
+_FEW: Final = 60
+"""Visits of a route up to which a reload may come anywhere beside a new job, beyond it next to the job only."""
+
+_Entry: TypeAlias = tuple[tuple[int, tuple[int, ...]], ...]
+"""What enters a route: gaps in rising order, each with the numbers that come there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,39 +59,145 @@ class Insertion:
         vehicle = self.problem.vehicles[vehicle_index]
         if not self.problem.may_serve(vehicle, self.problem.tasks[task]):
             return None
-        before = self._cost(vehicle_index, visits)
-        options = [
-            (self._cost(vehicle_index, new) - before, new)
-            for new in self._options(vehicle_index, visits, task, lenient)
-        ]
-        for extra, new in sorted(options):
-            if self.fits(vehicle_index, new, lenient, task):
-                return extra, new
-        return None
+        visits = tuple(visits)
+        times_count = self.timetable.prices_times(vehicle_index, (*visits, task))
+        order_before = self._order_cost(vehicle, visits)
+        before = (self.timetable.cost(vehicle_index, visits) if times_count else None) or order_before
+        options = [(cost - order_before, entry) for cost, entry in self._options(vehicle_index, visits, task, lenient)]
+        heapq.heapify(options)
+        best: tuple[int, tuple[int, ...]] | None = None
+        while options:
+            extra, entry = heapq.heappop(options)
+            # Every price of times that the route has now may fall to nothing, and no further.
+            if best is not None and extra - (before - order_before) >= best[0]:
+                break
+            new = _entered(visits, entry)
+            if not self.fits(vehicle_index, new, lenient, task):
+                continue
+            cost = self.timetable.cost(vehicle_index, new) if times_count else None
+            if cost is None:  # times have no price, or (with leniency) are none that a plan could have
+                return (extra, new) if best is None else best
+            if best is None or cost - before < best[0]:
+                best = (cost - before, new)
+        return best
 
-    def _cost(self, vehicle_index: int, visits: Sequence[int]) -> int:
-        tasks = [self.problem.tasks[visit] for visit in visits]
-        return self.timetable.cost_lines(self.problem.vehicles[vehicle_index], tasks).total
+    def _order_cost(self, vehicle: Vehicle, visits: Sequence[int]) -> int:
+        return self.timetable.cost_lines(vehicle, [self.problem.tasks[visit] for visit in visits]).total
 
     def _options(
-        self, vehicle_index: int, visits: Sequence[int], number: int, lenient: Leniency
-    ) -> Iterator[tuple[int, ...]]:
+        self, vehicle_index: int, visits: tuple[int, ...], number: int, lenient: Leniency
+    ) -> Iterator[tuple[int, _Entry]]:
+        """The cost of the order with the task in every place that the slack does not rule out, and that place."""
         task = self.problem.tasks[number]
-        visits = tuple(visits)
         slack = self._slack_of(vehicle_index, visits, lenient)
-        if slack is None:
+        gaps = self._gaps(visits, task)
+        if slack is not None:
+            gaps = [gap for gap in gaps if self._may_fit(vehicle_index, visits, slack, gap, task, lenient)]
+        if task.partner is not None:
+            if slack is not None:
+                yield from self._priced(vehicle_index, visits, _pairs(gaps, number, task.partner, len(visits)))
             return
-        for gap in self._gaps(visits, task):
-            if not self._may_fit(vehicle_index, visits, slack, gap, task, lenient):
-                continue
-            new = (*visits[:gap], number, *visits[gap:])
-            if task.kind is TaskKind.JOB or task.partner is None:
-                yield new
-                continue
-            for second in range(gap + 1, len(new) + 1):
-                yield (*new[:second], task.partner, *new[second:])
+        if slack is not None:
+            yield from self._single(vehicle_index, visits, number, gaps)
+        if task.kind is TaskKind.JOB and (reloads := self._reloads(vehicle_index, visits)):
+            gaps = self._gaps(visits, task)
+            yield from self._priced(vehicle_index, visits, self._with_reload(visits, gaps, number, reloads))
 
-    def _gaps(self, visits: Sequence[int], task: Task) -> range:
+    def _single(
+        self, vehicle_index: int, visits: tuple[int, ...], number: int, gaps: Sequence[int]
+    ) -> Iterator[tuple[int, _Entry]]:
+        """What the route costs with the task at each of the gaps, by what changes around it."""
+        timetable, tasks = self.timetable, self.problem.tasks
+        vehicle, task = self.problem.vehicles[vehicle_index], tasks[number]
+        seconds, metres, prices = timetable.seconds(vehicle), timetable.metres(vehicle), timetable.prices(vehicle)
+        route = [tasks[visit] for visit in visits]
+        whole = timetable.spent(vehicle, vehicle.start, route, to=vehicle.end) if route else (0,) * 5
+        here = task.location_index
+        foreign = bool(task.preferred_vehicles) and vehicle.id not in task.preferred_vehicles
+        preference = whole[4] + (task.preference_cost if foreign else 0)
+        for gap in gaps:
+            travel, distance, price, work, _ = whole
+            before = vehicle.start if gap == 0 else route[gap - 1].location_index
+            following = route[gap] if gap < len(route) else None
+            after = vehicle.end if following is None else following.location_index
+            ways = [] if before is None else [(before, here, 1)]
+            if after is not None:
+                ways.append((here, after, 1))
+                if before is not None and route:
+                    ways.append((before, after, -1))
+            for a, b, sign in ways:
+                travel += sign * seconds[a][b]
+                if metres is not None:
+                    distance += sign * metres[a][b]
+                if prices is not None:
+                    price += sign * prices[a][b]
+            work += task.service + (0 if before == here else task.setup)
+            if following is not None and following.setup:
+                work += following.setup * ((after != here) - (after != before))
+            cost = timetable.order_cost(vehicle, (travel, distance, price, work, preference))
+            yield cost, ((gap, (number,)),)
+
+    def _reloads(self, vehicle_index: int, visits: Sequence[int]) -> list[int]:
+        """The numbers of the reloads that the vehicle may use once more."""
+        vehicle = self.problem.vehicles[vehicle_index]
+        if not vehicle.reloads:
+            return []
+        used = sum(visit >= self.problem.stops for visit in visits)
+        if vehicle.max_reloads is not None and used >= vehicle.max_reloads:
+            return []
+        return [n + self.problem.stops for n, r in enumerate(self.problem.reloads) if r.id in vehicle.reloads]
+
+    def _with_reload(
+        self, visits: tuple[int, ...], gaps: Sequence[int], number: int, reloads: Sequence[int]
+    ) -> Iterator[_Entry]:
+        """The job at each gap, and with it one visit to a reload."""
+        frozen = sum(self.problem.tasks[visit].lock is Lock.FROZEN for visit in visits)
+        for gap in gaps:
+            for reload in reloads:
+                yield ((gap, (reload, number)),)
+                yield ((gap, (number, reload)),)
+                for other in range(frozen, len(visits) + 1) if len(visits) <= _FEW else ():
+                    if other < gap:
+                        yield ((other, (reload,)), (gap, (number,)))
+                    elif other > gap:
+                        yield ((gap, (number,)), (other, (reload,)))
+
+    def _priced(
+        self, vehicle_index: int, visits: tuple[int, ...], entries: Iterator[_Entry]
+    ) -> Iterator[tuple[int, _Entry]]:
+        """Each entry with the cost of the order that it makes; only ways that exist."""
+        timetable, tasks, vehicle = self.timetable, self.problem.tasks, self.problem.vehicles[vehicle_index]
+        route = [tasks[visit] for visit in visits]
+        whole = timetable.spent(vehicle, vehicle.start, route, to=vehicle.end) if route else (0,) * 5
+        known: dict[tuple[int, tuple[int, ...]], tuple[int, ...] | None] = {}
+
+        def change(gap: int, numbers: tuple[int, ...]) -> tuple[int, ...] | None:
+            """What the numbers at the gap add to what is spent; None where there is no way."""
+            place = vehicle.start if gap == 0 else route[gap - 1].location_index
+            follower, end = route[gap : gap + 1], vehicle.end if gap == len(route) else None
+            come = [tasks[number] for number in numbers]
+            stops = [place, *(task.location_index for task in (*come, *follower)), end]
+            seconds = timetable.seconds(vehicle)
+            if any(a is not None and b is not None and seconds[a][b] == UNREACHABLE for a, b in pairwise(stops)):
+                return None
+            new = timetable.spent(vehicle, place, (*come, *follower), to=end)
+            if not route:
+                return new
+            old = timetable.spent(vehicle, place, follower, to=end)
+            return tuple(x - y for x, y in zip(new, old, strict=True))
+
+        for entry in entries:
+            spent: tuple[int, ...] = whole
+            for part in entry:
+                if part not in known:
+                    known[part] = change(*part)
+                if (more := known[part]) is None:
+                    break
+                spent = tuple(x + y for x, y in zip(spent, more, strict=True))
+            else:
+                yield timetable.order_cost(vehicle, spent), entry
+
+    def _gaps(self, visits: Sequence[int], task: Task) -> Sequence[int]:
         """Behind what is frozen, and in the place that the task's own rank leaves it."""
         tasks = [self.problem.tasks[visit] for visit in visits]
         first = sum(other.lock is Lock.FROZEN for other in tasks)
@@ -102,7 +215,9 @@ class Insertion:
         self, vehicle_index: int, visits: tuple[int, ...], slack: _Slack, gap: int, task: Task, lenient: Leniency
     ) -> bool:
         vehicle, tasks = self.problem.vehicles[vehicle_index], self.problem.tasks
-        seconds = self.timetable.seconds(vehicle)
+        if task.kind is TaskKind.RELOAD:  # it may free what comes before it from its releases
+            return True
+        seconds = self.timetable.least(vehicle)
         place = task.location_index
         before = vehicle.start if gap == 0 else tasks[visits[gap - 1]].location_index
         there = 0 if before is None else seconds[before][place]
@@ -127,15 +242,17 @@ class Insertion:
 
     def _computed_slack(self, vehicle_index: int, visits: tuple[int, ...], *, endless: bool) -> _Slack | None:
         vehicle = self.problem.vehicles[vehicle_index]
-        seconds = self.timetable.seconds(vehicle)
+        seconds = self.timetable.least(vehicle)
         opens, closes = vehicle.time_window or (0, _ENDLESS)
         closes = _ENDLESS if endless else closes
         tasks = [self.problem.tasks[visit] for visit in visits]
         leaves, place, actions = [opens], vehicle.start, []
         for task in tasks:
             to = task.location_index
-            arrival = leaves[-1] + (0 if place is None else seconds[place][to])
-            begins = first_begin(task.time_windows, arrival) if task.happened_at is None else task.happened_at
+            way = 0 if place is None else seconds[place][to]
+            if way == UNREACHABLE and task.happened_at is None:
+                return None
+            begins = first_begin(task.time_windows, leaves[-1] + way) if task.happened_at is None else task.happened_at
             if begins is None:
                 return None
             actions.append(task.service + (0 if place == to else task.setup))
@@ -159,7 +276,10 @@ class Insertion:
         """Whether the vehicle can make these visits in this order; rights are the caller's to check."""
         vehicle = self.problem.vehicles[vehicle_index]
         tasks = [self.problem.tasks[visit] for visit in visits]
-        if not self._loads_fit(vehicle.capacity, tasks, lenient.load):
+        if any(visit >= self.problem.stops for visit in visits):
+            if not self._trips_fit(vehicle, visits, lenient.load):
+                return False
+        elif not self._loads_fit(vehicle.capacity, tasks, lenient.load):
             return False
         if not lenient.shift and not self._limits_fit(vehicle_index, tasks):
             return False
@@ -183,9 +303,22 @@ class Insertion:
                     return False
         return True
 
+    def _trips_fit(self, vehicle: Vehicle, visits: Sequence[int], lenient: frozenset[int]) -> bool:
+        used = sum(visit >= self.problem.stops for visit in visits)
+        if vehicle.max_reloads is not None and used > vehicle.max_reloads:
+            return False
+        return all(
+            load[dimension] <= most
+            for load in self.timetable.loads(visits)
+            for dimension, most in enumerate(vehicle.capacity)
+            if dimension not in lenient
+        )
+
     def _limits_fit(self, vehicle_index: int, tasks: Sequence[Task]) -> bool:
         vehicle = self.problem.vehicles[vehicle_index]
-        if vehicle.max_tasks is not None and len(tasks) > vehicle.max_tasks:
+        if vehicle.max_tasks is not None and (
+            sum(task.kind is not TaskKind.RELOAD for task in tasks) > vehicle.max_tasks
+        ):
             return False
         if vehicle.max_travel_time is None and vehicle.max_distance is None:
             return True
@@ -197,3 +330,21 @@ class Insertion:
         return (vehicle.max_travel_time is None or travel <= vehicle.max_travel_time) and (
             vehicle.max_distance is None or distance <= vehicle.max_distance
         )
+
+
+def _pairs(gaps: Sequence[int], first: int, second: int, length: int) -> Iterator[_Entry]:
+    """Both ends of a shipment, the first at one of the gaps, the second anywhere behind it."""
+    for gap in gaps:
+        yield ((gap, (first, second)),)
+        for later in range(gap + 1, length + 1):
+            yield ((gap, (first,)), (later, (second,)))
+
+
+def _entered(visits: tuple[int, ...], entry: _Entry) -> tuple[int, ...]:
+    """The visits with what enters them."""
+    new: tuple[int, ...] = ()
+    passed = 0
+    for gap, numbers in entry:
+        new += (*visits[passed:gap], *numbers)
+        passed = gap
+    return new + visits[passed:]

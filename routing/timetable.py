@@ -13,7 +13,7 @@ to lower a price: only the departure is chosen, and that choice is exact (`routi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -142,6 +142,20 @@ class Timetable:
                 self._tables[key] = getattr(whole, name).tolist()
             else:
                 self._tables[key] = _Asked(read)
+        return self._tables[key]
+
+    def least(self, vehicle: Vehicle) -> Table:
+        """Travel seconds [from][to] when the ferry waits for the vehicle: never more than it really takes."""
+        matrix: TravelTable = self.problem.matrices[vehicle.profile]
+        if (water := matrix.crossings) is None:
+            return self.seconds(vehicle)
+        key = (vehicle.profile, "least", vehicle.speed_factor)
+        if key not in self._tables:
+            expected = self.seconds(vehicle)
+            waits = [ferry.headway // 2 for ferry in water.ferries] + [0]
+            self._tables[key] = _Asked(
+                lambda a, b: UNREACHABLE if (x := expected[a][b]) == UNREACHABLE else x - waits[water.crossing[a, b]]
+            )
         return self._tables[key]
 
     # -- when
@@ -451,28 +465,59 @@ class Timetable:
         """What the order of visits costs; the prices of times are not in it (`cost`). Nothing when unused."""
         if not tasks:
             return CostLines()
+        if vehicle.end is None:
+            return self.priced(vehicle, self.spent(vehicle, vehicle.start, tasks))
+        return self.priced(vehicle, self.spent(vehicle, vehicle.start, tasks, to=vehicle.end))
+
+    def spent(
+        self, vehicle: Vehicle, place: int | None, tasks: Iterable[Task], *, to: int | None = None
+    ) -> tuple[int, int, int, int, int]:
+        """Seconds and metres of travel, custom price, seconds of work, preference: of these visits after a place.
+
+        The way on to the place `to` is added when there is one.
+        """
         seconds, metres, prices = self.seconds(vehicle), self.metres(vehicle), self.prices(vehicle)
         travel = distance = price = work = preference = 0
-        place = vehicle.start
         for task in tasks:
-            to = task.location_index
+            here = task.location_index
             if place is not None:
-                travel += seconds[place][to]
-                distance += 0 if metres is None else metres[place][to]
-                price += 0 if prices is None else prices[place][to]
-            work += task.service + (0 if place == to else task.setup)
+                travel += seconds[place][here]
+                if metres is not None:
+                    distance += metres[place][here]
+                if prices is not None:
+                    price += prices[place][here]
+            work += task.service + (0 if place == here else task.setup)
             if task.preferred_vehicles and vehicle.id not in task.preferred_vehicles:
                 preference += task.preference_cost
-            place = to
-        if place is not None and vehicle.end is not None:
-            travel += seconds[place][vehicle.end]
-            distance += 0 if metres is None else metres[place][vehicle.end]
-            price += 0 if prices is None else prices[place][vehicle.end]
+            place = here
+        if place is not None and to is not None:
+            travel += seconds[place][to]
+            distance += 0 if metres is None else metres[place][to]
+            price += 0 if prices is None else prices[place][to]
+        return travel, distance, price, work, preference
+
+    def order_cost(self, vehicle: Vehicle, spent: Sequence[int]) -> int:
+        """The sum of the lines of `priced`."""
+        travel, distance, price, work, preference = spent
         costs = vehicle.costs
+        total = costs.fixed + preference
+        if self.problem.matrices[vehicle.profile].has_cost:
+            total += price
+        else:
+            total += half_up(travel * costs.per_hour, 3600)
+            if costs.per_km:
+                total += half_up(distance * costs.per_km, 1000)
+        return total + half_up(work * costs.per_task_hour, 3600) if costs.per_task_hour else total
+
+    def priced(self, vehicle: Vehicle, spent: Sequence[int]) -> CostLines:
+        """The cost lines of a used vehicle for what `spent` adds up to."""
+        travel, distance, price, work, preference = spent
+        costs = vehicle.costs
+        has_cost = self.problem.matrices[vehicle.profile].has_cost
         return CostLines(
             fixed=costs.fixed,
-            travel_time=half_up(travel * costs.per_hour, 3600) if prices is None else price,
-            distance=half_up(distance * costs.per_km, 1000) if prices is None else 0,
+            travel_time=price if has_cost else half_up(travel * costs.per_hour, 3600),
+            distance=0 if has_cost else half_up(distance * costs.per_km, 1000),
             tasks=half_up(work * costs.per_task_hour, 3600),
             preference=preference,
         )
