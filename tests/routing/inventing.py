@@ -7,7 +7,21 @@ import random
 
 import numpy as np
 
-from routing import UNREACHABLE, Break, Costs, Job, Lock, Matrix, Problem, Shipment, ShipmentStop, Vehicle
+from routing import (
+    UNREACHABLE,
+    Break,
+    Costs,
+    Crossing,
+    Crossings,
+    Job,
+    Lock,
+    Matrix,
+    Problem,
+    Reload,
+    Shipment,
+    ShipmentStop,
+    Vehicle,
+)
 
 SHIFT = 20_000
 
@@ -176,3 +190,92 @@ def a_tiny_problem(seed: int, *, jobs: int = 4, vehicles: int = 2, shipments: in
         for n in range(shipments)
     )
     return Problem(jobs=made, shipments=moved, vehicles=fleet, matrices={"car": Matrix(seconds=seconds)})
+
+
+def with_everything(problem: Problem, seed: int, *, breaks: bool = True, hour: int = 100) -> Problem:
+    """The day with releases, prizes, prices of times, limits on duration, reloads, deposits, light breaks and ferries.
+
+    `hour` is the length of the day's usual distances: 100 seconds for a tiny problem.
+    """
+    rng = random.Random(seed)
+
+    def some(*values):
+        return rng.choice(values)
+
+    jobs = []
+    for job in problem.jobs:
+        soft = some(None, None, (rng.randint(0, hour), rng.randint(hour, 2 * hour)))
+        jobs.append(
+            dataclasses.replace(
+                job, release=some(0, 0, 0, rng.randint(0, hour)), prize=some(None, None, 0, 7, 60), soft_window=soft,
+                early_cost_per_hour=0 if soft is None else some(0, 0, 900, 5000),
+                late_cost_per_hour=0 if soft is None else some(0, 700, 9000),
+                retry_value_per_hour=some(0, 0, 0, 1300),
+            )
+        )  # fmt: skip
+    names = [problem.dimension_name(d) for d in range(problem.dimensions)]
+    places = range(problem.size)
+    reloads = [
+        Reload(
+            id=50 + n, location_index=rng.choice(places), service=some(0, 4),
+            time_windows=some((), (), ((hour // 3, hour), (hour + 20, 2 * hour))),
+            empties=None if n == 0 or not names else frozenset(rng.sample(names, rng.randint(0, len(names)))),
+        )
+        for n in range(some(0, 1, 1, 2))
+    ]  # fmt: skip
+    vehicles = []
+    for vehicle in problem.vehicles:
+        overtime, target = (
+            some(None, None, rng.randint(hour // 2, hour)),
+            some(None, None, rng.randint(hour // 3, hour)),
+        )
+        light = tuple(rng.choice([1, 2, 3]) for _ in names)
+        vehicles.append(
+            dataclasses.replace(
+                vehicle, max_duration=some(None, None, rng.randint(hour // 2, 2 * hour)), overtime_after=overtime,
+                max_overtime=None if overtime is None else some(None, 0, 30), target_duration=target,
+                reloads=tuple(r.id for r in reloads if rng.random() < 0.8), max_reloads=some(None, None, 1),
+                breaks=tuple(
+                    dataclasses.replace(rest, max_load=some(None, light)) for rest in vehicle.breaks
+                ) if breaks else (),
+                costs=dataclasses.replace(
+                    vehicle.costs, per_overtime_hour=0 if overtime is None else some(0, 6000),
+                    per_hour_over_target=0 if target is None else some(0, 2500),
+                ),
+            )
+        )  # fmt: skip
+    return problem.replace(
+        jobs=tuple(jobs), vehicles=tuple(vehicles), reloads=tuple(reloads),
+        matrices={name: with_ferries(matrix, rng, hour) for name, matrix in problem.matrices.items()},
+    )  # fmt: skip
+
+
+def with_ferries(matrix: Matrix, rng: random.Random, hour: int) -> Matrix:
+    """Some ways lead over water, and then take as long as is to be expected there."""
+    if rng.random() < 0.4:
+        return matrix
+    ferries = tuple(
+        Crossing(
+            opens=rng.randint(0, hour // 3), closes=rng.randint(hour, 2 * hour), headway=rng.choice([0, 7, 20, 35]),
+            ride=rng.randint(1, 9), first=rng.choice([None, rng.randint(0, 2 * hour)]),
+        )
+        for _ in range(rng.choice([1, 2]))
+    )  # fmt: skip
+    seconds = matrix.seconds.astype(int)
+    crossing = np.full(seconds.shape, -1)
+    landing = np.zeros(seconds.shape, dtype=int)
+    for i in range(len(seconds)):
+        for j in range(len(seconds)):
+            if i != j and rng.random() < 0.3 and seconds[i, j] != UNREACHABLE:
+                ferry = rng.randrange(len(ferries))
+                crossing[i, j], landing[i, j] = ferry, rng.choice([0, rng.randint(1, 9)])
+                seconds[i, j] = (
+                    landing[i, j]
+                    + ferries[ferry].headway // 2
+                    + ferries[ferry].ride
+                    + rng.choice([0, rng.randint(0, 9)])
+                )
+    return Matrix(
+        seconds=seconds, metres=matrix.metres, cost=matrix.cost,
+        crossings=Crossings(ferries=ferries, crossing=crossing, to_landing=landing),
+    )  # fmt: skip
