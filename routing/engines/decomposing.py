@@ -1,0 +1,377 @@
+"""A large problem in parts: which routes are searched together, and how their answers become one plan again.
+
+A search of n stops takes time in proportion to n for every little move, so a thousand stops are searched better as five
+times two hundred. A part is a handful of routes of the present plan that lie side by side, with some unused vehicles
+and the left-out stops among them; it is searched from where it is and put back, and the next part is grown around the
+route whose turn was longest ago. So every part is cut elsewhere than the one before, and no border stays.
+
+Nothing here searches or keeps time: `Decomposition` hands out parts and takes answers, in any order, from any number of
+processes (`routing.engines.farming`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pyvrp import ProblemData
+from scipy.spatial import cKDTree
+
+from routing.engines.pyvrp_search import Routes
+
+Numbers: TypeAlias = NDArray[np.intp]
+Places: TypeAlias = NDArray[np.float64]
+
+Loads: TypeAlias = tuple[tuple[int, tuple[int, ...]], ...]
+"""Vehicles (by number) with what they visit, in order; a number from the count of stops on is a reload."""
+
+Rank: TypeAlias = tuple[int, int, int]
+"""How bad a plan is: rules broken (0 or 1), urgency of what is left out without a prize, cost."""
+
+PARTS_FROM: Final = 450
+"""Fewer stops are searched better as a whole."""
+
+_LARGE: Final = 700
+_STOPS_OF_LARGE: Final = 200
+_STOPS: Final = 120
+_NEAREST: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one process shall search, said in numbers to somebody who knows the `Whole`.
+
+    `routes` are to be made better; `spare` vehicles may be used, `extra` stops are left out as yet and may stay so,
+    at a high price where they are compulsory; with `strict` they must not.
+    """
+
+    number: int
+    routes: Loads
+    spare: tuple[int, ...]
+    extra: tuple[int, ...]
+    strict: bool = False
+
+    @property
+    def stops(self) -> int:
+        """How many stops it is about."""
+        return sum(len(visits) for _, visits in self.routes) + len(self.extra)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The routes that take the place of a part's: every vehicle of the part that is not named is unused."""
+
+    number: int
+    routes: Loads
+    before: Rank
+    after: Rank
+
+
+class Piece(Protocol):
+    """A part said to PyVRP."""
+
+    @property
+    def data(self) -> ProblemData:
+        """The part as a problem of its own."""
+        ...
+
+    @property
+    def start(self) -> Routes:
+        """The part's routes."""
+        ...
+
+    def loads(self, routes: Routes) -> Loads:
+        """PyVRP's routes with the numbers of the whole."""
+        ...
+
+    def rank(self, routes: Routes, cost: int) -> Rank:
+        """How good routes of this cost are; INFEASIBLE is the cost of routes that break a rule."""
+        ...
+
+
+class Whole(Protocol):
+    """A problem that can be cut: `wholes.DataWhole` (of PyVRP's data) and `wholes.ProblemWhole` (of ours)."""
+
+    @property
+    def places(self) -> Places:
+        """Where each stop is, [stop][x, y], in a plane where near means cheap to reach."""
+        ...
+
+    @property
+    def homes(self) -> Places:
+        """Where each vehicle starts, [vehicle][x, y]."""
+        ...
+
+    @property
+    def kinds(self) -> Numbers:
+        """Which vehicles are alike: a number per vehicle."""
+        ...
+
+    @property
+    def bundles(self) -> Mapping[int, tuple[int, ...]]:
+        """Stops that only make sense in one part, under each of them."""
+        ...
+
+    def enough(self, vehicle: int, stops: Sequence[int]) -> int:
+        """More vehicles like this one than that need not be looked at to serve the stops."""
+        ...
+
+    def piece(self, part: Part) -> Piece:
+        """The part as a problem of its own, with exactly its stops and vehicles."""
+        ...
+
+
+class Decomposition:
+    """The present plan, and which of its routes are being searched by whom.
+
+    `size` is how many stops a part should have. A part handed out stays locked until its answer is merged or it is
+    `given_up`.
+    """
+
+    def __init__(self, whole: Whole, *, seed: int, plan: Loads = (), size: int | None = None, processes: int = 1) -> None:
+        self.whole = whole
+        self.stops = len(whole.places)
+        usual = _STOPS_OF_LARGE if self.stops >= _LARGE else _STOPS
+        self.size = min(usual, -(-self.stops // processes)) if size is None else size
+        self._random = np.random.default_rng(seed)
+        vehicles = len(whole.kinds)
+        self._visits: list[tuple[int, ...]] = [()] * vehicles
+        self._count = np.zeros(vehicles, dtype=np.intp)
+        self._middle = np.zeros((vehicles, 2))
+        self._turn = np.zeros(vehicles, dtype=np.intp)
+        self._busy = np.zeros(vehicles, dtype=bool)
+        self._given = np.zeros(self.stops, dtype=bool)  # left-out stops that some part may just be serving
+        self._vehicle_of = np.full(self.stops, -1, dtype=np.intp)
+        self._parts: dict[int, Part] = {}
+        self._next = 0
+        nearest = min(_NEAREST + 1, self.stops)
+        self._near: Numbers = (
+            cKDTree(whole.places).query(whole.places, k=range(1, nearest + 1))[1].astype(np.int32)
+            if self.stops
+            else np.zeros((0, 0), dtype=np.int32)
+        )
+        self._put(plan)
+
+    @property
+    def plan(self) -> Loads:
+        """All vehicles that visit anything, with what they visit."""
+        return tuple((vehicle, visits) for vehicle, visits in enumerate(self._visits) if visits)
+
+    @property
+    def left_out(self) -> Numbers:
+        """The stops that nobody visits."""
+        return np.flatnonzero(self._vehicle_of < 0)
+
+    # -- the first plan
+
+    def everything(self) -> Part:
+        """All stops, with all vehicles that they can fill, as one part."""
+        vehicles = np.flatnonzero((self._count == 0) & ~self._busy)
+        stops = self.left_out.tolist()
+        return self._hand_out((), self._enough(vehicles.tolist(), stops), stops, strict=True)
+
+    def blocks(self, size: int | None = None) -> list[Part]:
+        """All left-out stops in blocks of neighbours that have the same home, with a fair share of its vehicles.
+
+        Where the whole is too large to be searched even once, the answers to these are the first plan.
+        """
+        stops = self.left_out
+        homes, home_of = np.unique(self.whole.homes, axis=0, return_inverse=True)
+        free = np.array([not visits and not self._busy[v] for v, visits in enumerate(self._visits)])
+        able = np.unique(home_of[free])
+        if not len(stops) or not len(able):
+            return []
+        nearest = able[cKDTree(homes[able]).query(self.whole.places[stops])[1]]
+        parts = []
+        for home in able:
+            mine = stops[nearest == home]
+            if not len(mine):
+                continue
+            vehicles = np.flatnonzero(free & (home_of == home))
+            cut = _cut(self.whole.places, self._whole_bundles(mine), max(1, round(len(mine) / (size or self.size))))
+            shares = _shares(vehicles, self.whole.kinds[vehicles], [len(block) for block in cut], self._random)
+            parts += [
+                self._hand_out((), self._enough(share, block.tolist()), block.tolist())
+                for block, share in zip(cut, shares, strict=True)
+                if len(block) and share
+            ]
+        return parts
+
+    def _enough(self, vehicles: Sequence[int], stops: Sequence[int]) -> list[int]:
+        """Of an endless fleet only as many as the stops can fill."""
+        kinds = self.whole.kinds[list(vehicles)]
+        limits = {int(kind): self.whole.enough(vehicles[int(np.argmax(kinds == kind))], stops) for kind in np.unique(kinds)}
+        place = _place_in_kind(kinds)
+        return [v for v, kind, at in zip(vehicles, kinds.tolist(), place.tolist(), strict=True) if at < limits[kind]]
+
+    def _whole_bundles(self, stops: Numbers) -> Numbers:
+        """Each bundle by one stop only: the others come with it when the part is made."""
+        bundles = self.whole.bundles
+        return np.array([s for s in stops.tolist() if bundles.get(s, (s,))[0] == s], dtype=np.intp) if bundles else stops
+
+    # -- parts of the present plan
+
+    def next(self) -> Part | None:
+        """The part whose turn it is, None while too little of the plan is unlocked."""
+        free = np.flatnonzero((self._count > 0) & ~self._busy)
+        if not len(free) or (self._parts and self._count[free].sum() < self.size / 2):
+            return None
+        turns = self._turn[free]
+        first = int(self._random.choice(free[turns == turns.min()]))
+        # Two ways to be neighbours, in turn: middles that are close, and stops that are.
+        members = self._around(first, free) if self._random.random() < _BY_MIDDLES else self._entangled(first, free)
+        self._turn[members] = self._next + 1
+        extra = self._extra(members)
+        routes = tuple((vehicle, self._visits[vehicle]) for vehicle in members)
+        return self._hand_out(routes, self._spare(members), extra)
+
+    def _around(self, first: int, free: Numbers) -> list[int]:
+        apart = np.hypot(*(self._middle[free] - self._middle[first]).T)
+        order = free[np.argsort(apart, kind="stable")]
+        enough = int(np.searchsorted(np.cumsum(self._count[order]), self.size)) + 1
+        return [int(vehicle) for vehicle in order[: max(2, enough)]]
+
+    def _entangled(self, first: int, free: Numbers) -> list[int]:
+        """The routes that share most neighbouring stops with those chosen already."""
+        members, total = [first], int(self._count[first])
+        open_ = np.zeros(len(self._count), dtype=bool)
+        open_[free] = True
+        open_[first] = False
+        links = np.zeros(len(self._count))
+        newest = first
+        while total < self.size and open_.any():
+            stops = [stop for stop in self._visits[newest] if stop < self.stops]
+            vehicles = self._vehicle_of[self._near[stops]].ravel()
+            links += np.bincount(vehicles[vehicles >= 0], minlength=len(links))
+            score = np.where(open_, links / np.maximum(self._count, 1) * self._random.uniform(0.7, 1.3, len(links)), -1.0)
+            newest = int(np.argmax(score))
+            if score[newest] <= 0:
+                return members if len(members) > 1 else self._around(first, free)
+            members.append(newest)
+            open_[newest] = False
+            total += int(self._count[newest])
+        return members
+
+    def _extra(self, members: Sequence[int]) -> list[int]:
+        """Left-out stops whose neighbours these vehicles serve."""
+        left_out = np.flatnonzero((self._vehicle_of < 0) & ~self._given)
+        if not len(left_out):
+            return []
+        mine: NDArray[np.bool_] = np.zeros(len(self._count) + 1, dtype=bool)  # the last answers for -1, nobody
+        mine[np.array(members)] = True
+        near = np.asarray(mine[self._vehicle_of[self._near[left_out]]].any(axis=1))
+        lonely = (self._vehicle_of[self._near[left_out]] < 0).all(axis=1)
+        if lonely.any():
+            used = np.flatnonzero(self._count)
+            at = cKDTree(self._middle[used]).query(self.whole.places[left_out[lonely]])[1]
+            near[lonely] = mine[used[at]]
+        return [int(stop) for stop in left_out[near] if self._is_free(int(stop))]
+
+    def _is_free(self, stop: int) -> bool:
+        """Whether nothing it belongs to is served or may just be."""
+        bundle = self.whole.bundles.get(stop, (stop,))
+        return all(self._vehicle_of[other] < 0 and not self._given[other] for other in bundle)
+
+    def _spare(self, members: Sequence[int]) -> list[int]:
+        """Some unused vehicles: of each kind that the part has, and of those that start nearest to it."""
+        unused = np.flatnonzero((self._count == 0) & ~self._busy)
+        if not len(unused):
+            return []
+        kinds = self.whole.kinds
+        mine = np.bincount(kinds[members], minlength=int(kinds.max()) + 1)
+        middle = self._middle[members].mean(axis=0)
+        unused = unused[np.argsort(np.hypot(*(self.whole.homes[unused] - middle).T), kind="stable")]
+        place = _place_in_kind(kinds[unused])
+        # Places for growth in the kinds in use, one vehicle of each other kind, the nearest first.
+        wanted = unused[place < 1 + mine[kinds[unused]] // 10]
+        others = wanted[mine[kinds[wanted]] == 0][:_OTHER_KINDS]
+        return [*wanted[mine[kinds[wanted]] > 0].tolist(), *others.tolist()]
+
+    def _hand_out(
+        self, routes: Loads, spare: Sequence[int], extra: Iterable[int], *, strict: bool = False
+    ) -> Part:
+        bundles = self.whole.bundles
+        extra = dict.fromkeys(other for stop in extra for other in bundles.get(stop, (stop,)))
+        self._next += 1
+        part = Part(self._next, routes, tuple(int(vehicle) for vehicle in spare), tuple(extra), strict)
+        self._parts[part.number] = part
+        self._busy[[*(vehicle for vehicle, _ in routes), *part.spare]] = True
+        self._given[list(part.extra)] = True
+        return part
+
+    # -- answers
+
+    def given_up(self, part: Part) -> None:
+        """The part is not being searched any more, its routes stay as they are."""
+        del self._parts[part.number]
+        self._busy[[*(vehicle for vehicle, _ in part.routes), *part.spare]] = False
+        self._given[list(part.extra)] = False
+
+    def merge(self, answer: Answer) -> bool:
+        """Put the answer into the plan if it is no worse than what it replaces; whether it was."""
+        part = self._parts[answer.number]
+        self.given_up(part)
+        if answer.after > answer.before or (answer.after[0] and part.routes):
+            return False
+        vehicles = [*(vehicle for vehicle, _ in part.routes), *part.spare]
+        turn = self._turn[vehicles].max(initial=0)
+        for vehicle, visits in part.routes:
+            self._visits[vehicle] = ()
+            self._vehicle_of[[stop for stop in visits if stop < self.stops]] = -1
+        self._count[vehicles] = 0
+        self._put(answer.routes)
+        self._turn[vehicles] = turn
+        return True
+
+    def _put(self, routes: Loads) -> None:
+        for vehicle, visits in routes:
+            stops = [stop for stop in visits if stop < self.stops]
+            self._visits[vehicle] = visits
+            self._count[vehicle] = len(visits)
+            self._middle[vehicle] = self.whole.places[stops].mean(axis=0) if stops else self.whole.homes[vehicle]
+            self._vehicle_of[stops] = vehicle
+
+
+_BY_MIDDLES: Final = 0.5
+_OTHER_KINDS: Final = 12
+
+
+def _place_in_kind(kinds: Numbers) -> Numbers:
+    """For each entry how many of the same kind stand before it."""
+    order = np.argsort(kinds, kind="stable")
+    ordered = kinds[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    lengths = np.diff(np.r_[starts, len(ordered)])
+    place = np.empty(len(kinds), dtype=np.intp)
+    place[order] = np.arange(len(kinds)) - np.repeat(starts, lengths)
+    return place
+
+
+def _cut(places: Places, stops: Numbers, blocks: int) -> list[Numbers]:
+    """The stops in blocks of equal size, halved again and again across the longer side."""
+    if blocks <= 1:
+        return [stops]
+    longer = int(np.argmax(np.ptp(places[stops], axis=0)))
+    order = stops[np.argsort(places[stops, longer], kind="stable")]
+    first = blocks // 2
+    middle = len(order) * first // blocks
+    return [*_cut(places, order[:middle], first), *_cut(places, order[middle:], blocks - first)]
+
+
+def _shares(
+    vehicles: Numbers, kinds: Numbers, sizes: Sequence[int], random: np.random.Generator
+) -> list[list[int]]:
+    """The vehicles dealt out to blocks in proportion to their sizes, each kind by itself."""
+    shares: list[list[int]] = [[] for _ in sizes]
+    bounds = np.cumsum([0, *sizes]) / sum(sizes)
+    for kind in np.unique(kinds):
+        mine = vehicles[kinds == kind]
+        # A random offset, so that rounding does not favour the same blocks for every kind.
+        edges = np.floor(bounds * len(mine) + random.random()).astype(int)
+        for block, (a, b) in enumerate(pairwise(edges.tolist())):
+            shares[block] += mine[a:b].tolist()
+    return shares

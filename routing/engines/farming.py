@@ -1,0 +1,265 @@
+"""The parts of a `Decomposition` searched one after the other, or by several processes at once.
+
+The processes are forked, so each knows the whole without a copy, and are sent a few hundred numbers at a time. They
+end with this process, whatever ends it: nobody searches on for a parent that is gone.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from routing.engines.decomposing import Answer, Decomposition, Loads, Part, Whole
+from routing.engines.pyvrp_search import Searcher, Settings
+from routing.frames import FrameReader, receive_frame, send_frame
+
+SEARCH: Final = Settings(neighbours=25)
+"""How parts are searched: half of PyVRP's neighbours, since a part's search lasts some hundred moves only."""
+
+_FIRST_SHARE: Final = 0.12
+_ROUNDS: Final = 5
+_SOME: Final = 0.3
+_AT_ONCE_UP_TO: Final = 2000
+"""More stops are not searched as a whole even once."""
+
+
+def search_part(whole: Whole, part: Part, *, seed: int, stop: Callable[[], bool], settings: Settings = SEARCH) -> Answer:
+    """Search one part until `stop()`; only routes that break no rule come back, so some stops may not."""
+    piece = whole.piece(part)
+    searcher = Searcher(piece.data, seed=seed, settings=settings, start=piece.start if part.routes else None)
+    before = piece.rank(piece.start, searcher.cost)
+    searcher.run(stop)
+    routes, cost = searcher.routes, searcher.cost
+    after = piece.rank(routes, cost)
+    if after[0] and not part.routes:
+        routes = tuple(searcher.language.line(route) for route in searcher.best.routes() if route.is_feasible())
+        after = before
+    return Answer(part.number, piece.loads(routes), before, after)
+
+
+def search_in_parts(
+    whole: Whole,
+    *,
+    seed: int,
+    until: float,
+    processes: int = 1,
+    plan: Loads = (),
+    tell: Callable[[Loads], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    size: int | None = None,
+    rounds: float = _ROUNDS,
+    at_once_up_to: int = _AT_ONCE_UP_TO,
+    settings: Settings = SEARCH,
+) -> Loads:
+    """The best plan found until `clock()` reaches `until`, from `plan` if one is given.
+
+    Every route of the answer keeps all rules. Stops are missing only where no room was found for them. `tell` hears of
+    better plans, at most some fifty times. With several processes `clock` must be one clock for all of them.
+    """
+    decomposition = Decomposition(whole, seed=seed, plan=plan, size=size, processes=processes)
+    begin = clock()
+    share = _Share(decomposition, until=until, processes=processes, clock=clock, tell=tell)
+    with _workers(whole, processes, settings=settings, clock=clock) as work:
+        if not plan and decomposition.stops <= at_once_up_to:
+            share.allot(begin + _FIRST_SHARE * (until - begin), rounds=1)
+            work(iter([decomposition.everything()]), share, seed)
+        if len(decomposition.left_out) > _SOME * decomposition.stops:
+            share.allot(clock() + _FIRST_SHARE * (until - begin), rounds=1)
+            work(iter(decomposition.blocks()), share, seed)
+        share.announce()
+        share.allot(until, rounds=rounds)
+        work(share.parts(), share, seed + 1)
+    share.announce()
+    return decomposition.plan
+
+
+class _Share:
+    """How long each part may be searched, and who hears of what comes of it."""
+
+    def __init__(
+        self, decomposition: Decomposition, *, until: float, processes: int, clock: Callable[[], float],
+        tell: Callable[[Loads], None] | None,
+    ) -> None:  # fmt: skip
+        self.decomposition = decomposition
+        self._processes = processes
+        self._clock = clock
+        self._tell = tell
+        self._pause = 0.02 * (until - clock())
+        self._told = clock()
+        self._better = False
+        self.until = until
+        self._per_stop = 0.0
+
+    def allot(self, until: float, *, rounds: float) -> None:
+        """From now to `until` every stop shall have `rounds` turns."""
+        self.until = until
+        left = max(until - self._clock(), 0.0)
+        self._per_stop = left * self._processes / (rounds * max(self.decomposition.stops, 1))
+
+    def ends(self, part: Part) -> float:
+        """When the part's search is to end if it begins now."""
+        return min(self.until, self._clock() + self._per_stop * part.stops)
+
+    def parts(self) -> Iterator[Part | None]:
+        """Part after part until the time is up."""
+        # A search that would last but a moment costs more to prepare than it finds.
+        while self.until - self._clock() > 0.1 * self._per_stop * self.decomposition.size:
+            yield self.decomposition.next()
+
+    def take(self, answer: Answer) -> None:
+        """Merge an answer, and tell of the plan now and then."""
+        self._better |= self.decomposition.merge(answer)
+        if self._clock() - self._told > self._pause:
+            self.announce()
+
+    def announce(self) -> None:
+        """Tell of the plan if it is better than the one told last."""
+        if self._better and self._tell is not None:
+            self._tell(self.decomposition.plan)
+        self._better = False
+        self._told = self._clock()
+
+
+# -- who does the work
+
+_Work = Callable[[Iterator[Part | None], _Share, int], None]
+
+_PATIENCE: Final = 0.25
+"""Seconds after the end that a process is waited for."""
+
+
+@contextmanager
+def _workers(whole: Whole, processes: int, *, settings: Settings, clock: Callable[[], float]) -> Iterator[_Work]:
+    if processes == 1:
+
+        def alone(parts: Iterator[Part | None], share: _Share, seed: int) -> None:
+            for part in parts:
+                if part is None:
+                    return
+                end = share.ends(part)
+                answer = search_part(whole, part, seed=_mixed(seed, part), stop=lambda: clock() >= end, settings=settings)  # noqa: B023 - used up in this turn
+                share.take(answer)
+
+        yield alone
+        return
+    # What is already here is never freed: children that count references in it copy the fewest pages this way.
+    gc.collect()
+    gc.freeze()
+    farm = _Farm(clock)
+    try:
+        for _ in range(processes):
+            farm.hire(whole, settings)
+        yield farm.work
+    finally:
+        farm.dismiss()
+        gc.unfreeze()
+
+
+def _mixed(seed: int, part: Part) -> int:
+    return (seed * 1_000_003 + part.number) % 2**31
+
+
+class _Farm:
+    """Forked processes that search parts."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._pids: dict[socket.socket, int] = {}
+        self._readers: dict[socket.socket, FrameReader] = {}
+
+    def hire(self, whole: Whole, settings: Settings) -> None:
+        """Fork one more process."""
+        ours, theirs = socket.socketpair()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                for other in (ours, *self._pids):
+                    other.close()
+                _serve(theirs, whole, settings, self._clock, parent)
+            finally:
+                os._exit(0)
+        theirs.close()
+        self._pids[ours] = pid
+        self._readers[ours] = FrameReader()
+
+    def work(self, parts: Iterator[Part | None], share: _Share, seed: int) -> None:
+        """Have all parts searched; a process that fails or is late loses its part and its place."""
+        busy: dict[socket.socket, tuple[Part, float]] = {}
+        more = True
+        while self._pids:
+            for worker in [worker for worker in self._pids if worker not in busy]:
+                part = next(parts, None) if more else None
+                if part is None:
+                    break
+                end = share.ends(part)
+                busy[worker] = part, end
+                with suppress(BrokenPipeError, ConnectionResetError):  # heard of below, as the end of its stream
+                    send_frame(worker, pickle.dumps((part, _mixed(seed, part), end)))
+            if not busy:
+                return
+            for worker, answer in self._heard(busy):
+                part, _ = busy.pop(worker)
+                if answer is None:
+                    share.decomposition.given_up(part)
+                else:
+                    share.take(answer)
+            more = more and self._clock() < share.until
+            late = [worker for worker, (_, end) in busy.items() if self._clock() > max(end, share.until) + _PATIENCE]
+            for worker in late:
+                share.decomposition.given_up(busy.pop(worker)[0])
+                self._end(worker)
+
+    def _heard(self, busy: dict[socket.socket, tuple[Part, float]]) -> list[tuple[socket.socket, Answer | None]]:
+        """Answers, None from a process that has ended without one."""
+        heard: list[tuple[socket.socket, Answer | None]] = []
+        with selectors.DefaultSelector() as selector:
+            for worker in busy:
+                selector.register(worker, selectors.EVENT_READ)
+            for key, _ in selector.select(_PATIENCE):
+                worker = next(worker for worker in busy if worker is key.fileobj)
+                try:
+                    data = worker.recv(1 << 20)
+                except ConnectionResetError:
+                    data = b""
+                if not data:
+                    self._end(worker)
+                    heard.append((worker, None))
+                # A process has one part at a time, so there is at most one answer.
+                heard += [(worker, pickle.loads(message)) for message in self._readers[worker].feed(data)] if data else []  # noqa: S301 - our own child
+        return heard
+
+    def _end(self, worker: socket.socket) -> None:
+        pid = self._pids.pop(worker)
+        worker.close()
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+    def dismiss(self) -> None:
+        """End all processes."""
+        for worker in list(self._pids):
+            self._end(worker)
+
+
+def _serve(
+    orders: socket.socket, whole: Whole, settings: Settings, clock: Callable[[], float], parent: int
+) -> None:
+    """Search what is ordered until the parent closes its end or is gone."""
+    while True:
+        try:
+            part, seed, end = pickle.loads(receive_frame(orders))  # noqa: S301 - our own parent
+            answer = search_part(
+                whole, part, seed=seed, stop=lambda: clock() >= end or os.getppid() != parent, settings=settings  # noqa: B023
+            )
+            send_frame(orders, pickle.dumps(answer))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return
