@@ -37,9 +37,7 @@ class Fleet:
         chosen = []
         for group in self.groups:
             chosen += [index for index in group.vehicles if routes[index]]
-            chosen += [next(index for index in group.vehicles if not routes[index])] * any(
-                not routes[index] for index in group.vehicles
-            )
+            chosen += [index for index in group.vehicles if not routes[index]][:1]
         return sorted(chosen)
 
 

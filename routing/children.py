@@ -16,18 +16,37 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from routing.frames import FrameReader, send_frame
-from routing.problem import Problem, Visits
+from routing.frames import FrameReader, framed
+from routing.problem import Visits
 
-News: TypeAlias = tuple[Literal["best", "done", "failed"], Any]
-"""("best", visits), ("done", None), or ("failed", a traceback or what became of the process)."""
+News: TypeAlias = tuple[Literal["best", "post", "done", "failed"], Any]
+"""("best", visits), ("post", a pickled message for the others), ("done", None), or ("failed", a traceback or what became of
+the process)."""
+
+_LONGEST_LINE = 1 << 24
 
 _NURSERY = "routing.nursery"
 _lock = threading.Lock()
 _nursery: tuple[int, subprocess.Popen[bytes], socket.socket] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a child is to do: search until that `time.monotonic()`, as `number` of `size`, in `memory` bytes of its own."""
+
+    engine: str
+    until: float
+    seconds: float
+    seed: int
+    start: Visits | None
+    number: int
+    size: int
+    memory: int
 
 
 def warm_up() -> None:
@@ -74,29 +93,44 @@ def close() -> None:
 
 
 class Child:
-    """One search in its own process: at most `seconds`, at most until that `time.monotonic()`."""
+    """One search in its own process. Nothing here ever waits for it: what it does not take at once waits in line."""
 
-    def __init__(
-        self, *, engine: str, problem: Problem, until: float, seconds: float, seed: int, start: Visits | None
-    ) -> None:
+    def __init__(self, order: bytes) -> None:
         ours, theirs = socket.socketpair()
         with theirs, _lock:
             socket.send_fds(_control(), [b"+"], [theirs.fileno()])
+        ours.settimeout(0)
         self.connection = ours
         self.pid: int | None = None
-        self._reader = FrameReader()
-        self._order = pickle.dumps((engine, problem, until, seconds, seed, start))
         self.ended = False
+        self._reader = FrameReader()
+        self._line = bytearray()
+        self._put(order)
 
-    def order(self, *, within: float) -> None:
-        """Hand the problem over; raises TimeoutError when the child does not take it in time."""
-        self.connection.settimeout(max(within, 0.001))
+    @property
+    def has_line(self) -> bool:
+        """Whether something waits for being taken."""
+        return bool(self._line)
+
+    def write(self, letter: bytes) -> None:
+        """Post a pickled message to the child; it is lost on one that does not read its mail."""
+        if not self.ended and len(self._line) < _LONGEST_LINE:
+            self._put(letter)
+            self.push()
+
+    def _put(self, message: bytes) -> None:
+        self._line += framed(message)
+
+    def push(self) -> None:
+        """Hand over as much of what waits as the child takes."""
         try:
-            send_frame(self.connection, self._order)
+            while self._line:
+                taken = self.connection.send(self._line)
+                del self._line[:taken]
+        except BlockingIOError:
+            return
         except (BrokenPipeError, ConnectionResetError):
-            self.ended = True
-        finally:
-            self.connection.settimeout(None)
+            self._line.clear()  # its end is heard of by `news`
 
     def news(self) -> list[News]:
         """What the child has said since the last time; call it when its connection is readable."""
@@ -104,6 +138,8 @@ class Child:
             return []
         try:
             data = self.connection.recv(1 << 20)
+        except BlockingIOError:
+            return []
         except ConnectionResetError:
             data = b""
         if not data:
@@ -121,6 +157,8 @@ class Child:
 
     def kill(self) -> None:
         """End the process whatever it is doing, and forget it."""
+        if self.pid is None:
+            self.news()  # it may have said who it is just now
         if not self.ended and self.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
@@ -128,13 +166,19 @@ class Child:
         self.connection.close()
 
 
-def listen(children: list[Child], *, until: float) -> list[tuple[Child, News]]:
-    """Wait for news from any child, at most until that `time.monotonic()`; empty when the time is up."""
+def listen(children: Sequence[Child], *, until: float) -> list[tuple[Child, News]]:
+    """Wait for news from any child, at most until that `time.monotonic()`; empty when there were none."""
     with selectors.DefaultSelector() as selector:
         for child in children:
             if not child.ended:
-                selector.register(child.connection, selectors.EVENT_READ, child)
+                wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.has_line else 0)
+                selector.register(child.connection, wanted, child)
         if not selector.get_map():
             return []
-        ready = selector.select(max(0.0, until - time.monotonic()))
-        return [(key.data, news) for key, _ in ready for news in key.data.news()]
+        heard: list[tuple[Child, News]] = []
+        for key, ready in selector.select(max(0.0, until - time.monotonic())):
+            if ready & selectors.EVENT_WRITE:
+                key.data.push()
+            if ready & selectors.EVENT_READ:
+                heard += [(key.data, news) for news in key.data.news()]
+        return heard

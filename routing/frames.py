@@ -10,7 +10,12 @@ _LENGTH = struct.Struct(">Q")
 
 def send_frame(connection: socket.socket, message: bytes) -> None:
     """Send all of it; blocks while the other side does not read."""
-    connection.sendall(_LENGTH.pack(len(message)) + message)
+    connection.sendall(framed(message))
+
+
+def framed(message: bytes) -> bytes:
+    """The message as it goes over the wire."""
+    return _LENGTH.pack(len(message)) + message
 
 
 def receive_frame(connection: socket.socket) -> bytes:

@@ -6,18 +6,24 @@ ends with its parent. A child that outlives its deadline is ended by its own ala
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
+import resource
 import signal
 import socket
 import sys
 import time
 import traceback
+import warnings
+from pathlib import Path
 from typing import Any
 
-import routing.engines.ortools_model  # noqa: F401 - loaded here once, so that no child has to
-from routing.engines import ENGINES
-from routing.frames import receive_frame, send_frame
+import routing.engines.ortools_model
+import routing.engines.searching  # noqa: F401 - loaded here once, so that no child has to
+from routing.children import Order
+from routing.engines import ENGINES, Companion
+from routing.frames import FrameReader, receive_frame, send_frame
 from routing.problem import Visits
 
 _GRACE_SECONDS = 5.0
@@ -26,6 +32,8 @@ _GRACE_SECONDS = 5.0
 def main(control: socket.socket) -> None:
     """Fork a child for each connection that arrives on the control socket, until that closes; then end them all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    warnings.simplefilter("ignore")  # PyVRP's about its penalties are no news to anybody
+    gc.freeze()  # so that no child copies the pages of what it never changes
     children: set[int] = set()
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
@@ -45,21 +53,58 @@ def main(control: socket.socket) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+class _Company:
+    """The other children of the search, as one of them sees them through its parent."""
+
+    def __init__(self, connection: socket.socket, number: int, size: int) -> None:
+        self.number = number
+        self.size = size
+        self._connection = connection
+        self._reader = FrameReader()
+
+    def mail(self) -> list[Any]:
+        """See `routing.engines.Company`."""
+        letters: list[bytes] = []
+        while True:
+            try:
+                data = self._connection.recv(1 << 20, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return [pickle.loads(letter) for letter in letters]  # noqa: S301 - our own family
+            if not data:
+                raise BrokenPipeError
+            letters += self._reader.feed(data)
+
+    def post(self, message: object) -> None:
+        """See `routing.engines.Company`."""
+        send_frame(self._connection, pickle.dumps(("post", pickle.dumps(message))))
+
+
 def _live(connection: socket.socket) -> None:
     try:
         send_frame(connection, pickle.dumps(("born", os.getpid())))
-        engine, problem, until, seconds, seed, start = pickle.loads(receive_frame(connection))  # noqa: S301 - our own parent
-        seconds = min(seconds, until - time.monotonic())  # one clock for all processes of the machine
+        order: Order
+        order, body = pickle.loads(receive_frame(connection))  # noqa: S301 - our own parent
+        problem = pickle.loads(body)  # noqa: S301 - pickled once for all children
+        seconds = min(order.seconds, order.until - time.monotonic())  # one clock for all processes of the machine
         if seconds <= 0:
             return
         # An engine in C++ may hold the interpreter: only the kernel's default action is sure to end it.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_SECONDS)
+        most = _in_use() + order.memory
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
         def tell(visits: Visits) -> None:
             send_frame(connection, pickle.dumps(("best", visits)))
 
-        ENGINES[engine]().solve(problem, seconds=seconds, seed=seed, start=start, on_best=tell)
+        engine = ENGINES[order.engine]()
+        if isinstance(engine, Companion):
+            company = _Company(connection, order.number, order.size)
+            engine.solve_together(
+                problem, seconds=seconds, seed=order.seed, start=order.start, on_best=tell, company=company
+            )
+        else:
+            engine.solve(problem, seconds=seconds, seed=order.seed, start=order.start, on_best=tell)
         answer: tuple[str, Any] = ("done", None)
     except (BrokenPipeError, ConnectionResetError):
         return  # the parent has what it wants
@@ -69,6 +114,11 @@ def _live(connection: socket.socket) -> None:
         send_frame(connection, pickle.dumps(answer))
     except (BrokenPipeError, ConnectionResetError):
         return
+
+
+def _in_use() -> int:
+    """Bytes of address space that are taken already, most of them by libraries."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
 
 
 if __name__ == "__main__":

@@ -1,15 +1,20 @@
-"""`solve`: an engine in a child process, one hard deadline, and nothing leaves without the checker's word."""
+"""`solve`: engines in child processes, one hard deadline, and nothing leaves without the checker's word."""
 
 from __future__ import annotations
 
 import logging
+import pickle
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
 
+from routing.alike import fleet_of
 from routing.checking import CheckFailed, check, summary_of
-from routing.children import Child, listen, warm_up
+from routing.children import Child, Order, listen, warm_up
 from routing.engines import ENGINES
+from routing.engines.unsaid import unsaid
 from routing.insertion import Insertion
 from routing.polishing import polished
 from routing.problem import InvalidProblem, Lock, NotSupported, Problem, TaskKind, Visits, frozen_visits
@@ -19,12 +24,35 @@ from routing.timetable import Timetable
 
 log = logging.getLogger(__name__)
 
-_SHARE_OF_THE_END = 0.08
-_LONGEST_END = 1.5
+AUTO: Final = "auto"
+
+# What comes after the search: bringing the last plans in, completing, timing, checking and explaining the best one.
+_END_OF_SMALL: Final = 0.05
+_END_PER_STOP: Final = 0.0003
+_MOST_OF_THE_TIME: Final = 0.4
+_ENDS_IN_JUDGEMENTS: Final = 3.0  # as many times as it takes to judge one plan
+_EXPLAINING: Final = 0.08  # share of the time, where something is left out
+_LONGEST_EXPLANATION: Final = 1.5
+_SHARE_OF_JUDGING: Final = 0.03
+_TICK: Final = 0.25
+_RESTARTS: Final = 2
+_SHARE_OF_MEMORY: Final = 0.8
+_LEAST_MEMORY: Final = 2**29
 
 
 class EngineFailed(RuntimeError):
     """Every child of the search ended without a plan; the message holds what they said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the search is: the best cost so far, what no plan can cost less than (None where nobody knows), the
+    seconds since the call, and how many better plans were found."""  # noqa: D205, D209
+
+    cost: int
+    bound: int | None
+    seconds: float
+    plans: int
 
 
 def solve(
@@ -35,117 +63,229 @@ def solve(
     processes: int = 1,
     start: Solution | None = None,
     on_best: Callable[[Solution], None] | None = None,
-    engine: str = "ortools",
+    on_progress: Callable[[Progress], None] | None = None,
+    engine: str = AUTO,
 ) -> Solution:
     """The best plan found in `seconds` of wall time, counted from the call.
 
-    The engine runs in `processes` child processes (with seeds from `seed` on), which are killed at the deadline; the
-    best plan so far is then returned. `start` is a plan to improve: stops it misses or can no longer keep are planned
-    anew. `on_best` hears every better plan as it is found, the first within a fraction of a second. Searches of few
-    stops end early. With one process and enough time the same seed gives the same plan only as far as the machine's
-    speed lets the search do the same work.
+    The engine runs in `processes` child processes (with seeds from `seed` on) that tell each other what they find and
+    are killed at the deadline; the best plan so far is then returned. A child that crashes, hangs or runs out of memory
+    costs its own work only. `start` is a plan to improve: stops it misses or can no longer keep are planned anew.
+    `on_best` hears every better plan as it is found, the first within a fraction of a second where stops are some
+    hundred; `on_progress` hears of it and, in between, of the time that passes. Both are called by this thread.
 
-    Raises `InvalidProblem` when the frozen part of the problem cannot be, `NotSupported` when the engine cannot express
-    the problem, `EngineFailed` when no child gave an answer, `CheckFailed` (a bug) when a plan breaks a rule.
+    `engine` is "auto", "pyvrp" (refuses what PyVRP has no words for), "ortools" or "both" (PyVRP, then OR-Tools). "auto"
+    takes PyVRP where it can say everything, and both where it cannot.
+
+    Searches of few stops end early. Up to 20 stops the same seed gives the same plan with one process, unless the time is
+    up before. Everything larger depends on how many steps the machine makes in the time, and with several processes on
+    when their messages arrive.
+
+    Raises `InvalidProblem` for an unknown engine and when the frozen part of the problem cannot be, `NotSupported` when
+    the engine cannot express the problem, `EngineFailed` when no child gave an answer, `CheckFailed` (a bug) when a plan
+    breaks a rule.
     """
     called = time.monotonic()
-    if engine not in ENGINES:
-        raise InvalidProblem("engine", "engine", engine, f"expected one of {list(ENGINES)}")
+    if engine != AUTO and engine not in ENGINES:
+        raise InvalidProblem("engine", "engine", engine, f"expected one of {[AUTO, *ENGINES]}")
     if not 0 < seconds < float("inf"):
         raise InvalidProblem("range", "seconds", seconds, "expected more than 0 seconds")
     if processes < 1:
         raise InvalidProblem("range", "processes", processes, "expected at least one process")
-    if why := ENGINES[engine]().supports(problem):
+    warm_up()
+    chosen = _chosen(problem) if engine == AUTO else engine
+    if why := ENGINES[chosen]().supports(problem):
         raise NotSupported("not_supported", "engine", engine, "; ".join(why))
-    search = _Search(problem, engine, on_best, deadline=called + seconds)
+    search = _Search(problem, chosen, on_best, on_progress, called=called, deadline=called + seconds)
     known = _start(problem, search.timetable, start)
     if known is not None:
         search.offer(known)
-    if problem.tasks:
+    if problem.stops:
         search.run(seed, processes, known)
     return search.finish()
+
+
+def _chosen(problem: Problem) -> str:
+    """The engine for this problem."""
+    if not unsaid(problem):
+        return "pyvrp"
+    # OR-Tools holds a table of all ways; beyond its size PyVRP's plan, repaired by the exact rules, is what there is.
+    return "both"
 
 
 class _Search:
     """The best plan so far, and the children that look for a better one."""
 
     def __init__(
-        self, problem: Problem, engine: str, on_best: Callable[[Solution], None] | None, *, deadline: float
+        self,
+        problem: Problem,
+        engine: str,
+        on_best: Callable[[Solution], None] | None,
+        on_progress: Callable[[Progress], None] | None,
+        *,
+        called: float,
+        deadline: float,
     ) -> None:
         self.problem = problem
         self.engine = engine
         self.on_best = on_best
+        self.on_progress = on_progress
+        self.called = called
         self.deadline = deadline
         self.timetable = Timetable(problem)
         self.best: Visits = _frozen_only(problem, self.timetable)
         self.rank = _rank(problem, self.timetable, self.best)
         self.found = False
+        self.plans = 0
+        self.judging = 0.0  # seconds that the last judgement took
 
     def offer(self, visits: Visits) -> None:
         """Take the plan if it is better than the best so far. It must be valid: engines give no others."""
+        began = time.monotonic()
         rank = _rank(self.problem, self.timetable, visits)
         if self.found and rank <= self.rank:
             return
-        solution = assemble(self.problem, self.timetable, visits, engine=self.engine)
-        if violations := check(self.problem, solution):
-            raise CheckFailed(violations)
-        if not self.found or rank > self.rank:
-            self.found, self.best, self.rank = True, visits, rank
+        # Whoever does not listen needs no more than the order of visits; what is returned is judged in the end.
+        if self.on_best is not None or not self.found:
+            solution = self.judged(visits)
+            self.judging = time.monotonic() - began
             if self.on_best is not None:
                 self.on_best(solution)
+        self.found, self.best, self.rank = True, visits, rank
+        self.plans += 1
+        self.report()
+
+    def judged(self, visits: Visits, left_out: Sequence[Unassigned] | None = None) -> Solution:
+        """The plan with its times, when the checker agrees."""
+        solution = assemble(self.problem, self.timetable, visits, engine=self.engine, left_out=left_out)
+        if violations := check(self.problem, solution):
+            raise CheckFailed(violations)
+        return solution
+
+    def report(self) -> None:
+        """Say how far the search is."""
+        if self.on_progress is not None and self.found:
+            passed = time.monotonic() - self.called
+            self.on_progress(Progress(cost=-self.rank[-1], bound=None, seconds=passed, plans=self.plans))
 
     def run(self, seed: int, processes: int, known: Visits | None) -> None:
-        left = self.deadline - time.monotonic()
-        stop = self.deadline - min(_LONGEST_END, _SHARE_OF_THE_END * left)
+        """Search in children until it is time to end."""
+        stop = self.deadline - self.end()
         # A handful of stops is searched through long before the time is up.
-        enough = 0.2 + 0.02 * len(self.problem.tasks) ** 2
-        warm_up()
-        children: list[Child] = []
+        enough = 0.2 + 0.02 * self.problem.stops**2
+        body = pickle.dumps(self.problem)
+        memory = _free_memory() // processes
+        seats = [
+            _Seat(
+                Order(
+                    engine=self.engine, until=stop, seconds=enough, seed=seed + number, start=known, number=number,
+                    size=processes, memory=memory,
+                ),
+                body,
+            )
+            for number in range(processes)
+        ]  # fmt: skip
         failures: list[str] = []
+        quiet_until = 0.0
         try:
-            for number in range(processes):
-                child = Child(
-                    engine=self.engine, problem=self.problem, until=stop, seconds=enough, seed=seed + number, start=known,
-                )  # fmt: skip
-                children.append(child)
-                child.order(within=stop - time.monotonic())
-            while any(not child.ended for child in children) and time.monotonic() < stop:
-                newest: dict[Child, Visits] = {}
-                for child, (kind, content) in listen(children, until=stop):
-                    if kind == "best":
-                        newest[child] = content  # only the last of several that came together is worth a look
-                    elif kind == "failed":
-                        failures.append(content)
-                        log.warning("an engine's process failed: %s", content)
-                for visits in newest.values():
-                    self.offer(visits)
-        except TimeoutError:
-            log.warning("the engine's process did not take the problem in time")
+            while (now := time.monotonic()) < stop and any(not seat.child.ended or seat.waiting for seat in seats):
+                if now >= quiet_until and self.bring_in(seats):
+                    quiet_until = time.monotonic() + self.judging / _SHARE_OF_JUDGING
+                    stop = self.deadline - self.end()
+                patience = quiet_until if any(seat.waiting for seat in seats) else now + _TICK
+                self.hear(seats, failures, until=min(stop, now + _TICK, patience))
+                self.report()
         finally:
-            for child in children:
-                child.kill()
+            for seat in seats:
+                seat.child.kill()
+        self.bring_in(seats)
         if failures and not self.found:
             raise EngineFailed("\n".join(failures))
+
+    def hear(self, seats: list[_Seat], failures: list[str], *, until: float) -> None:
+        """Take what the children say, and pass on what they say to each other."""
+        of = {seat.child: seat for seat in seats}
+        for child, (kind, content) in listen(list(of), until=until):
+            if kind == "best":
+                of[child].waiting = content  # only the last of several is worth a look
+            elif kind == "post":
+                for other in of:
+                    if other is not child:
+                        other.write(content)
+            elif kind == "failed":
+                failures.append(content)
+                log.warning("an engine's process failed: %s", content)
+                of[child].restart(self.best if self.found else None)
+
+    def bring_in(self, seats: list[_Seat]) -> bool:
+        """Judge the plans that wait; whether there were any."""
+        waiting = [seat.waiting for seat in seats if seat.waiting is not None]
+        for seat in seats:
+            seat.waiting = None
+        for visits in waiting:
+            self.offer(visits)
+        return bool(waiting)
+
+    def end(self) -> float:
+        """Seconds to keep for what comes after the search."""
+        left = self.deadline - self.called
+        if not self.found:
+            return min(_END_OF_SMALL + _END_PER_STOP * self.problem.stops, _MOST_OF_THE_TIME * left)
+        needed = _END_OF_SMALL + _ENDS_IN_JUDGEMENTS * self.judging
+        if len({n for route in self.best for n in route if n < self.problem.stops}) < self.problem.stops:
+            needed += min(_LONGEST_EXPLANATION, _EXPLAINING * left)
+        return min(needed, _MOST_OF_THE_TIME * left)
 
     def finish(self) -> Solution:
         """The best plan, completed, polished and explained in what time is left, and checked whatever it takes."""
         insertion = Insertion(self.problem, self.timetable)
-        left = self.deadline - time.monotonic()
-        visits = _completed(self.problem, insertion, self.best, self.deadline - 0.6 * left)
+        keep = 0.6 * self.judging
+        left = self.deadline - keep - time.monotonic()
+        visits = _completed(self.problem, insertion, self.best, self.deadline - keep - 0.6 * left)
         visits = polished(
             self.problem, insertion, visits, lambda plan: _rank(self.problem, self.timetable, plan),
-            self.deadline - 0.4 * left,
+            self.deadline - keep - 0.4 * left,
         )  # fmt: skip
-        left_out = _left_out(self.problem, visits)
         explained = [
-            unassigned(self.problem, self.timetable, visits, number, until=self.deadline) for number in left_out
+            unassigned(self.problem, self.timetable, visits, number, until=self.deadline - keep)
+            for number in _left_out(self.problem, visits)
         ]
-        solution = assemble(self.problem, self.timetable, visits, engine=self.engine, left_out=explained)
-        if violations := check(self.problem, solution):
-            raise CheckFailed(violations)
+        solution = self.judged(visits, explained)
         if self.on_best is not None and (not self.found or visits != self.best):
             self.on_best(solution)
         return solution
+
+
+class _Seat:
+    """One place among the children; a child that fails is followed by another, which begins from the best plan."""
+
+    def __init__(self, order: Order, problem: bytes) -> None:
+        self._order = order
+        self._problem = problem
+        self._restarts = _RESTARTS
+        self.waiting: Visits | None = None
+        self.child = self._begun()
+
+    def _begun(self) -> Child:
+        return Child(pickle.dumps((self._order, self._problem)))
+
+    def restart(self, best: Visits | None) -> None:
+        """Put another child in the place of the one that failed."""
+        if self._restarts and best is not None and time.monotonic() < self._order.until:
+            self._restarts -= 1
+            self._order = replace(self._order, start=best, seed=self._order.seed + self._order.size)
+            self.child.kill()
+            self.child = self._begun()
+
+
+def _free_memory() -> int:
+    """Bytes that all children together may take."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 2**63 - 1
+    available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    return max(int(_SHARE_OF_MEMORY * available), _LEAST_MEMORY)
 
 
 def _rank(problem: Problem, timetable: Timetable, visits: Visits) -> tuple[int, int, int, int]:
@@ -249,13 +389,16 @@ def _completed(problem: Problem, insertion: Insertion, visits: Visits, until: fl
     """The plan with every left-out task put where it fits, most urgent first: nothing is left out that had room."""
     routes = list(visits)
     waiting = [n for n in _left_out(problem, visits) if problem.tasks[n].kind is not TaskKind.DELIVERY]
+    if not waiting:
+        return visits
+    fleet = fleet_of(problem, tasks=waiting, vehicles=range(len(routes)))
     waiting.sort(key=lambda n: (problem.tasks[n].lock is Lock.FREE, -problem.tasks[n].priority, n))
     for number in waiting:
         if time.monotonic() > until:
             break
         places = [
             (found[0], index, found[1])
-            for index in range(len(routes))
+            for index in fleet.without_twins(tuple(routes))
             if (found := insertion.cheapest(index, routes[index], number)) is not None
         ]
         prize = problem.tasks[number].prize

@@ -12,7 +12,7 @@ from routing.children import warm_up
 from routing.commands import age, at_least_1, seconds_above_0, unreadable_body
 from routing.engines import ENGINES
 from routing.matrix import InvalidProblem
-from routing.solving import EngineFailed, solve
+from routing.solving import AUTO, EngineFailed, solve
 from routing.vroom import INPUT, INTERNAL, error_body, read_problem, requested_seconds, solution_body
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--time-limit", type=seconds_above_0, help="seconds from the start of the process (default 5)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=at_least_1, default=1)
-    parser.add_argument("--engine", choices=sorted(ENGINES), default="ortools")
+    parser.add_argument("--engine", choices=[AUTO, *ENGINES], default=AUTO)
     parser.set_defaults(run=run)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
+from routing.engines.both import Both
 from routing.engines.ortools import OrTools
+from routing.engines.pyvrp import PyVrp
 from routing.problem import Problem, Visits
 
 
@@ -28,5 +30,32 @@ class Engine(Protocol):
         ...
 
 
-ENGINES: dict[str, Callable[[], Engine]] = {OrTools.name: OrTools}
-"""What `solve(engine=...)` can be asked for."""
+class Company(Protocol):
+    """The processes that search one problem together, as one of them sees them: it is `number` of `size`."""
+
+    number: int
+    size: int
+
+    def mail(self) -> Sequence[Any]:
+        """What the others have posted since the last time; never waits."""
+        ...
+
+    def post(self, message: object) -> None:
+        """Send something to all others."""
+        ...
+
+
+@runtime_checkable
+class Companion(Protocol):
+    """An engine that searches better in company than several times alone."""
+
+    def solve_together(
+        self, problem: Problem, *, seconds: float, seed: int, start: Visits | None, on_best: Callable[[Visits], None],
+        company: Company,
+    ) -> None:  # fmt: skip
+        """As `Engine.solve`, as one of a company."""
+        ...
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {PyVrp.name: PyVrp, OrTools.name: OrTools, Both.name: Both}
+"""What `solve(engine=...)` can be asked for besides "auto"."""

@@ -108,6 +108,8 @@ class Pool:
         self.gather(solution)
         lines = set(self.language.routes(solution))
         known = list(self._columns.values())
+        if not known:  # nothing is the best that can be served
+            return None
         if len(known) > _PRICED:  # the youngest come from the best solutions
             known = [one for one in known[:-_PRICED] if one.column[:2] in lines] + known[-_PRICED:]
         rows = self._rows

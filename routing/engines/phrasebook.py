@@ -25,6 +25,7 @@ class Kind:
     opens: int
     closes: int
     carried: tuple[int, ...]
+    peak: tuple[int, ...]  # the most on board so far, per dimension, by what is behind alone
     may: tuple[bool, ...]  # per rights pattern
 
 

@@ -1,9 +1,9 @@
 """A problem, or a part of it, said to PyVRP, and PyVRP's routes said back.
 
-What PyVRP has no words for is named in `Translation.inexact`; its routes are then good, yet somebody has to make them
-right. Set-up is paid on the way to a door that several visits share, so that only the first of them pays; their windows
-are narrowed by it, which is a little too strict and never too loose. What is frozen is cut off: the vehicle starts
-where and when its last frozen visit ends.
+What PyVRP has no words for (`routing.engines.unsaid`) is named in `Translation.inexact`; its routes are then good, yet
+somebody has to make them right. Set-up is paid on the way to a door that several visits share, so that only the first
+of them pays; their windows are narrowed by it, which is a little too strict and never too loose. What is frozen is cut
+off: the vehicle starts where and when its last frozen visit ends.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from pyvrp import Shipment as PyvrpShipment
 
 from routing.alike import Alike, fleet_of
 from routing.engines.phrasebook import Kind, Translation
+from routing.engines.unsaid import beyond, measure, unsaid_of
 from routing.problem import UNREACHABLE, Lock, Problem, Task, TaskKind, Vehicle, travel_seconds
-from routing.timetable import first_begin
+from routing.scheduling import first_begin
 
 Numbers = NDArray[np.int64]
 
@@ -73,12 +74,12 @@ class _Translator:
         self.vehicles = range(len(problem.vehicles)) if vehicles is None else sorted(set(vehicles))
         wanted = range(problem.stops) if tasks is None else sorted(set(tasks))
         self.numbers = [number for number in wanted if problem.tasks[number].lock is not Lock.FROZEN]
-        self.inexact: list[str] = []
         opens = [v.time_window[0] if v.time_window else 0 for v in (problem.vehicles[index] for index in self.vehicles)]
         self.origin = min(opens, default=0)
         fleet = fleet_of(problem, tasks=self.numbers, vehicles=self.vehicles)
         self.pattern_of = fleet.pattern_of
         self.kinds = [self._kind(group) for group in fleet.groups]
+        self.crowded = [d for d in range(problem.dimensions) if any(kind.peak[d] for kind in self.kinds)]
         self.keys: dict[tuple[Any, ...], int] = {}  # what makes a place of PyVRP's its own
         self.where: list[int] = []
         self.arc_setup: list[int] = []
@@ -86,7 +87,6 @@ class _Translator:
         self.surcharged: list[int] = []
 
     def translation(self) -> Translation:
-        self._unsaid()
         depots, depot_at, reload_depots = self._depots()
         self._doors()
         stops = self._stops()
@@ -97,7 +97,7 @@ class _Translator:
             for profile in {kind.sample.profile for kind in self.kinds}
         }
         scale, exact_rates = self._scale()
-        distances, durations, profile_of, units = self._matrices(scale, exact_rates=exact_rates)
+        distances, durations, profile_of, bases, units = self._matrices(scale, exact_rates=exact_rates)
         longest = max((int(table[table < _DEAREST].max(initial=0)) for table in distances), default=0)
         clients, groups, shipments, task_of, words_of = self._requests(stops, scale, longest * max(units, default=1))
         task_of |= {f"D{depot}": self.problem.stops + reload for depot, (reload, _) in reload_depots.items()}
@@ -111,19 +111,20 @@ class _Translator:
         kinds = [
             self._vehicle_type(
                 number, depot_at, [depot for depot, (_, name) in reload_depots.items() if name in kind.sample.reloads],
-                scale=scale, profile=profile_of[number], unit=units[number], farthest=far - 1 if blocked else None,
+                scale=scale, profile=profile_of[number], base=bases[number], unit=units[number],
+                farthest=far - 1 if blocked else None,
             )
             for number, kind in enumerate(self.kinds)
         ]  # fmt: skip
+        tasks = [self.problem.tasks[number] for number in self.numbers]
+        inexact = unsaid_of(self.problem, tasks, [kind.sample for kind in self.kinds])
         left_aside = tuple(number for number in self.numbers if number not in words_of)
         tables: list[Any] = [*distances, *durations]
         data = ProblemData(
             [Location(x, y) for x, y in self._points()], clients, depots, kinds, tables[: len(distances)],
             tables[len(distances) :], groups, shipments,
         )  # fmt: skip
-        return Translation(
-            data, tuple(self.inexact), left_aside, scale, self.problem, tuple(self.kinds), task_of, words_of
-        )
+        return Translation(data, inexact, left_aside, scale, self.problem, tuple(self.kinds), task_of, words_of)
 
     def _kind(self, alike: Alike) -> Kind:
         problem, vehicle, prefix = self.problem, self.problem.vehicles[alike.vehicles[0]], alike.frozen
@@ -131,6 +132,8 @@ class _Translator:
         resting = sum(rest.service for rest in vehicle.breaks)
         place, time = vehicle.start, opens
         carried = [0] * problem.dimensions
+        aboard = [sum(amounts) for amounts in zip(*(problem.tasks[n].delivery for n in prefix), strict=True)] or carried
+        peak = aboard
         for number in prefix:
             task = problem.tasks[number]
             to = task.location_index
@@ -139,54 +142,19 @@ class _Translator:
             # The frozen part is known to be possible; its breaks may push a begin behind a window's end here.
             time = (time + way if begins is None else begins) + task.service + (0 if place == to else task.setup)
             carried = [on + more for on, more in zip(carried, task.pickup, strict=True)]
+            aboard = [on - off + more for on, off, more in zip(aboard, task.delivery, task.pickup, strict=True)]
+            peak = [max(most, on) for most, on in zip(peak, aboard, strict=True)]
             place = to
         return Kind(
             vehicles=alike.vehicles, sample=vehicle, prefix=prefix, start=_NOWHERE if place is None else place,
             end=_NOWHERE if vehicle.end is None else vehicle.end, opens=time - self.origin,
             closes=_ENDLESS if vehicle.time_window is None else max(closes - resting - self.origin, 0),
-            carried=tuple(carried), may=alike.may,
+            carried=tuple(carried), peak=tuple(peak), may=alike.may,
         )  # fmt: skip
 
     def _seconds_of(self, vehicle: Vehicle, origin: int, to: int) -> int:
         seconds = int(self.problem.matrices[vehicle.profile].pair(origin, to)[0])
         return 0 if seconds == UNREACHABLE else math.floor(seconds / vehicle.speed_factor + 0.5)
-
-    # -- what cannot be said
-
-    def _unsaid(self) -> None:
-        problem, say = self.problem, self.inexact.append
-        vehicles = [kind.sample for kind in self.kinds]
-        tasks = [problem.tasks[number] for number in self.numbers]
-        if any(vehicle.breaks for vehicle in vehicles):
-            say("breaks")
-        ranked = Counter(task.locked_vehicle for task in tasks if task.rank is not None)
-        if any(count > 1 for count in ranked.values()):
-            say("a kept order")
-        if any(task.soft_window is not None or task.retry_value_per_hour for task in tasks):
-            say("costs that depend on when a visit begins")
-        if any(problem.matrices[vehicle.profile].crossings is not None for vehicle in vehicles):
-            say("crossings that have to be waited for")
-        used = {reload for vehicle in vehicles for reload in self._reload_indices(vehicle)}
-        partly = [problem.reloads[index] for index in used if problem.reloads[index].empties is not None]
-        if not all(self._nothing_else_rides(reload.empties or frozenset()) for reload in partly):
-            say("deposits where only a part of the load comes off")
-        if problem.shipments and used:
-            say("shipments beside reloads")
-        if any(vehicle.max_tasks is not None for vehicle in vehicles) and (used or problem.shipments):
-            say("a limit of tasks beside reloads or shipments")
-        if any(task.partner is not None and len(task.time_windows) > 1 for task in tasks):
-            say("several windows at one end of a shipment")
-        if any(len(_beyond(vehicle)) > 1 for vehicle in vehicles):
-            say("balance beside overtime")
-
-    def _nothing_else_rides(self, emptied: frozenset[str]) -> bool:
-        """Whether only what comes off there is ever on board."""
-        tasks = [self.problem.tasks[number] for number in self.numbers]
-        return not any(
-            task.delivery[d] or task.release or (task.pickup[d] and self.problem.dimension_name(d) not in emptied)
-            for task in tasks
-            for d in range(self.problem.dimensions)
-        )
 
     # -- what it costs
 
@@ -196,7 +164,7 @@ class _Translator:
         for kind in self.kinds:
             costs = kind.sample.costs
             rates += [Fraction(costs.per_hour, 3600), Fraction(costs.per_km, 1000)]
-            rates += [Fraction(costs.per_task_hour, 3600), *(Fraction(rate, 3600) for _, rate in _beyond(kind.sample))]
+            rates += [Fraction(costs.per_task_hour, 3600), *(Fraction(rate, 3600) for _, rate in beyond(kind.sample))]
         exact = math.lcm(*(rate.denominator for rate in rates)) if rates else 1
         highest = max(rates, default=Fraction(0))
         priced = [block.cost for block in self.blocks.values() if block.cost is not None]
@@ -312,8 +280,8 @@ class _Translator:
 
     def _matrices(
         self, scale: float, *, exact_rates: bool
-    ) -> tuple[list[Numbers], list[Numbers], list[int], list[int]]:
-        """Distance (what the way costs) and duration per profile; per kind its profile and cost per unit of distance."""
+    ) -> tuple[list[Numbers], list[Numbers], list[int], list[str], list[int]]:
+        """Distance (what the way costs) and duration per profile; per kind its profile, what distance is, its unit cost."""
         at: Numbers = np.array([self.index_of.get(where, 0) for where in self.where], dtype=np.int64)
         where: Numbers = np.array(self.where, dtype=np.int64)
         nowhere = where == _NOWHERE
@@ -323,7 +291,7 @@ class _Translator:
         profiles: dict[tuple[Any, ...], int] = {}
         distances: list[Numbers] = []
         durations: list[Numbers] = []
-        profile_of, units = [], []
+        profile_of, bases, units = [], [], []
         for kind in self.kinds:
             vehicle = kind.sample
             matrix, costs = self.blocks[vehicle.profile], vehicle.costs
@@ -361,8 +329,9 @@ class _Translator:
                 distances.append(distance)
                 durations.append(seconds)
             profile_of.append(profiles[key])
+            bases.append(base)
             units.append(unit)
-        return distances, durations, profile_of, units
+        return distances, durations, profile_of, bases, units
 
     @staticmethod
     def _between(values: NDArray[np.int32] | None, at: Numbers, open_ends: NDArray[np.bool_]) -> Numbers:
@@ -390,15 +359,12 @@ class _Translator:
 
     def _base(self, vehicle: Vehicle, scale: float, *, priced: bool, exact_rates: bool) -> tuple[str, int]:
         """What PyVRP's distance shall be, and its cost per unit."""
-        matrix, costs = self.problem.matrices[vehicle.profile], vehicle.costs
-        no_metres = not matrix.has_metres
-        if priced or not exact_rates or matrix.has_cost or (costs.per_task_hour and any(self.arc_setup)):
+        costs = vehicle.costs
+        measured = measure(self.problem, vehicle)
+        if priced or not exact_rates:
             return "mixed", 1
-        if costs.per_km == 0 or no_metres:
-            return "seconds", round(scale * costs.per_hour / 3600)
-        if costs.per_hour == 0:
-            return "metres", round(scale * costs.per_km / 1000)
-        return "mixed", 1
+        rates = {"seconds": Fraction(costs.per_hour, 3600), "metres": Fraction(costs.per_km, 1000)}
+        return measured, round(Fraction(scale) * rates[measured]) if measured in rates else 1
 
     # -- who asks for what
 
@@ -424,13 +390,15 @@ class _Translator:
                 if task.kind is TaskKind.PICKUP:
                     other = stops[task.partner]
                     index = len(shipments)
-                    amounts = [*self._amounts(task.pickup), *((0,) if limited else ())]
+                    amounts = self._amounts(task.pickup)
+                    amounts += self._brought([0] * len(amounts)) + ([0] if limited else [])
                     shipments.append(_shipment(stop, other, amounts, prize=prize, required=must))
                     for word, end in ((f"L{index}", number), (f"U{index}", task.partner)):
                         task_of[word], words_of[end] = end, (word,)
                 continue
             several = len(stop.windows) > 1
             delivery, pickup = self._amounts(task.delivery), self._amounts(task.pickup)
+            delivery, pickup = [*delivery, *self._brought(delivery)], [*pickup, *self._brought([0] * len(pickup))]
             if limited:
                 delivery, pickup = [*delivery, self.weight], [*pickup, 0]
             words = tuple(f"C{len(clients) + at}" for at in range(len(stop.windows)))
@@ -490,6 +458,10 @@ class _Translator:
     def _amounts(self, amounts: Sequence[int]) -> list[int]:
         return [-(-amount // unit) * self.weight for amount, unit in zip(amounts, self.units, strict=True)]
 
+    def _brought(self, delivery: Sequence[int]) -> list[int]:
+        """Again what is brought from the office, in dimensions where what is behind may have left little room for it."""
+        return [delivery[d] for d in self.crowded]
+
     def _capacity(self, capacity: Sequence[int]) -> list[int]:
         return [
             min(most // unit * self.weight, 2 * _MOST_AMOUNT) for most, unit in zip(capacity, self.units, strict=True)
@@ -500,35 +472,34 @@ class _Translator:
 
     def _vehicle_type(
         self, number: int, depot_at: Mapping[int, int], reloads: list[int], *, scale: float,
-        profile: int, unit: int, farthest: int | None,
+        profile: int, base: str, unit: int, farthest: int | None,
     ) -> VehicleType:  # fmt: skip
         kind = self.kinds[number]
         vehicle, costs = kind.sample, kind.sample.costs
-        base, _ = self._base(vehicle, scale, priced=False, exact_rates=True)
         capacity = self._capacity(vehicle.capacity)
         carried = self._amounts(kind.carried)
+        room = self._capacity([max(most - on, 0) for most, on in zip(vehicle.capacity, kind.peak, strict=True)])
+        capacity, carried = [*capacity, *self._brought(room)], [*carried, *self._brought([0] * len(carried))]
         if self._limits_tasks():
             most = len(self.numbers) if vehicle.max_tasks is None else max(vehicle.max_tasks - len(kind.prefix), 0)
             capacity, carried = [*capacity, most * self.weight], [*carried, 0]
         distances = [farthest] if farthest is not None else []
-        for name, measure, most_of_it in (
-            ("max_travel_time", "seconds", vehicle.max_travel_time),
-            ("max_distance", "metres", vehicle.max_distance),
+        measured = measure(self.problem, vehicle)
+        for name, most_of_it, rate in (
+            ("seconds", vehicle.max_travel_time, Fraction(costs.per_hour, 3600)),
+            ("metres", vehicle.max_distance, Fraction(costs.per_km, 1000)),
         ):
-            if most_of_it is None:
-                continue
-            if base == measure and not kind.prefix:
-                distances.append(most_of_it)
-            elif name not in self.inexact:
-                self.inexact.append(name)
+            if most_of_it is not None and measured == name and not kind.prefix:
+                price = math.floor(most_of_it * rate * Fraction(scale))
+                distances.append(most_of_it if base == name else price)
         most_work = kind.closes - kind.opens if vehicle.longest_duration is None else vehicle.longest_duration
         limited: dict[str, Any] = {}
-        if beyond := _beyond(vehicle):
-            usual, rate = beyond[0]
+        if marks := beyond(vehicle):
+            usual, per_hour = marks[0]
             limited = {
                 "shift_duration": min(usual, most_work),
                 "max_overtime": max(most_work - usual, 0),
-                "unit_overtime_cost": round(scale * rate / 3600),
+                "unit_overtime_cost": round(scale * per_hour / 3600),
             }
         elif vehicle.longest_duration is not None:
             limited = {"shift_duration": most_work}
@@ -550,15 +521,6 @@ class _Translator:
             reload_depots=reloads,
             **limited,
         )
-
-
-def _beyond(vehicle: Vehicle) -> list[tuple[int, int]]:
-    """The durations beyond which an hour costs more, with the price of that hour."""
-    marks = (
-        (vehicle.overtime_after, vehicle.costs.per_overtime_hour),
-        (vehicle.target_duration, vehicle.costs.per_hour_over_target),
-    )
-    return [(after, rate) for after, rate in marks if after is not None and rate]
 
 
 def _shipment(stop: _Stop, other: _Stop, amounts: list[int], *, prize: int, required: bool) -> PyvrpShipment:

@@ -171,6 +171,15 @@ def test_what_is_frozen_is_behind_the_vehicle():
     ) == ((0,),)
 
 
+def test_what_was_loaded_for_what_is_behind_took_room_too():
+    jobs = [
+        Job(id=1, location_index=3, lock=Lock.FROZEN, locked_vehicle=1, locked_rank=0, delivery=(2,)),
+        *(Job(id=n, location_index=2, delivery=(1,)) for n in (2, 3)),
+    ]
+    assert len(planned(a_line(*jobs, capacity=(3,)), compulsory=False)[0]) == 2
+    assert len(planned(a_line(*jobs, capacity=(4,)), compulsory=False)[0]) == 3
+
+
 def test_a_part_is_told_for_its_own_vehicles_and_said_back_for_all():
     rng = random.Random(1)
     problem = a_problem(rng.randrange(99), jobs=8, vehicles=3, rich=False)
@@ -196,9 +205,8 @@ def test_what_pyvrp_has_no_words_for_is_named():
     assert translate(a_line(jobs[0], breaks=(Break(id=1, service=5),))).inexact == ("breaks",)
     soft = Job(id=1, location_index=1, soft_window=(0, 5), late_cost_per_hour=3600)
     assert translate(a_line(soft)).inexact == ("costs that depend on when a visit begins",)
-    assert translate(a_line(Job(id=1, location_index=1), max_distance=5, costs=Costs(per_km=1))).inexact == (
-        "max_distance",
-    )
+    far = translate(a_line(Job(id=1, location_index=1), max_distance=5, costs=Costs(per_km=1)))
+    assert far.inexact == ("a limit of travel that costs do not measure",)
     assert translate(a_line(Job(id=1, location_index=1), max_travel_time=19)).inexact == ()
     assert planned(a_line(Job(id=1, location_index=1), max_travel_time=19)) is None
     assert planned(a_line(Job(id=1, location_index=1), max_travel_time=20)) == ((0,),)
