@@ -165,8 +165,12 @@ class _Walk:
         self.matrix = problem.matrices[self.vehicle.profile]
         self.served: list[int] = []
 
-    def _says(self, code: str, sentence: str, step: Step | None = None) -> Violation:
-        return Violation(code=code, sentence=sentence, vehicle=self.vehicle.id, task=None if step is None else step.id)
+    def _says(self, code: str, sentence: str, step: Step | None = None, seconds: int | None = None) -> Violation:
+        place = None if step is None else next(at for at, other in enumerate(self.route.steps) if other is step)
+        return Violation(
+            code=code, sentence=sentence, vehicle=self.vehicle.id, task=None if step is None else step.id,
+            step=place, seconds=seconds,
+        )  # fmt: skip
 
     def violations(self) -> Iterator[Violation]:
         steps = self.route.steps
@@ -239,10 +243,12 @@ class _Walk:
         opens, closes = self.vehicle.time_window or (0, None)
         facts = [task.happened_at is not None for _, task in known]
         if start.arrival < opens and not any(facts):
-            yield self._says("lead_time", f"leaves at {start.arrival}, the shift begins at {opens}", start)
+            yield self._says(
+                "lead_time", f"leaves at {start.arrival}, the shift begins at {opens}", start, opens - start.arrival
+            )
         # A day of nothing but facts ends when it ends.
         if closes is not None and end.arrival > closes and not all(facts):
-            yield self._says("delay", f"ends at {end.arrival}, the shift ends at {closes}", end)
+            yield self._says("delay", f"ends at {end.arrival}, the shift ends at {closes}", end, end.arrival - closes)
         if start.setup or start.service or start.waiting or end.setup or end.service:
             yield self._says("timing", "start and end take no time", start)
 
@@ -324,15 +330,20 @@ class _Walk:
             return
         _, closes = self.vehicle.time_window or (0, None)
         if closes is not None and step.leaves > closes:
-            yield self._says("delay", f"is over at {step.leaves}, the shift ends at {closes}", step)
+            yield self._says(
+                "delay", f"is over at {step.leaves}, the shift ends at {closes}", step, step.leaves - closes
+            )
         if not task.time_windows or any(a <= step.begins <= b for a, b in task.time_windows):
             return
         if step.begins > max(b for _, b in task.time_windows):
-            sentence = f"begins at {step.begins}, its last window closes at {max(b for _, b in task.time_windows)}"
-            yield self._says("delay", sentence, step)
+            closed = max(b for _, b in task.time_windows)
+            sentence = f"begins at {step.begins}, its last window closes at {closed}"
+            yield self._says("delay", sentence, step, step.begins - closed)
         else:
             coming = min(a for a, _ in task.time_windows if a > step.begins)
-            yield self._says("lead_time", f"begins at {step.begins}, the next window opens at {coming}", step)
+            yield self._says(
+                "lead_time", f"begins at {step.begins}, the next window opens at {coming}", step, coming - step.begins
+            )
 
     def _breaks(self) -> Iterator[Violation]:
         taken = [step for step in self.route.steps if step.kind is StepKind.BREAK]
@@ -348,9 +359,13 @@ class _Walk:
             if rest.id != step.id or step.service != rest.service or step.setup:
                 yield self._says("unknown", f"expected break {rest.id} of {rest.service} s", step)
             if step.begins < opens:
-                yield self._says("lead_time", f"rests at {step.begins}, the shift begins at {opens}", step)
+                sentence = f"rests at {step.begins}, the shift begins at {opens}"
+                yield self._says("lead_time", sentence, step, opens - step.begins)
             if rest.time_windows and not any(a <= step.begins <= b for a, b in rest.time_windows):
-                yield self._says("delay", f"rests at {step.begins}, outside {list(rest.time_windows)}", step)
+                late = step.begins - max(b for _, b in rest.time_windows)
+                early = min((a for a, _ in rest.time_windows if a > step.begins), default=0) - step.begins
+                sentence = f"rests at {step.begins}, outside {list(rest.time_windows)}"
+                yield self._says("delay" if late > 0 else "lead_time", sentence, step, late if late > 0 else early)
             if rest.max_load is not None and any(on > most for on, most in zip(step.load, rest.max_load, strict=True)):
                 yield self._says("max_load", f"rests with load {step.load}, at most {rest.max_load} is allowed", step)
 

@@ -204,10 +204,16 @@ class Costs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStep:
-    """One step of a route the vehicle already has; `kind` is job, pickup, delivery or reload, `id` its own."""
+    """One step of a route the vehicle already has; `kind` is start, job, pickup, delivery, reload, break or end.
+
+    `id` is the task's or break's own (0 at start and end). The begin of its service may be told: exactly, or by bounds.
+    """
 
     kind: str
     id: int
+    service_at: int | None = None
+    service_after: int | None = None
+    service_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,7 +154,8 @@ class Unassigned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A rule that a solution breaks. `code` follows VROOM's causes (delay, lead_time, load, max_tasks, skills,
+    """A rule that a solution breaks. `step` is the place in the route's steps, `seconds` how much a `delay` or a
+    `lead_time` is. `code` follows VROOM's causes (delay, lead_time, load, max_tasks, skills,
     precedence, missing_break, max_travel_time, max_distance, max_load) and adds unreachable, order, lock,
     allowed_vehicles, duplicate, missing, unknown, timing, max_duration, reload, release, summary and cost."""  # noqa: D205, D209
 
@@ -162,6 +163,8 @@ class Violation:
     sentence: str
     vehicle: int | None = None
     task: int | None = None
+    step: int | None = None
+    seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ from routing.problem import (
 from routing.scheduling import NOBODY_LATE, Event, Leg, Priced, Prices, chosen, earliest_end, first_begin, schedule
 from routing.solution import CostLines, Route, Step, StepKind
 
-__all__ = ["Row", "Table", "Timetable", "first_begin", "half_up"]
+__all__ = ["Day", "Row", "Table", "Timetable", "first_begin", "half_up"]
 
 _LISTS_UP_TO: Final = 4_000
 """Locations of a matrix that may become lists, which plain Python reads fastest."""
@@ -87,7 +87,7 @@ def _scaled(seconds: int, speed_factor: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Day:
+class Day:
     """A route's legs and limits; `is_past` when it opens with something that has happened."""
 
     legs: list[Leg]
@@ -166,11 +166,11 @@ class Timetable:
         Loads, skills, locks and the limits on tasks, travel time and distance are the checker's business.
         """
         vehicle = self.problem.vehicles[vehicle_index]
-        day = self._day(vehicle, visits)
+        day = self.day(vehicle, visits)
         if day is None:
             return None
         times = self._times(vehicle, visits, day)
-        return None if times is None else self._built(vehicle_index, visits, day.legs, *times)
+        return None if times is None else self.built(vehicle_index, visits, day.legs, *times)
 
     def returns(
         self, vehicle_index: int, visits: Sequence[int], *, any_time_for: Container[int] = (), endless: bool = False
@@ -184,7 +184,7 @@ class Timetable:
         longest = None if endless else vehicle.longest_duration
         if not vehicle.breaks and longest is None and self.problem.matrices[vehicle.profile].crossings is None:
             return self._plain_end(vehicle, visits, any_time_for, endless=endless)
-        day = self._day(vehicle, visits, any_time_for)
+        day = self.day(vehicle, visits, any_time_for)
         if day is None:
             return None
         if endless:
@@ -204,7 +204,7 @@ class Timetable:
         lines = self.cost_lines(vehicle, [self.problem.tasks[visit] for visit in visits])
         if not visits or not self.prices_times(vehicle_index, visits):
             return lines.total
-        day = self._day(vehicle, visits)
+        day = self.day(vehicle, visits)
         times = None if day is None else self._times(vehicle, visits, day)
         return None if times is None else self._with_times(vehicle, visits, lines, *times).total
 
@@ -230,7 +230,7 @@ class Timetable:
             return True
         return self._any_priced and any(self._priced[visit] for visit in visits)
 
-    def _times(self, vehicle: Vehicle, visits: Sequence[int], day: _Day) -> tuple[int, Event] | None:
+    def _times(self, vehicle: Vehicle, visits: Sequence[int], day: Day) -> tuple[int, Event] | None:
         if not day.is_past:
             prices = self._prices_of(vehicle, visits)
             return chosen(day.legs, vehicle.breaks, day.departs, day.closes, day.longest, prices)
@@ -330,7 +330,8 @@ class Timetable:
         departs = max(min(opens, happened_at), happened_at - travel, releases.get(-1, 0))
         return departs if departs <= happened_at else None
 
-    def _day(self, vehicle: Vehicle, visits: Sequence[int], any_time_for: Container[int] = ()) -> _Day | None:
+    def day(self, vehicle: Vehicle, visits: Sequence[int], any_time_for: Container[int] = ()) -> Day | None:
+        """The legs and limits of a route; None where there is no way, or it began without what it should carry."""
         seconds = self.seconds(vehicle)
         crossings = self.problem.matrices[vehicle.profile].crossings
         all_tasks = self.problem.tasks
@@ -366,7 +367,7 @@ class Timetable:
             # A day of nothing but facts ends when it ends, there is nothing left to plan.
             if all(task.happened_at is not None for task in tasks):
                 closes, longest = NOBODY_LATE, None
-        return None if departs is None else _Day(legs, departs, closes, longest, is_past)
+        return None if departs is None else Day(legs, departs, closes, longest, is_past)
 
     def loads(self, visits: Sequence[int]) -> list[tuple[int, ...]]:
         """What is on board at the start, and after each visit."""
@@ -398,7 +399,8 @@ class Timetable:
 
     # -- the route as its steps
 
-    def _built(self, vehicle_index: int, visits: Sequence[int], legs: Sequence[Leg], start: int, last: Event) -> Route:
+    def built(self, vehicle_index: int, visits: Sequence[int], legs: Sequence[Leg], start: int, last: Event) -> Route:
+        """The route as its steps, with its cost, from the departure and the events that end with `last`."""
         vehicle = self.problem.vehicles[vehicle_index]
         tasks = [self.problem.tasks[visit] for visit in visits]
         metres = self.metres(vehicle)

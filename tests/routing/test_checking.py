@@ -165,7 +165,7 @@ def test_a_break_must_be_taken_once_in_its_window_outside_visits():
     steps = solution.routes[0].steps
     at = next(i for i, s in enumerate(steps) if s.kind is StepKind.BREAK)
     assert check(problem, solution) == []
-    assert "delay" in codes(problem, with_step(solution, at, arrival=steps[at].arrival - 300))
+    assert "lead_time" in codes(problem, with_step(solution, at, arrival=steps[at].arrival - 300))
     assert codes(problem, with_step(solution, at, service=59)) >= {"unknown"}
     assert "timing" in codes(problem, with_step(solution, at, duration=steps[at].duration - 1))
     light = a_small_day(vehicle={"breaks": (Break(id=1, time_windows=((500, 700),), service=60, max_load=(0,)),)})
