@@ -24,8 +24,8 @@ from routing.vrplib import read_solution as read_routes
 if TYPE_CHECKING:
     from argparse import _SubParsersAction  # it is generic for the type checker only
 
-# Files state their cost in the unit of their source: as we do, or divided by these.
-_SCALES = (1, 10, 1000, 100_000)
+# Some files state their cost in the unit of their source: ours divided by one of these.
+_SCALES = (10, 1000, 100_000)
 
 
 def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -82,11 +82,10 @@ def verdict(instance: Instance, routes: Routes, stated: str | None = None) -> tu
 
 
 def _agrees(cost: int, stated: str) -> bool:
-    """Whether the cost is the stated one in some file's unit, as exactly as it is printed."""
+    """Whether the cost is the stated one: exactly in our unit, or in its source's as far as that is printed and sums."""
     value, decimals = float(stated), len(stated.partition(".")[2])
-    return any(
-        math.isclose(value * s, cost, rel_tol=1e-12, abs_tol=0.51 * s * 10**-decimals * (s > 1)) for s in _SCALES
-    )
+    others = [math.isclose(value * s, cost, rel_tol=1e-6, abs_tol=0.51 * s * 10**-decimals) for s in _SCALES]
+    return value == cost or any(others)
 
 
 def _is_json(name: str) -> bool:
