@@ -15,8 +15,12 @@ from routing.timetable import Timetable
 _VISITS: Final = ("job", "pickup", "delivery")
 
 
-def solution_body(problem: Problem, solution: Solution) -> dict[str, Any]:
-    """VROOM's answer for the solution."""
+def solution_body(
+    problem: Problem, solution: Solution, *, loading: float | None = None, solving: float | None = None
+) -> dict[str, Any]:
+    """VROOM's answer for the solution; `loading` and `solving` are the seconds that this took, where they are known."""
+    seconds = {"loading": loading, "solving": solving}
+    computing = {name: round(1000 * took) for name, took in seconds.items() if took is not None}
     s = solution.summary
     return {
         "code": 0,
@@ -25,6 +29,7 @@ def solution_body(problem: Problem, solution: Solution) -> dict[str, Any]:
             "amount": list(s.delivery), "pickup": list(s.pickup), "setup": s.setup, "service": s.service,
             "duration": s.duration, "waiting_time": s.waiting, "priority": s.priority, "distance": s.distance,
             "violations": _causes(solution.violations), "cost_lines": asdict(solution.cost_lines),
+            **({"computing_times": computing} if computing else {}),
         },
         "unassigned": [_unassigned(problem, item) for item in solution.unassigned],
         "routes": [

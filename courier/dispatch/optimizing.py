@@ -7,7 +7,17 @@ from typing import Any, Final
 
 from routing.problem import InvalidProblem
 from routing.solving import EngineFailed, solve
-from routing.vroom import INPUT, INTERNAL, TravelFailed, error_body, read_problem, requested_seconds, solution_body
+from routing.vroom import (
+    INPUT,
+    INTERNAL,
+    TravelFailed,
+    error_body,
+    is_told,
+    read_problem,
+    requested_seconds,
+    solution_body,
+    told_plan,
+)
 
 MOST_LOCATIONS: Final = 1000
 MOST_VEHICLES: Final = 200
@@ -50,6 +60,8 @@ def _optimize(body: Any) -> dict[str, Any]:
         seconds = requested_seconds(body, default=DEFAULT_SECONDS, most=MOST_SECONDS)
         _refuse_too_large(body)
         problem = read_problem(body)
+        if is_told(body):
+            return solution_body(problem, told_plan(problem))
         if not _cores.acquire(timeout=MOST_SECONDS):
             raise NotOptimized(500, {"code": INTERNAL, "error": "all processors are busy, try again later"})
         try:

@@ -13,7 +13,16 @@ from routing.commands import age, at_least_1, seconds_above_0, unreadable_body
 from routing.engines import ENGINES
 from routing.matrix import InvalidProblem
 from routing.solving import AUTO, EngineFailed, solve
-from routing.vroom import INPUT, INTERNAL, error_body, read_problem, requested_seconds, solution_body
+from routing.vroom import (
+    INPUT,
+    INTERNAL,
+    error_body,
+    is_told,
+    read_problem,
+    requested_seconds,
+    solution_body,
+    told_plan,
+)
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction  # it is generic for the type checker only
@@ -27,6 +36,9 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=at_least_1, default=1)
     parser.add_argument("--engine", choices=[AUTO, *ENGINES], default=AUTO)
+    parser.add_argument(
+        "-c", action="store_true", help="search nothing: time the vehicles' own steps, and say what they break"
+    )
     parser.set_defaults(run=run)
 
 
@@ -37,9 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
         body = _read(arguments.file)
         seconds = arguments.time_limit or requested_seconds(body, most=float("inf"))
         problem = read_problem(body)
+        loaded = age()
         left = max(seconds - age(), 0.05)
-        solution = solve(
-            problem, seconds=left, seed=arguments.seed, processes=arguments.processes, engine=arguments.engine
+        solution = (
+            told_plan(problem)
+            if arguments.c or is_told(body)
+            else solve(
+                problem, seconds=left, seed=arguments.seed, processes=arguments.processes, engine=arguments.engine
+            )
         )
     except (OSError, ValueError) as error:
         print(json.dumps(error_body(error) if isinstance(error, InvalidProblem) else unreadable_body(error)))
@@ -48,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         print(json.dumps(error_body(error)))
         return INTERNAL
-    print(json.dumps(solution_body(problem, solution), ensure_ascii=False))
+    answer = solution_body(problem, solution, loading=loaded, solving=age() - loaded)
+    print(json.dumps(answer, ensure_ascii=False))
     return 0
 
 
