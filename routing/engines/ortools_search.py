@@ -14,6 +14,7 @@ from routing.problem import Visits
 _RUN_ONE_RANDOMLY = 3  # RuinCompositionStrategy, whose enum the wheel does not export
 # Guided local search helps plans of few stops, where there is little to ruin; it comes last and stagnates with many.
 _FEW = 30
+_SOME = 80
 _SHARE_OF_RUINING = 0.95
 _SHARE_FOR_FEW = 0.7
 
@@ -32,7 +33,8 @@ def search(model: Model, seconds: float, start: Visits | None, on_best: Callable
             best, best_visits = cost, model.visits()
             on_best(best_visits)
 
-    ruining = _ruining(seconds * (_SHARE_FOR_FEW if len(model.tasks) <= _FEW else _SHARE_OF_RUINING))
+    few = len(model.tasks) <= _FEW
+    ruining = _ruining(seconds * (_SHARE_FOR_FEW if few else _SHARE_OF_RUINING), few=len(model.tasks) <= _SOME)
     routing.CloseModelWithParameters(ruining)
     routing.AddAtSolutionCallback(report)
     hint = None if start is None else model.assignment(start)
@@ -55,19 +57,23 @@ def _guided(seconds: float) -> Any:
     return parameters
 
 
-def _ruining(seconds: float) -> Any:
-    """Iterated local search: ruin two neighbouring routes or some strings of visits, repair, improve, anneal."""
+def _ruining(seconds: float, *, few: bool) -> Any:
+    """Iterated local search: ruin strings of visits (and, of few, two neighbouring routes), put them back, anneal.
+
+    No local search follows a repair: on days with breaks it takes the time of ten repairs and gains less.
+    """
     parameters = _guided(seconds)
     # Guided local search would never end its first descent, and no ruin would follow.
     parameters.local_search_metaheuristic = routing_enums_pb2.LocalSearchMetaheuristic.GREEDY_DESCENT
     parameters.use_iterated_local_search = True
     iterated = parameters.iterated_local_search_parameters
-    iterated.improve_perturbed_solution = True
+    iterated.improve_perturbed_solution = False
     iterated.reference_solution_acceptance_strategy.simulated_annealing.automatic_temperatures = True
     ruin = iterated.ruin_recreate_parameters
     ruin.ruin_composition_strategy = _RUN_ONE_RANDOMLY
-    ruin.recreate_strategy.heuristic = routing_enums_pb2.FirstSolutionStrategy.LOCAL_CHEAPEST_INSERTION
-    ruin.ruin_strategies.add().spatially_close_routes.num_ruined_routes = 2
+    ruin.recreate_strategy.heuristic = routing_enums_pb2.FirstSolutionStrategy.PARALLEL_CHEAPEST_INSERTION
+    if few:
+        ruin.ruin_strategies.add().spatially_close_routes.num_ruined_routes = 2
     strings = ruin.ruin_strategies.add().sisr
     strings.max_removed_sequence_size = 10
     strings.avg_num_removed_visits = 10

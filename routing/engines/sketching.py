@@ -1,8 +1,8 @@
 """A plan in milliseconds and a good one in a second: regret insertion, then strings of visits taken out and put back.
 
 The search follows Christiaens and Vanden Berghe (Slack Induction by String Removals, 2020) on arrays: every gap of
-a route is judged for all loose tasks at once. It is a sketch: shipments stay where they are, and crossings wait their
-average time. Whoever uses the plan verifies each route; the complete engine goes on from there.
+a route is judged for all loose tasks at once. It is a sketch: shipments stay where they are, and places are looked for
+with the average times of ferries. Whoever uses the plan verifies each route; the complete engine goes on from there.
 """
 
 from __future__ import annotations
@@ -207,6 +207,7 @@ class Proof:
         self.problem = problem
         self.insertion = Insertion(problem, Timetable(problem))
         self.frozen = frozen_visits(problem)
+        self.ferries = any(matrix.crossings is not None for matrix in problem.matrices.values())
         self._proven: dict[tuple[int, tuple[int, ...]], tuple[int, ...]] = {}
 
     def verified(self, plan: Visits) -> Visits:
@@ -214,10 +215,14 @@ class Proof:
         return tuple(self._route(vehicle_index, visits) for vehicle_index, visits in enumerate(plan))
 
     def repaired(self, plan: Visits) -> Visits:
-        """The plan with the visits that make a route impossible put elsewhere, as far as they fit."""
+        """The plan with the visits that make a route impossible put elsewhere, as far as they fit.
+
+        Where there are ferries, what was left out for their average time may fit as well.
+        """
         kept = self.verified(plan)
         there = {number for route in kept for number in route}
-        lost = [n for route in plan for n in route if n not in there and n < self.problem.stops]
+        wanted = range(self.problem.stops) if self.ferries else (number for route in plan for number in route)
+        lost = [n for n in wanted if n not in there and n < self.problem.stops]
         routes = list(kept)
         for number in lost[:_SAVED]:
             if self.problem.tasks[number].kind is TaskKind.DELIVERY:

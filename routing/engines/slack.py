@@ -2,14 +2,12 @@
 
 Gap g lies before the g-th visit, the last gap before the end. Times are kept per number of breaks taken, in the order
 in which their windows close; a load is counted from one emptying to the next. What is said here about a route is a
-little stricter than the rules, never laxer, except that a crossing waits its average time.
+little stricter than the rules, never laxer.
 """
-
-# ruff: noqa: PLR1730 - the innermost loops compare where a call of min or max would take as long as all the rest
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, TypeAlias
@@ -17,8 +15,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from routing.engines.hours import FAR, Boat, Course, Earliest, latest, rests_of, span_of
 from routing.problem import (
-    MAX_INSTANT,
     UNREACHABLE,
     Lock,
     Matrix,
@@ -26,20 +24,14 @@ from routing.problem import (
     Task,
     TaskKind,
     Vehicle,
-    Window,
     travel_seconds,
 )
 
 Numbers: TypeAlias = NDArray[np.int64]
 Prices: TypeAlias = NDArray[np.float64]
 
-FAR: Final = 4 * MAX_INSTANT
 NEVER: Final = 1e18
 _AN_HOUR: Final = 3600
-
-_Rest: TypeAlias = tuple[int, int, int, tuple[Window, ...], tuple[int, ...] | None]
-"""When a break's only window opens and closes (-1 where it has several), its length, its windows, the load allowed."""
-_Heavy: TypeAlias = list[list[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +82,7 @@ class Slack:
         self.closes: Numbers = np.array(
             [max((b for _, b in t.time_windows), default=FAR) for t in tasks], dtype=np.int64
         )
-        self.spans = [_span(task.time_windows) for task in tasks]
+        self.spans = [span_of(task.time_windows) for task in tasks]
         shape = (len(tasks), problem.dimensions)
         nothing = (0,) * problem.dimensions
         brought = [t.delivery if t.kind is TaskKind.JOB else nothing for t in tasks]
@@ -117,7 +109,7 @@ class Slack:
         self.strange = self.strange.reshape(len(tasks), len(vehicles))
         may = [[t.kind is not TaskKind.RELOAD and problem.may_serve(v, t) for v in vehicles] for t in tasks]
         self.banned = ~np.array(may, dtype=np.bool_).reshape(len(tasks), len(vehicles))
-        self.rests = [_in_order(vehicle) for vehicle in vehicles]
+        self.rests = [rests_of(vehicle) for vehicle in vehicles]
         self.frozen = [
             sum(t.lock is Lock.FROZEN and t.locked_vehicle == vehicle.id for t in tasks) for vehicle in vehicles
         ]
@@ -163,10 +155,12 @@ class Slack:
             ways[:] = 0
         rooms = self._rooms(vehicle, visits, chosen)
         heavy = self._too_heavy_to_rest(vehicle_index, visits, chosen)
-        schedule = self._schedule(vehicle_index, visits, ways.tolist(), work.tolist(), heavy)
+        boats = self._boats(vehicle_index, ways, before, after) if visits else None
+        schedule = self._schedule(vehicle_index, visits, ways.tolist(), work.tolist(), heavy, boats)
         if schedule is None or rooms is None:
             return None
         total = int(ways.sum() + work.sum()) + sum(length for _, _, length, *_ in self.rests[vehicle_index])
+        total -= sum(boat[0].headway // 2 for boat in boats or () if boat is not None)
         duration = max(total, schedule.end - schedule.latest_departure)
         if visits and vehicle.longest_duration is not None and duration > vehicle.longest_duration:
             return None
@@ -212,8 +206,9 @@ class Slack:
         return int(metres[before[some], after[some]].sum(dtype=np.int64)) <= vehicle.max_distance
 
     def _schedule(
-        self, vehicle_index: int, visits: tuple[int, ...], ways: list[int], work: list[int], heavy: _Heavy | None
-    ) -> _Schedule | None:
+        self, vehicle_index: int, visits: tuple[int, ...], ways: list[int], work: list[int], heavy: list[list[bool]] | None,
+        boats: list[Boat | None] | None,
+    ) -> _Schedule | None:  # fmt: skip
         """When the vehicle can leave each visit and when it must be there, per number of breaks taken."""
         tasks = [self.problem.tasks[number] for number in visits]
         vehicle = self.problem.vehicles[vehicle_index]
@@ -222,21 +217,38 @@ class Slack:
         if tasks and all(task.happened_at is not None for task in tasks):
             closes = FAR  # a day of nothing but facts ends when it ends
         ready = self._ready(visits)
-        forward = _Forward(rests, ways, work, ready, heavy)
-        if not forward.walk(tasks, self.spans, visits, opens) or (tasks and forward.end > closes):
+        spans = [self.spans[number] for number in visits]
+        course = Course(tasks, spans, rests, work, ways, boats, ready, heavy)
+        earliest = Earliest(course)
+        if not earliest.walk(opens) or (tasks and earliest.end > closes):
             return None
-        latest, departures = _backward(
-            tasks, [self.spans[number] for number in visits], rests, ways, work, ready, closes, heavy
-        )
+        rows, departures = latest(course, closes)
         return _Schedule(
-            leaves=forward.leaves,
-            begins=forward.begins,
-            latest=latest,
-            starts=self._of_trips(visits, [min(row) for row in forward.leaves]),
+            leaves=earliest.leaves,
+            begins=earliest.begins,
+            latest=rows,
+            starts=self._of_trips(visits, [min(row) for row in earliest.leaves]),
             start_at_most=self._of_trips(visits, departures),
-            end=forward.end,
+            end=earliest.end,
             latest_departure=departures[0],
         )
+
+    def _boats(self, vehicle_index: int, ways: Numbers, before: Numbers, after: Numbers) -> list[Boat | None] | None:
+        """Per gap the ferry on its way, None where the whole country is dry."""
+        vehicle = self.problem.vehicles[vehicle_index]
+        water = self.matrices[vehicle.profile].crossings
+        if water is None:
+            return None
+        boats: list[Boat | None] = []
+        for a, b, way in zip(before.tolist(), after.tolist(), ways.tolist(), strict=True):
+            number = -1 if a < 0 or b < 0 else int(water.crossing[a, b])
+            if number < 0:
+                boats.append(None)
+                continue
+            ferry = water.ferries[number]
+            landing = math.floor(int(water.to_landing[a, b]) / vehicle.speed_factor + 0.5)
+            boats.append((ferry, landing, way - landing - ferry.headway // 2))
+        return boats
 
     def _ready(self, visits: tuple[int, ...]) -> list[int]:
         """Per gap the instant before which the vehicle may not leave, known at the gap behind a reload or the start."""
@@ -297,7 +309,9 @@ class Slack:
             load[first:last] += np.cumsum(fetched[first:last])
         return load
 
-    def _too_heavy_to_rest(self, vehicle_index: int, visits: tuple[int, ...], chosen: Numbers) -> _Heavy | None:
+    def _too_heavy_to_rest(
+        self, vehicle_index: int, visits: tuple[int, ...], chosen: Numbers
+    ) -> list[list[bool]] | None:
         """Per gap and break whether too much is on board there; None where no break depends on the load."""
         if all(most is None for *_, most in self.rests[vehicle_index]):
             return None
@@ -311,7 +325,7 @@ class Slack:
             for column, (*_, most) in enumerate(self.rests[vehicle_index]):
                 if most is not None:
                     heavy[:, column] |= load > most[dimension]
-        rows: _Heavy = heavy.tolist()
+        rows: list[list[bool]] = heavy.tolist()
         return rows
 
     def _timely(self, vehicle: Vehicle, visits: tuple[int, ...], begins: list[int]) -> tuple[float, Prices]:
@@ -370,10 +384,10 @@ class Slack:
             held = np.maximum(release - route.ready[:, None], 0)
         fits = np.zeros(there.shape, dtype=np.bool_)
         earliest: Numbers | None = None
-        for leaves, latest in zip(route.leaves, route.latest, strict=True):
+        for leaves, until in zip(route.leaves, route.latest, strict=True):
             arrives = leaves[:, None] + there if held is None else leaves[:, None] + held + there
             begins = np.maximum(arrives, opens)
-            fits |= (begins <= closes) & (begins + work + onward <= latest[:, None])
+            fits |= (begins <= closes) & (begins + work + onward <= until[:, None])
             earliest = begins if earliest is None else np.minimum(earliest, begins)
         if held is not None and route.ready_at_most is not None:
             fits &= self.release[loose] <= route.ready_at_most[:, None]
@@ -391,191 +405,6 @@ class Slack:
 def adds_nothing(reload: Task, beside: Task) -> bool:
     """Whether a reload right before or after the other does nothing that the other does not."""
     return reload.empties <= beside.empties and (beside.loads or not reload.loads)
-
-
-def _in_order(vehicle: Vehicle) -> list[_Rest]:
-    """The breaks in the order in which they must be taken."""
-    rests = sorted(
-        vehicle.breaks, key=lambda rest: (max((b for _, b in rest.time_windows), default=FAR), rest.time_windows)
-    )
-    return [(*(_span(rest.time_windows) or (-1, -1)), rest.service, rest.time_windows, rest.max_load) for rest in rests]
-
-
-def _span(windows: Sequence[Window]) -> Window | None:
-    """The one window there is, None where there are several."""
-    return None if len(windows) > 1 else windows[0] if windows else (0, FAR)
-
-
-class _Forward:
-    """The earliest times along a route, per number of breaks taken; the innermost loop of the sketch."""
-
-    def __init__(
-        self, rests: Sequence[_Rest], ways: list[int], work: list[int], ready: list[int], heavy: _Heavy | None
-    ) -> None:
-        self.rests = rests
-        self.ways = ways
-        self.work = work
-        self.ready = ready
-        self.heavy = heavy
-        self.leaves: list[list[int]] = []
-        self.begins: list[int] = []
-        self.end = FAR
-
-    def walk(self, tasks: Sequence[Task], spans: Sequence[Window | None], visits: Sequence[int], opens: int) -> bool:
-        """Whether all visits can be made in time."""
-        count = len(self.rests)
-        now = [max(opens, self.ready[0]), *[FAR] * count]
-        for at, number in enumerate(visits):
-            task = tasks[at]
-            work = self.work[at]
-            if task.happened_at is not None:
-                self.leaves.append(self._rested(now))
-                self.begins.append(task.happened_at)
-                now = [task.happened_at + work, *[FAR] * count]
-                continue
-            span = spans[number]
-            later = self.ready[at + 1]
-            begin = FAR
-            arrivals = self._arrivals(now, self.ways[at])
-            for taken, time in enumerate(arrivals):
-                if time + work < later:  # only what follows a reload is waited for, before it is loaded
-                    time = later - work  # noqa: PLW2901
-                if span is None:
-                    time = _first(task.time_windows, time)  # noqa: PLW2901
-                elif time < span[0]:
-                    time = span[0]  # noqa: PLW2901
-                elif time > span[1]:
-                    time = FAR  # noqa: PLW2901
-                if time < begin:
-                    begin = time
-                arrivals[taken] = time + work if time < FAR else FAR
-            if begin >= FAR:
-                return False
-            self.begins.append(begin)
-            now = arrivals
-        self.end = self._arrivals(now, self.ways[-1])[-1]
-        return True
-
-    def _rested(self, now: list[int]) -> list[int]:
-        """When the vehicle can leave a place, breaks that it takes there included."""
-        if not self.rests:
-            return now
-        rested = now.copy()
-        for taken, (opens, closes, length, windows, _) in enumerate(self.rests):
-            if self.heavy is not None and self.heavy[len(self.leaves)][taken]:
-                continue
-            time = rested[taken]
-            if opens < 0:
-                time = _first(windows, time)
-            elif time < opens:
-                time = opens
-            elif time > closes:
-                continue
-            if time + length < rested[taken + 1]:
-                rested[taken + 1] = time + length
-        return rested
-
-    def _arrivals(self, now: list[int], way: int) -> list[int]:
-        """When the vehicle arrives; a break may interrupt the way. Notes when it could leave."""
-        rested = self._rested(now)
-        arrivals = [time + way for time in rested]
-        for taken, (opens, closes, length, windows, _) in enumerate(self.rests):
-            if self.heavy is not None and self.heavy[len(self.leaves)][taken]:
-                continue
-            time = now[taken]
-            if opens < 0:
-                opens = _first(windows, time)  # noqa: PLW2901
-                if opens >= FAR:
-                    continue
-            elif time > closes:
-                continue
-            time += way
-            if time < opens:
-                time = opens
-            if time + length < arrivals[taken + 1]:
-                arrivals[taken + 1] = time + length
-        self.leaves.append(rested)
-        return arrivals
-
-
-def _backward(
-    tasks: Sequence[Task], spans: Sequence[Window | None], rests: Sequence[_Rest],
-    ways: list[int], work: list[int], ready: list[int], closes: int,
-    heavy: _Heavy | None,
-) -> tuple[list[list[int]], list[int]]:  # fmt: skip
-    """Per gap when to be behind it at the latest, and when to leave what is before it."""
-    row = _rest_on_arrival([*[-1] * len(rests), closes], rests, None if heavy is None else heavy[len(tasks)])
-    latest, departures = [row], []
-    for at in range(len(tasks) - 1, -1, -1):
-        task, span, action, held = tasks[at], spans[at], work[at], ready[at + 1]
-        leave = _departures(row, ways[at + 1], rests, None if heavy is None else heavy[at + 1])
-        departures.append(max(leave))
-        if task.happened_at is not None:
-            row = [FAR, *[-1] * len(rests)]
-        else:
-            row = []
-            for time in leave:
-                bound = time - action
-                if span is None:
-                    bound = _last(task.time_windows, bound)
-                elif bound > span[1]:
-                    bound = span[1]
-                elif bound < span[0]:
-                    bound = -1
-                row.append(bound if bound + action >= held else -1)
-            _rest_on_arrival(row, rests, None if heavy is None else heavy[at])
-        latest.append(row)
-    departures.append(_departures(row, ways[0], rests, None if heavy is None else heavy[0])[0])
-    latest.reverse()
-    departures.reverse()
-    return latest, departures
-
-
-def _rest_on_arrival(row: list[int], rests: Sequence[_Rest], heavy: list[bool] | None) -> list[int]:
-    """When to arrive at the latest, given when to begin at the latest, where breaks may be taken at the door."""
-    for taken in range(len(rests) - 1, -1, -1):
-        if heavy is not None and heavy[taken]:
-            continue
-        opens, closes, length, windows, _ = rests[taken]
-        bound = row[taken + 1] - length
-        if opens < 0:
-            bound = _last(windows, bound)
-        elif bound > closes:
-            bound = closes
-        elif bound < opens:
-            bound = -1
-        if bound > row[taken]:
-            row[taken] = bound
-    return row
-
-
-def _departures(row: list[int], way: int, rests: Sequence[_Rest], heavy: list[bool] | None) -> list[int]:
-    """When to leave at the latest to be there by `row`, a break on the way included."""
-    leave = [time - way for time in row]
-    for taken, (opens, closes, length, windows, _) in enumerate(rests):
-        if heavy is not None and heavy[taken]:
-            continue
-        there = row[taken + 1] - length
-        for first, last in windows if opens < 0 else ((opens, closes),):
-            if first <= there:
-                bound = min(last, there - way)
-                if bound > leave[taken]:
-                    leave[taken] = bound
-    return leave
-
-
-def _first(windows: Sequence[Window], time: int) -> int:
-    """The earliest begin at or after `time`, `FAR` when the last window has closed."""
-    if not windows:
-        return min(time, FAR)
-    return min((max(opens, time) for opens, closes in windows if time <= closes), default=FAR)
-
-
-def _last(windows: Sequence[Window], bound: int) -> int:
-    """The latest begin at or before `bound`, -1 when there is none."""
-    if not windows:
-        return bound
-    return max((min(closes, bound) for opens, closes in windows if opens <= bound), default=-1)
 
 
 def _strange(vehicle: Vehicle, task: Task) -> float:
