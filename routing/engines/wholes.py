@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pyvrp import Client, ClientGroup, Depot, ProblemData
 from pyvrp import Shipment as PyvrpShipment
-from pyvrp.constants import MAX_VALUE
 
 from routing.alike import fleet_of
 from routing.engines.decomposing import Loads, Numbers, Part, Places, Rank
@@ -21,7 +20,7 @@ from routing.engines.pyvrp_search import INFEASIBLE, Routes
 from routing.problem import Problem, TaskKind
 
 _FORBIDDEN: Final = 2**40
-"""PyVRP has no forbidden ways, only ways longer than this."""
+"""PyVRP has no forbidden ways and no limits without end, only values larger than this."""
 
 
 # -- PyVRP's data
@@ -91,6 +90,8 @@ class DataWhole:
         loads = [[*client.delivery, *client.pickup] for client in self._clients]
         loads += [[*amount, *amount] for s in self._shipments for amount in (s.amount, [0] * len(s.amount))]
         self._amounts = np.array(loads, dtype=np.float64).reshape(self.stops, -1)
+        self._closes = [client.tw_late for client in self._clients]
+        self._closes += [step.tw_late for s in self._shipments for step in (s.pickup, s.delivery)]
         self._price = self._dearest_alone(np.array(at, dtype=np.intp))
         self._numbers = {f"C{c}": c for c in range(clients)}
         for s in range(shipments):
@@ -161,7 +162,8 @@ class DataWhole:
     def enough(self, vehicle: int, stops: Sequence[int]) -> int:
         """See `Whole`."""
         kind = self._types[int(self.kinds[vehicle])]
-        free = kind.shift_duration >= MAX_VALUE and kind.max_distance >= MAX_VALUE and not self.data.has_time_windows()
+        limits = [kind.shift_duration, kind.max_distance, kind.tw_late, *(self._closes[stop] for stop in stops)]
+        free = min(limits) >= _FORBIDDEN
         return _filled(self._amounts[list(stops)], kind.capacity) if free else len(stops)
 
     def _data(
