@@ -23,16 +23,22 @@ _NEARNESS = (
 
 
 def unassigned(
-    problem: Problem, timetable: Timetable, visits: Visits, number: int, *, until: float | None = None
+    problem: Problem,
+    timetable: Timetable,
+    visits: Visits,
+    number: int,
+    *,
+    until: float | None = None,
+    vehicles: Sequence[int] | None = None,
 ) -> Unassigned:
     """The left-out task with its reasons; for a shipment both ends share them.
 
-    After `until` (a `time.monotonic()`) vehicles are no longer tried, and the reason says so.
+    `vehicles` (at least one) are those to be asked, None = all. After `until` (a `time.monotonic()`) vehicles are no
+    longer tried, and the reason says so.
     """
     task = problem.tasks[number]
-    found = [
-        _Vehicle(problem, timetable, visits, index, number).reason(until) for index in range(len(problem.vehicles))
-    ]
+    asked = range(len(problem.vehicles)) if vehicles is None else vehicles
+    found = [_Vehicle(problem, timetable, visits, index, number).reason(until) for index in asked]
     ranked = sorted(found, key=lambda item: item[0], reverse=True)
     best = ranked[0][1]
     return Unassigned(

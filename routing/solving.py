@@ -19,7 +19,7 @@ from routing.insertion import Insertion
 from routing.polishing import polished
 from routing.problem import InvalidProblem, Lock, NotSupported, Problem, TaskKind, Visits, frozen_visits
 from routing.reasons import unassigned
-from routing.solution import CostLines, Solution, StepKind, Summary, Unassigned
+from routing.solution import CostLines, ReasonCode, Solution, StepKind, Summary, Unassigned
 from routing.timetable import Timetable
 
 log = logging.getLogger(__name__)
@@ -141,14 +141,14 @@ class _Search:
 
     def offer(self, visits: Visits) -> None:
         """Take the plan if it is better than the best so far. It must be valid: engines give no others."""
-        began = time.monotonic()
         rank = _rank(self.problem, self.timetable, visits)
         if self.found and rank <= self.rank:
             return
         # Whoever does not listen needs no more than the order of visits; what is returned is judged in the end.
         if self.on_best is not None or not self.found:
+            began = time.monotonic()
             solution = self.judged(visits)
-            self.judging = time.monotonic() - began
+            self.judging = min(self.judging or float("inf"), time.monotonic() - began)
             if self.on_best is not None:
                 self.on_best(solution)
         self.found, self.best, self.rank = True, visits, rank
@@ -246,14 +246,28 @@ class _Search:
             self.problem, insertion, visits, lambda plan: _rank(self.problem, self.timetable, plan),
             self.deadline - keep - 0.4 * left,
         )  # fmt: skip
-        explained = [
-            unassigned(self.problem, self.timetable, visits, number, until=self.deadline - keep)
-            for number in _left_out(self.problem, visits)
-        ]
+        explained = self.explained(visits, until=self.deadline - keep)
         solution = self.judged(visits, explained)
         if self.on_best is not None and (not self.found or visits != self.best):
             self.on_best(solution)
         return solution
+
+    def explained(self, visits: Visits, *, until: float) -> list[Unassigned]:
+        """What the plan leaves out, with the reasons as far as there is time to find them."""
+        left_out = _left_out(self.problem, visits)
+        vehicles: list[int] = []
+        if left_out:
+            fleet = fleet_of(self.problem, tasks=left_out, vehicles=range(len(visits)))
+            vehicles = fleet.without_twins(visits)
+        found = []
+        for number in left_out:
+            if time.monotonic() < until:
+                reasons = unassigned(self.problem, self.timetable, visits, number, until=until, vehicles=vehicles)
+            else:
+                sentence = "The time for planning ran out before the reasons were looked for."
+                reasons = replace(_unexplained(self.problem, number), code=ReasonCode.SHIFT, sentence=sentence)
+            found.append(reasons)
+        return found
 
 
 class _Seat:
@@ -408,6 +422,14 @@ def _completed(problem: Problem, insertion: Insertion, visits: Visits, until: fl
     return tuple(routes)
 
 
+def _unexplained(problem: Problem, number: int) -> Unassigned:
+    task = problem.tasks[number]
+    return Unassigned(
+        kind=StepKind(task.kind.value), id=task.id, index=task.index, location_index=task.location_index, code=None,
+        sentence="", description=task.description,
+    )  # fmt: skip
+
+
 def assemble(
     problem: Problem,
     timetable: Timetable,
@@ -426,13 +448,7 @@ def assemble(
             raise CheckFailed.because("timing", f"the visits of vehicle {problem.vehicles[index].id} have no schedule")
         routes.append(timed)
     if left_out is None:
-        left_out = [
-            Unassigned(
-                kind=StepKind(task.kind.value), id=task.id, index=task.index, location_index=task.location_index,
-                code=None, sentence="", description=task.description,
-            )
-            for task in (problem.tasks[number] for number in _left_out(problem, visits))
-        ]  # fmt: skip
+        left_out = [_unexplained(problem, number) for number in _left_out(problem, visits)]
     nothing = Summary(
         cost=0, routes=0, unassigned=0, setup=0, service=0, duration=0, waiting=0, distance=0, priority=0,
         delivery=(), pickup=(),

@@ -78,7 +78,45 @@ class Chattering(_Bad):
             one_by_one(problem, on_best)
 
 
-BAD = {engine.name: engine for engine in (Hanging, Silent, Crashing, Stillborn, Raising, Lying, Chattering)}
+class Hoarding(_Bad):
+    """Wants all the memory there is."""
+
+    name = "hoarding"
+
+    def solve(self, problem, **_):
+        hoard = []
+        while True:
+            hoard.append(bytearray(2**24))
+
+
+class HoardingLater(Hoarding):
+    name = "hoarding after a plan"
+
+    def solve(self, problem, *, on_best, **_):
+        one_by_one(problem, on_best)
+        super().solve(problem)
+
+
+class Writing(_Bad):
+    """Writes to the others without end, and the others never look into their mail."""
+
+    name = "writing"
+
+    def solve(self, problem, **_):
+        raise AssertionError("it has company")
+
+    def solve_together(self, problem, *, on_best, company, **_):
+        one_by_one(problem, on_best)
+        while True:
+            company.post(bytes(2**20))
+
+
+BAD = {
+    engine.name: engine
+    for engine in (
+        Hanging, Silent, Crashing, Stillborn, Raising, Lying, Chattering, Hoarding, HoardingLater, Writing,
+    )
+}  # fmt: skip
 
 if __name__ == "__main__":
     ENGINES.update(BAD)
