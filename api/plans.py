@@ -94,6 +94,16 @@ class RouteSchema(Strict):
     stops = fields.List(fields.Nested(StopSchema), required=True)
 
 
+class ProgressSchema(Strict):
+    """How far the search is; `bound` is what no plan can cost less than, null where nobody knows."""
+
+    seconds = fields.Float(required=True)
+    of_seconds = fields.Float(required=True)
+    plans = fields.Integer(required=True)
+    cost = fields.Integer(required=True)
+    bound = fields.Integer(required=True, allow_none=True)
+
+
 class PlanSchema(Strict):
     """A plan of one office for one day; `error` says why a failed one failed."""
 
@@ -103,6 +113,7 @@ class PlanSchema(Strict):
     state = Word(PLAN_STATES, required=True)
     travel = fields.Nested(TravelSchema, required=True)
     cost = fields.Integer(required=True, allow_none=True)
+    progress = fields.Nested(ProgressSchema, required=True, allow_none=True)
     error = fields.String(required=True, allow_none=True)
     created_at = Instant(required=True)
     solved_at = Instant(required=True, allow_none=True)
@@ -226,6 +237,7 @@ def shown(view: PlanView) -> dict[str, Any]:
         "state": view.state,
         "travel": dict(view.travel) or {"source": None},
         "cost": view.cost,
+        "progress": view.summary.get("progress"),
         "error": view.error,
         "created_at": view.created_at.astimezone(ZONE),
         "solved_at": view.solved_at and view.solved_at.astimezone(ZONE),

@@ -167,7 +167,9 @@ def _as_at_a_door(view: tracking.ItemView) -> Mapping[str, Any]:
         "document_type": view.row.document_type,
         "recipient": view.row.recipient_name,
         "charges": charges,
-        "release": release_of(desk().facts, view.row.document_type, view.agency_code, local_day(now()), subject=view.row.subject),
+        "release": release_of(
+            desk().facts, view.row.document_type, view.agency_code, local_day(now()), subject=view.row.subject
+        ),
     }
 
 

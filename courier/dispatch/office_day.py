@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
@@ -21,7 +21,7 @@ from courier.store import plans
 from courier.store.plans import CrewMember
 from courier.store.tables import Office, Plan
 from routing.engines.sketching import first_plan, verified
-from routing.solving import assemble, solve, visits_of
+from routing.solving import Progress, assemble, solve, visits_of
 from routing.timetable import Timetable
 from routing.travel import EstimatedTravel
 
@@ -115,14 +115,19 @@ def by_beats(problem: routing.Problem) -> routing.Solution | None:
     return constructed(problem.replace(jobs=tuple(kept)))
 
 
-def solve_fairly(problem: routing.Problem, *, seconds: float, seed: int) -> routing.Solution:
+def solve_fairly(
+    problem: routing.Problem, *, seconds: float, seed: int, on_progress: Callable[[Progress], None] | None = None
+) -> routing.Solution:
     """Solve with nobody's day much longer than his share; what that leaves out may go to anybody with time left.
 
     The cheapest plan sends one postman to every door that he can reach before evening, and lets his colleagues wait.
+    `on_progress` hears of the first of the two searches, which takes most of the time.
     """
     fair = problem.replace(vehicles=_with_shares(problem))
     spare = max(LEAST_SECONDS / 2, min(2.0, seconds * _SHARE_OF_THE_END))
-    solution = solve(fair, seconds=seconds - spare, seed=seed, start=constructed(fair, by_beats(fair)))
+    solution = solve(
+        fair, seconds=seconds - spare, seed=seed, start=constructed(fair, by_beats(fair)), on_progress=on_progress
+    )
     full = {route.vehicle for route in solution.routes if len(route.visits) == fair.vehicles[route.vehicle].max_tasks}
     if solution.unassigned and full:
         return solve(problem, seconds=spare, seed=seed, start=constructed(problem, solution))

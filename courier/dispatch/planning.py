@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -31,13 +31,14 @@ from courier.store import plans
 from courier.store.jobs import Effect, Payload
 from courier.store.plans import CrewMember, PlannedRoute, PlannedStop, PlanView, UnplannedView
 from courier.store.tables import Plan
-from routing.solving import EngineFailed
+from routing.solving import EngineFailed, Progress
 
 _log = logging.getLogger(__name__)
 
 SOLVE_JOB: Final = "solve-plan"
 MOST_SECONDS: Final = 120.0
 _DAYS_AHEAD: Final = 60
+_TELL_EVERY_SECONDS: Final = 1.0
 
 _SENTENCES: Final = {
     "unreachable": "Không có đường đi tới điểm này bằng phương tiện của bưu cục.",
@@ -153,8 +154,19 @@ def work_out(desk: Desk, plan_id: UUID, *, at: datetime) -> Effect:
             return _nothing
         sheet = read_office_day(session, desk, plan.office_id, plan.day, at=at)
         seconds, seed = plan.seconds, plan.seed
+
+    told = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal told
+        if progress.seconds - told < _TELL_EVERY_SECONDS:
+            return
+        told = progress.seconds
+        with desk.database.write() as session:
+            _note_progress(session, plan_id, progress, of=seconds)
+
     try:
-        solved = _solve(sheet, seconds=seconds, seed=seed)
+        solved = _solve(sheet, seconds=seconds, seed=seed, on_progress=tell)
     except _Unsolvable as reason:
         return functools.partial(_fail, plan_id, str(reason))
     except EngineFailed as fault:
@@ -177,7 +189,7 @@ def _nothing(_session: Session) -> None:
     """Somebody has solved the plan already."""
 
 
-def _solve(sheet: OfficeDay, *, seconds: float, seed: int) -> _Solved:
+def _solve(sheet: OfficeDay, *, seconds: float, seed: int, on_progress: Callable[[Progress], None]) -> _Solved:
     reasons = {item.id: why for item in sheet.items if (why := left_out(item, sheet.day)) is not None}
     calls = doors((item for item in sheet.items if item.id not in reasons), sheet.day)
     at_work = [member for member in sheet.crew if sheet.shift(member) is not None]
@@ -196,7 +208,7 @@ def _solve(sheet: OfficeDay, *, seconds: float, seed: int) -> _Solved:
         routes = _with_bags((), bags, sheet)
         return _Solved(routes=routes, unplanned=reasons, cost=0, travel=_travel(None), summary=_totals(routes))
     problem = day_problem(sheet, calls, at_work)
-    solution = solve_fairly(problem, seconds=seconds, seed=seed)
+    solution = solve_fairly(problem, seconds=seconds, seed=seed, on_progress=on_progress)
     for missed in solution.unassigned:
         call = calls[missed.index]
         if call.holder is not None:
@@ -315,6 +327,19 @@ _ADDED_UP: Final = ("distance_m", "travel_seconds", "cash_dong")
 def _draft(session: Session, plan_id: UUID) -> Plan | None:
     plan = session.get(Plan, plan_id, with_for_update=True)
     return plan if plan is not None and plan.state == "draft" else None
+
+
+def _note_progress(session: Session, plan_id: UUID, progress: Progress, *, of: float) -> None:
+    plan = _draft(session, plan_id)
+    if plan is None:
+        return
+    noted = {
+        "cost": progress.cost,
+        "bound": progress.bound,
+        "seconds": round(progress.seconds, 1),
+        "plans": progress.plans,
+    }
+    plan.summary, plan.version = {"progress": noted | {"of_seconds": of}}, plan.version + 1
 
 
 def _store(plan_id: UUID, solved: _Solved, at: datetime, session: Session) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import date, datetime, timedelta
 from math import asin, cos, radians, sin, sqrt
 from uuid import UUID
@@ -640,3 +641,25 @@ def test_the_stored_problem_passes_the_checker(sqlite_office):
 
 
 __all__ = ["ItemCharge", "Phone", "Plan", "itertools", "office_day"]
+
+
+
+# ----------------------------------------------------------------------------------------------------------- progress
+def test_a_draft_tells_how_far_the_search_is_and_a_solved_plan_no_longer(office):
+    scatter(office, 40)
+    plan_id = dispatch.request_plan(office.desk, office.dispatcher, office_id=None, day=DAY, at=EIGHT, seconds=4.0)
+    seen = {}
+    with ThreadPoolExecutor(1) as aside:
+        solving = aside.submit(dispatch.solve_plan, office.desk, plan_id, at=EIGHT)
+        while not wait([solving], timeout=0.1).done:
+            view = dispatch.get_plan(office.desk, office.dispatcher, plan_id)
+            if view.state == "draft" and (progress := view.summary.get("progress")):
+                seen[view.version] = progress
+        solving.result()
+    told = list(seen.values())
+    assert told
+    assert [p["seconds"] for p in told] == sorted({p["seconds"] for p in told})
+    assert all(p["of_seconds"] == 4.0 and p["plans"] >= 1 and p["cost"] > 0 for p in told)
+    view = dispatch.get_plan(office.desk, office.dispatcher, plan_id)
+    assert (view.state, "progress" in view.summary) == ("solved", False)
+    assert view.version > max(seen)
