@@ -126,7 +126,7 @@ def test_a_limit_the_search_cannot_say_costs_the_proof_but_never_the_truth():
     assert "price" in found.open_question
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6), shipments=st.integers(0, 1))
 def test_no_order_is_cheaper_than_what_is_proven_and_none_is_below_the_bound(seed, shipments):
     problem = a_tiny_problem(seed, jobs=4 - shipments, vehicles=1, shipments=shipments)
@@ -145,7 +145,7 @@ def test_no_order_is_cheaper_than_what_is_proven_and_none_is_below_the_bound(see
         assert found.proven
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), locks=st.booleans())
 def test_every_way_to_a_proof_gives_the_same_price(seed, locks):
     """Labels and CP-SAT, each alone, against all orders of seven stops with windows."""
@@ -165,6 +165,7 @@ def test_every_way_to_a_proof_gives_the_same_price(seed, locks):
         if (not locks or [n for n in order if n in kept] == sorted(kept)) and timetable.returns(0, order) is not None
     ]
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tours, "_descended", lambda _, order, __: order)
         labelled = resequence(problem, 0, start, seconds=5)
         patch.setattr(tours, "_MOST_BITS", 0)
         circuit = resequence(problem, 0, start, seconds=5)

@@ -1,5 +1,7 @@
 """Windows on offer: only those that can be kept, each with what it really costs."""
 
+import dataclasses
+
 import pytest
 
 from routing import InvalidProblem, Job, Lock, Matrix, Problem, Vehicle
@@ -98,3 +100,33 @@ def test_an_offered_window_can_be_booked_at_its_price(seed):
                     prices.append((plan.cost - solution.cost, vehicle_index))
         assert slot.cost == min(prices)[0]
         assert slot.vehicle_index in {v for price, v in prices if price == slot.cost}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_many_windows_asked_for_at_once_are_answered_as_one_by_one(seed):
+    problem = a_problem(seed, jobs=8, vehicles=2)
+    *others, asked = problem.jobs
+    asked = dataclasses.replace(asked, lock=Lock.FREE, time_windows=())
+    day = problem.replace(jobs=tuple(others))
+    solution = solve(day, seconds=0.5)
+    windows = [(a, a + 1500) for a in range(0, 12_000, 700)]
+    together = slots(day, solution, asked, windows)
+    assert together == [slot for window in windows for slot in slots(day, solution, asked, [window])]
+
+
+def test_a_job_that_keeps_its_rank_is_offered_every_window_that_its_place_allows():
+    first = Job(id=1, location_index=1, lock=Lock.KEEP_ORDER, locked_vehicle=4, locked_rank=1)
+    last = Job(id=3, location_index=3, lock=Lock.KEEP_ORDER, locked_vehicle=4, locked_rank=9, time_windows=((300, 400),))
+    asked = Job(id=2, location_index=2, lock=Lock.KEEP_ORDER, locked_vehicle=4, locked_rank=5)
+    problem = a_day(first, last)
+    found = slots(problem, planned(problem, (0, 1), ()), asked, [(0, 250), (280, 390), (1000, 1100)])
+    # the place is between the two: at 3 by 400 means gone from 2 by 300
+    assert [(s.window, s.cost, s.vehicle_index) for s in found] == [((0, 250), 0, 0), ((280, 390), 0, 0)]
+
+
+def test_an_unknown_job_in_the_solution_is_no_reason_to_confuse_it_with_the_one_asked_for():
+    whole = a_day(Job(id=0, location_index=3), Job(id=1, location_index=2))
+    solution = planned(whole, (0, 1), ())
+    day = whole.replace(jobs=whole.jobs[1:])
+    found = slots(day, solution, Job(id=7, location_index=1), [(0, 500)])
+    assert [(s.cost, s.vehicle_index) for s in found] == [(0, 0)]
