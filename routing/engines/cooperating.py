@@ -14,7 +14,7 @@ from typing import TypeAlias
 from pyvrp import ProblemData, Solution
 
 from routing.engines.partitioning import Column, Pool
-from routing.engines.pyvrp_search import INFEASIBLE, PYVRP, Routes, Searcher, Settings
+from routing.engines.pyvrp_search import BRISK, INFEASIBLE, Routes, Searcher, Settings
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Role:
 def roles(data: ProblemData, processes: int) -> list[Role]:
     """A role for each process; the first recombines."""
     _ = data
-    first = Role(PYVRP, 0.12 if processes == 1 else 0.25)
-    return [first] + [Role(PYVRP, 0.0)] * (processes - 1)
+    first = Role(BRISK, 0.12 if processes == 1 else 0.25)
+    return [first] + [Role(BRISK, 0.0)] * (processes - 1)
 
 
 def search(

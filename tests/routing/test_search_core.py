@@ -23,7 +23,7 @@ from pyvrp.stop import MaxIterations
 
 from routing.engines.cooperating import Found, Role, Seen, roles, search
 from routing.engines.partitioning import Pool, cost_of
-from routing.engines.pyvrp_search import INFEASIBLE, PYVRP, Language, Searcher, Settings
+from routing.engines.pyvrp_search import BRISK, INFEASIBLE, PYVRP, Language, Searcher, Settings, natural_penalties
 
 
 def a_town(stops=20, *, seed=1, kinds=None, clients=None, groups=(), shipments=(), depots=2):
@@ -211,6 +211,31 @@ def test_a_feasible_start_is_reported_at_once():
     start = Searcher(data, seed=1).routes
     Searcher(data, seed=2, start=start, on_best=lambda cost, _: heard.append(cost))
     assert heard == [price(data, start)]
+
+
+def test_penalties_stay_high_until_something_feasible_is_found():
+    data = a_town(20)
+    start = ((0, " ".join(f"C{i}" for i in range(20))),)
+    searcher = Searcher(data, seed=1, settings=BRISK, start=start)
+    assert searcher._penalties.penalties()[1] > 40_000
+    searcher.run(lambda: searcher.cost < INFEASIBLE)
+    assert searcher._penalties.penalties() == natural_penalties(data, 1.0)
+
+
+def test_natural_penalties_are_what_a_violation_can_save():
+    """The mean arc of a triangle with sides 3, 4 and 5 is 4; a forbidden arc counts for nothing."""
+    metres = np.array([[0, 3, 4], [3, 0, 5], [4, 5, 0]])
+    places = [Location(0, 0)] * 3
+    clients = [Client(1, delivery=[2]), Client(2, delivery=[4])]
+    data = ProblemData(
+        places, clients, [Depot(0)], [VehicleType(1, [9], unit_distance_cost=10)], [metres], [2 * metres]
+    )
+    assert natural_penalties(data, 1.0) == ([2 * 40 / 4], 5.0, 10.0)
+    assert natural_penalties(data, 3.0) == ([3 * 2 * 40 / 4], 15.0, 30.0)
+    precious = data.replace(clients=[clients[0], Client(2, delivery=[4], required=False, prize=800)])
+    assert natural_penalties(precious, 1.0) == ([10 * 2 * 40 / 4], 50.0, 100.0)
+    metres[1, 2] = metres[2, 1] = 2**30
+    assert natural_penalties(data.replace(distance_matrices=[metres]), 1.0)[0] == [2 * 35 / 4]
 
 
 # --- recombination
