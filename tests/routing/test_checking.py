@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import random
+from fractions import Fraction
 
 import pytest
 
@@ -10,10 +11,13 @@ from routing import (
     UNREACHABLE,
     Break,
     Costs,
+    Crossing,
+    Crossings,
     Job,
     Lock,
     Matrix,
     Problem,
+    Reload,
     Shipment,
     ShipmentStop,
     Step,
@@ -26,7 +30,8 @@ from routing.insertion import Insertion
 from routing.problem import TaskKind
 from routing.solving import assemble
 from routing.timetable import Timetable
-from tests.routing.inventing import a_problem
+from tests.routing.inventing import a_problem, with_everything
+from tests.routing.ticking import carried, late, longest, released, sails, too_long, ways
 
 LINE = Matrix(
     seconds=[[0, 100, 200], [100, 0, 100], [200, 100, 0]], metres=[[0, 900, 1800], [900, 0, 900], [1800, 900, 0]]
@@ -87,6 +92,14 @@ def test_a_plan_made_by_hand_is_valid():
         ("cost", {"vehicle": {"costs": Costs(fixed=1)}}),
         ("cost", {"vehicle": {"costs": Costs(per_task_hour=3600)}}),
         ("cost", {"vehicle": {"costs": Costs(per_km=1000)}}),
+        ("release", {"job": {"release": 1}}),
+        ("max_duration", {"vehicle": {"max_duration": 489}}),
+        ("max_duration", {"vehicle": {"overtime_after": 400, "max_overtime": 89}}),
+        ("cost", {"vehicle": {"overtime_after": 400, "costs": Costs(per_overtime_hour=3600)}}),
+        ("cost", {"vehicle": {"target_duration": 400, "costs": Costs(per_hour_over_target=3600)}}),
+        ("cost", {"job": {"soft_window": (0, 99), "late_cost_per_hour": 1800}}),
+        ("cost", {"job": {"soft_window": (101, 500), "early_cost_per_hour": 1800}}),
+        ("cost", {"job": {"retry_value_per_hour": 18}}),
         ("unknown", {"job": {"location_index": 2}}),
         ("unknown", {"job": {"id": 77}}),
         ("unknown", {"vehicle": {"id": 6}}),
@@ -95,6 +108,78 @@ def test_a_plan_made_by_hand_is_valid():
 def test_a_rule_made_stricter_is_noticed(code, change):
     solution = planned(a_small_day(), (0, 1))
     assert code in codes(a_small_day(**change), solution)
+
+
+def a_day_of_two_trips(**changes) -> Problem:
+    members = {
+        "jobs": (Job(id=1, location_index=1, delivery=(3, 0), pickup=(0, 7)), Job(id=2, location_index=2, delivery=(2, 0), pickup=(2, 8), release=190)),
+        "vehicles": (a_vehicle(capacity=(3, 10), reloads=(7,)),),
+        "reloads": (Reload(id=7, location_index=0, service=40),),
+        "dimension_names": ("items", "cash_dong"),
+        "matrices": {"car": LINE},
+    }  # fmt: skip
+    return Problem(**(members | changes))
+
+
+def test_a_plan_of_two_trips_is_judged_trip_by_trip():
+    """Out with 3 and back at 200 with 7 in cash, which comes off; loads 2 until 240; door 2 from 440; back at 640."""
+    problem = a_day_of_two_trips()
+    solution = planned(problem, (0, 2, 1))
+    steps = solution.routes[0].steps
+    assert [(s.leaves, s.load) for s in steps] == [
+        (0, (3, 0)), (100, (0, 7)), (240, (2, 0)), (440, (2, 8)), (640, (2, 8)),
+    ]  # fmt: skip
+    assert check(problem, solution) == []
+    assert "load" in codes(problem, planned(problem, (0, 1, 2)))
+    assert "reload" in codes(a_day_of_two_trips(vehicles=(a_vehicle(capacity=(3, 10)),)), solution)
+    assert "reload" in codes(a_day_of_two_trips(vehicles=(a_vehicle(capacity=(3, 10), reloads=(7,), max_reloads=0),)), solution)  # fmt: skip
+    late_goods = (problem.jobs[0], dataclasses.replace(problem.jobs[1], release=241))
+    assert codes(a_day_of_two_trips(jobs=late_goods), solution) == {"release"}
+    # a place that takes the cash only leaves the items of both trips on board from the start
+    deposit = (dataclasses.replace(problem.reloads[0], empties=frozenset({"cash_dong"})),)
+    assert "load" in codes(a_day_of_two_trips(reloads=deposit), solution)
+    assert "order" in codes(problem, dataclasses.replace(solution, routes=(only_reloads(solution.routes[0]),)))
+
+
+def only_reloads(route):
+    return dataclasses.replace(route, steps=tuple(s for s in route.steps if s.kind is not StepKind.JOB))
+
+
+def test_prizes_of_what_is_left_out_belong_to_the_plan():
+    first, second = a_small_day().jobs
+    problem = a_small_day().replace(jobs=(dataclasses.replace(first, prize=70), dataclasses.replace(second, prize=30)))
+    solution = planned(problem, (0,))
+    assert (solution.cost, solution.cost_lines.prizes, solution.routes[0].cost) == (230, 30, 200)
+    assert check(problem, solution) == []
+    assert "cost" in codes(problem.replace(jobs=(problem.jobs[0], second)), solution)
+
+
+def test_the_ferry_that_is_really_caught_counts():
+    """30 s to the landing, at 600 over in 60 s, 10 s on; nobody goes after 600."""
+    water = Crossings(
+        ferries=(Crossing(opens=600, closes=600, headway=600, ride=60),),
+        crossing=[[-1, 0, -1], [-1, -1, -1], [-1, -1, -1]], to_landing=[[0, 30, 0], [0, 0, 0], [0, 0, 0]],
+    )  # fmt: skip
+    seconds = [[0, 400, 9], [500, 0, 9], [9, 9, 0]]
+    vehicle = a_vehicle(capacity=(), breaks=(Break(id=4, time_windows=((0, 5000),), service=5),))
+    problem = Problem(
+        jobs=(Job(id=1, location_index=1),), vehicles=(vehicle,), matrices={"car": Matrix(seconds=seconds, crossings=water)}
+    )  # fmt: skip
+    solution = planned(problem, (0,))
+    kinds = [s.kind for s in solution.routes[0].steps]
+    door, rest = kinds.index(StepKind.JOB), kinds.index(StepKind.BREAK)
+    assert check(problem, solution) == []
+    assert solution.routes[0].steps[door].arrival == 670
+    assert "timing" in codes(problem, with_step(solution, door, landing_wait=1))
+    assert "timing" in codes(problem, with_step(solution, door, arrival=671))
+    assert "timing" in codes(problem, with_step(solution, rest, duration=200))
+    missed = Crossings(
+        ferries=(Crossing(opens=0, closes=599, headway=600, ride=60),),
+        crossing=water.crossing,
+        to_landing=water.to_landing,
+    )
+    missing = problem.replace(matrices={"car": Matrix(seconds=seconds, crossings=missed)})
+    assert "delay" in codes(missing, with_step(solution, 0, arrival=571))
 
 
 def test_a_way_that_was_closed_is_noticed():
@@ -237,11 +322,14 @@ def naive_route(problem: Problem, route) -> bool:  # noqa: C901, PLR0911, PLR091
     by_id = {(t.kind.value, t.id): (n, t) for n, t in enumerate(problem.tasks)}
     doors = [s for s in route.steps if s.kind is not StepKind.BREAK]
     rests = [s for s in route.steps if s.kind is StepKind.BREAK]
-    tasks = [by_id[s.kind.value, s.id][1] for s in route.visits]
+    order = tuple(by_id[s.kind.value, s.id][0] for s in doors[1:-1])
+    tasks = [problem.tasks[n] for n in order]
     if [s.location_index for s in doors] != [vehicle.start, *(t.location_index for t in tasks), vehicle.end]:
         return False
     opens, closes = vehicle.time_window or (0, 10**12)
     if route.steps[0].arrival < opens or route.steps[-1].arrival > closes:
+        return False
+    if (most := longest(vehicle)) is not None and route.steps[-1].arrival - route.steps[0].arrival > most:
         return False
     # Nothing overlaps, and the order written down is the order in time.
     spans = [(s.begins, s.leaves) for s in route.steps]
@@ -249,33 +337,51 @@ def naive_route(problem: Problem, route) -> bool:  # noqa: C901, PLR0911, PLR091
         return False
     if any(s.waiting < 0 for s in route.steps) or any(s.setup or s.service for s in (doors[0], doors[-1])):
         return False
-    travel = distance = idle = 0
-    for before, after in itertools.pairwise(doors):
+    legs = ways(problem, vehicle, order)
+    if legs is None:
+        return False
+    travel = distance = 0
+    for leg, (before, after) in zip(legs, itertools.pairwise(doors), strict=True):
         a, b = before.location_index, after.location_index
-        way = 0 if a is None or b is None else int(matrix.seconds[a, b])
-        if way == UNREACHABLE:
-            return False
-        way = way if vehicle.speed_factor == 1 else int(way / vehicle.speed_factor + 0.5)
-        between = [s for s in rests if before.leaves <= s.begins and s.leaves <= after.begins and s is not before]
-        between = [s for s in between if route.steps.index(before) < route.steps.index(s) < route.steps.index(after)]
-        resting = sum(s.service for s in between)
-        waits = sum(s.waiting for s in between) + after.waiting
-        idle += waits
-        if after.begins - before.leaves != way + resting + waits:
-            return False
-        if any(s.arrival < p.leaves for p, s in itertools.pairwise([before, *between, after])):
-            return False
+        between = route.steps[route.steps.index(before) + 1 : route.steps.index(after)]
+        way = leg[0] if len(leg) == 1 else leg[0] + leg[1].headway // 2 + leg[2]
         if any(not travel <= s.duration <= travel + way for s in between):
             return False
-        # by each break as much has been travelled as there was time for, beside other breaks and waiting
-        for at, s in enumerate(between):
-            if s.arrival != before.leaves + (s.duration - travel) + sum(x.service + x.waiting for x in between[:at]):
+        now, done, waited = before.leaves, travel, 0
+        for s in (*between, after):
+            if len(leg) == 1:
+                now += s.duration - done
+            elif s.duration not in (travel, travel + way):
                 return False
+            elif s.duration > done:
+                sailing = next((t for t in range(now + leg[0], now + leg[0] + 90_000) if sails(leg[1], t)), None)
+                if sailing is None:
+                    return False
+                now, waited = sailing + leg[2], sailing - now - leg[0]
+            if s.arrival != now:
+                return False
+            now, done = s.leaves, s.duration
+        if after.landing_wait != waited:
+            return False
         travel += way
         distance += 0 if a is None or b is None or matrix.metres is None else int(matrix.metres[a, b])
         if after.duration != travel:
             return False
     if doors[-1].distance != distance:
+        return False
+    half = Fraction(1, 2)
+    lateness = sum(int(late(problem, vehicle, n, s.begins) + half) for n, s in zip(order, doors[1:-1], strict=True))
+    overtime, balance = (int(x + half) for x in too_long(vehicle, route.steps[-1].arrival - route.steps[0].arrival))
+    lines = route.cost_lines
+    if (lines.lateness, lines.overtime, lines.balance) != (lateness, overtime, balance):
+        return False
+    for place, ready in released(problem, order).items():
+        if doors[place + 1].leaves < ready:
+            return False
+    used = [t.id for t in tasks if t.kind is TaskKind.RELOAD]
+    if not set(used) <= set(vehicle.reloads) or len(used) > (
+        99 if vehicle.max_reloads is None else vehicle.max_reloads
+    ):
         return False
     if sorted(s.id for s in rests) != sorted(b.id for b in vehicle.breaks):
         return False
@@ -286,7 +392,7 @@ def naive_route(problem: Problem, route) -> bool:  # noqa: C901, PLR0911, PLR091
         if rest.time_windows and not any(a <= step.begins <= b for a, b in rest.time_windows):
             return False
     place = vehicle.start
-    for step, task in zip(route.visits, tasks, strict=True):
+    for step, task in zip(doors[1:-1], tasks, strict=True):
         if (step.setup, step.service) != (task.setup * (place != task.location_index), task.service):
             return False
         if task.time_windows and not any(a <= step.begins <= b for a, b in task.time_windows):
@@ -309,15 +415,17 @@ def naive_route(problem: Problem, route) -> bool:  # noqa: C901, PLR0911, PLR091
         seen.append(number)
     if any(t.kind is TaskKind.PICKUP and t.partner not in seen for t in tasks):
         return False
-    for dimension, most in enumerate(vehicle.capacity):
-        on_board = sum(t.delivery[dimension] for t in tasks if t.kind is TaskKind.JOB)
-        expected = [on_board]
-        for task in tasks:
-            expected.append(expected[-1] + task.pickup[dimension] - task.delivery[dimension])
-        written = [s.load[dimension] for s in [doors[0], *route.visits]]
-        if max(expected) > most or written != expected:
+    loads = carried(problem, order)
+    if any(on > most for load in loads for on, most in zip(load, vehicle.capacity, strict=True)):
+        return False
+    if [s.load for s in doors] != [*loads, loads[-1]]:
+        return False
+    for rest in rests:
+        light = next(b.max_load for b in vehicle.breaks if b.id == rest.id)
+        on = loads[sum(door in route.steps[: route.steps.index(rest)] for door in doors[1:])]
+        if rest.load != on or (light is not None and any(x > most for x, most in zip(on, light, strict=True))):
             return False
-    if vehicle.max_tasks is not None and len(tasks) > vehicle.max_tasks:
+    if vehicle.max_tasks is not None and len(tasks) - len(used) > vehicle.max_tasks:
         return False
     if vehicle.max_travel_time is not None and travel > vehicle.max_travel_time:
         return False
@@ -331,6 +439,8 @@ def a_greedy_plan(problem: Problem, rng: random.Random):
     numbers = [n for n, t in enumerate(problem.tasks) if t.kind is not TaskKind.DELIVERY]
     for number in rng.sample(numbers, len(numbers)):
         index = rng.randrange(len(routes))
+        if number >= problem.stops and not routes[index]:
+            continue  # nobody goes out to reload only
         found = insertion.cheapest(index, routes[index], number)
         if found is not None:
             routes[index] = found[1]
@@ -345,16 +455,19 @@ def disturbed(solution, rng: random.Random):
     at = rng.choice(with_routes)
     route = solution.routes[at]
     steps = list(route.steps)
-    kind = rng.choice(["figure", "shift", "swap", "drop", "load"])
+    kind = rng.choice(["figure", "shift", "swap", "drop", "load", "late"])
     if kind == "figure":
         where = rng.randrange(1, len(steps))
-        name = rng.choice(["arrival", "waiting", "setup", "service", "duration"])
+        name = rng.choice(["arrival", "waiting", "setup", "service", "duration", "landing_wait"])
         steps[where] = dataclasses.replace(
             steps[where], **{name: getattr(steps[where], name) + rng.choice([-60, -1, 1, 60])}
         )
     elif kind == "shift":
         by = rng.choice([-500, -1, 1, 500])
         steps = [dataclasses.replace(s, arrival=s.arrival + by) for s in steps]
+    elif kind == "late":  # everything from some step on happens later, and is paid for as before
+        where, by = rng.randrange(len(steps)), rng.choice([1, 30, 600])
+        steps[where:] = [dataclasses.replace(s, arrival=s.arrival + by) for s in steps[where:]]
     elif kind == "swap" and len(steps) > 3:
         where = rng.randrange(1, len(steps) - 2)
         steps[where], steps[where + 1] = steps[where + 1], steps[where]
@@ -368,10 +481,12 @@ def disturbed(solution, rng: random.Random):
     return dataclasses.replace(solution, routes=tuple(routes))
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(60))
 def test_the_checker_and_the_naive_judge_agree_on_disturbed_plans(seed):
     rng = random.Random(seed)
     problem = a_problem(seed, jobs=rng.randint(2, 10), vehicles=rng.randint(1, 3), shipments=rng.choice([0, 0, 2]))
+    if seed % 3:
+        problem = with_everything(problem, seed, hour=2000)
     solution = a_greedy_plan(problem, rng)
     assert check(problem, solution) == []
     assert naive_verdict(problem, solution)
@@ -386,7 +501,7 @@ def test_the_disturbances_break_and_keep_rules():
     verdicts = []
     for seed in range(10):
         rng = random.Random(seed)
-        problem = a_problem(seed, jobs=8, vehicles=2)
+        problem = with_everything(a_problem(seed, jobs=8, vehicles=2), seed, hour=2000)
         solution = a_greedy_plan(problem, rng)
         others = [disturbed(solution, rng) for _ in range(20)]
         verdicts += [naive_verdict(problem, dataclasses.replace(o, summary=summary_of(problem, o))) for o in others]
