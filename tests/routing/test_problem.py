@@ -9,11 +9,14 @@ from routing import (
     UNREACHABLE,
     Break,
     Costs,
+    Crossing,
+    Crossings,
     InvalidProblem,
     Job,
     Lock,
     Matrix,
     Problem,
+    Reload,
     Shipment,
     ShipmentStop,
     Vehicle,
@@ -80,6 +83,39 @@ def a_problem(*, job=None, vehicle=None, **members) -> Problem:
         ("range", "vehicles[0].breaks", {"vehicle": {"breaks": tuple(Break(id=n) for n in range(7))}}),
         ("duplicate_id", "vehicles[0].breaks[1].id", {"vehicle": {"breaks": (Break(id=1), Break(id=1))}}),
         ("dimensions", "vehicles[0].breaks[0].max_load", {"vehicle": {"breaks": (Break(id=1, max_load=()),)}}),
+        ("range", "jobs[0].prize", {"job": {"prize": -1}}),
+        ("type", "jobs[0].prize", {"job": {"prize": 1.0}}),
+        ("range", "jobs[0].release", {"job": {"release": -1}}),
+        ("time_window", "jobs[0].soft_window", {"job": {"soft_window": (9, 3)}}),
+        ("range", "jobs[0].late_cost_per_hour", {"job": {"soft_window": (1, 2), "late_cost_per_hour": 10**10}}),
+        ("range", "jobs[0].retry_value_per_hour", {"job": {"retry_value_per_hour": -1}}),
+        ("costs", "jobs[0].early_cost_per_hour", {"job": {"early_cost_per_hour": 5}}),
+        ("costs", "jobs[0].late_cost_per_hour", {"job": {"late_cost_per_hour": 5}}),
+        ("range", "vehicles[0].max_duration", {"vehicle": {"max_duration": -1}}),
+        ("range", "vehicles[0].max_reloads", {"vehicle": {"max_reloads": -1}}),
+        ("costs", "vehicles[0].max_overtime", {"vehicle": {"max_overtime": 5}}),
+        ("costs", "vehicles[0].costs.per_overtime_hour", {"vehicle": {"costs": Costs(per_overtime_hour=1)}}),
+        ("costs", "vehicles[0].costs.per_hour_over_target", {"vehicle": {"costs": Costs(per_hour_over_target=1)}}),
+        ("unknown_reload", "vehicles[0].reloads", {"vehicle": {"reloads": (4,)}}),
+        ("type", "reloads[0].id", {"reloads": (Reload(id="a", location_index=0),)}),
+        (
+            "duplicate_id",
+            "reloads[1].id",
+            {"reloads": (Reload(id=1, location_index=0), Reload(id=1, location_index=2))},
+        ),
+        ("location_index", "reloads[0].location_index", {"reloads": (Reload(id=1, location_index=3),)}),
+        ("range", "reloads[0].service", {"reloads": (Reload(id=1, location_index=0, service=-1),)}),
+        (
+            "time_window",
+            "reloads[0].time_windows[0]",
+            {"reloads": (Reload(id=1, location_index=0, time_windows=((5, 1),)),)},
+        ),
+        (
+            "dimensions",
+            "reloads[0].empties",
+            {"reloads": (Reload(id=1, location_index=0, empties=frozenset({"gold"})),)},
+        ),
+        ("type", "matrices.car", {"matrices": {"car": [[0]]}}),
     ],
 )
 def test_a_contradiction_is_refused_with_its_code_and_field(code, field, change):
@@ -109,6 +145,56 @@ def test_a_matrix_holds_whole_numbers_only(code, field, table):
     with pytest.raises(InvalidProblem) as refusal:
         Matrix(seconds=table)
     assert (refusal.value.code, refusal.value.field) == (code, field)
+
+
+@pytest.mark.parametrize(
+    ("code", "field", "change"),
+    [
+        ("matrix_shape", "crossings.crossing", {"crossing": [[-1, 0]]}),
+        ("matrix_shape", "crossings.to_landing", {"to_landing": [[0.5, 0], [0, 0]]}),
+        ("crossing", "crossings.crossing[0][1]", {"crossing": [[-1, 1], [-1, -1]]}),
+        ("crossing", "crossings.crossing[1][0]", {"crossing": [[-1, 0], [-2, -1]]}),
+        ("crossing", "crossings.to_landing[0][1]", {"to_landing": [[0, 31], [0, 0]]}),
+        ("crossing", "crossings.to_landing[0][1]", {"to_landing": [[0, -1], [0, 0]]}),
+        ("range", "crossings.ferries[0].ride", {"ride": 0}),
+        ("range", "crossings.ferries[0].headway", {"headway": -1}),
+        ("range", "crossings.ferries[0].first", {"first": -1}),
+        ("range", "crossings.ferries[0].opens", {"opens": 1.5}),
+        ("time_window", "crossings.ferries[0].closes", {"opens": 50, "closes": 40}),
+    ],
+)
+def test_ferries_that_contradict_themselves_are_refused(code, field, change):
+    tables = {"crossing": [[-1, 0], [-1, -1]], "to_landing": [[0, 30], [0, 0]]}
+    ferry = {"opens": 0, "closes": 90, "headway": 20, "ride": 60}
+    tables |= {name: value for name, value in change.items() if name in tables}
+    ferry |= {name: value for name, value in change.items() if name not in tables}
+    with pytest.raises(InvalidProblem) as refusal:
+        Matrix(seconds=[[0, 100], [100, 0]], crossings=Crossings(ferries=(Crossing(**ferry),), **tables))
+    assert (refusal.value.code, refusal.value.field) == (code, field)
+
+
+def test_a_block_of_a_matrix_keeps_its_ferries_and_prices():
+    water = Crossings(
+        ferries=(Crossing(opens=0, closes=9, headway=2, ride=1),),
+        crossing=[[-1, -1, 0], [-1, -1, -1], [-1, -1, -1]], to_landing=[[0, 0, 3], [0, 0, 0], [0, 0, 0]],
+    )  # fmt: skip
+    matrix = Matrix(seconds=[[0, 1, 8], [1, 0, 3], [2, 3, 0]], cost=[[0, 4, 5], [6, 0, 7], [8, 9, 0]], crossings=water)
+    block = matrix.block([2, 0])
+    assert (block.pair(1, 0), block.price(1, 0), block.crossings.crossing.tolist()) == ((8, 0), 5, [[-1, -1], [0, -1]])
+    assert (matrix.size, matrix.has_metres, matrix.has_cost) == (3, False, True)
+
+
+def test_reloads_are_tasks_behind_all_that_is_to_be_served():
+    reloads = (Reload(id=1, location_index=2), Reload(id=9, location_index=0, empties=frozenset({"cash"})))
+    problem = a_problem(
+        reloads=reloads, dimension_names=("items", "cash"), vehicle={"reloads": (9,), "capacity": (5, 5)},
+        shipments=(Shipment(pickup=ShipmentStop(id=1, location_index=1), delivery=ShipmentStop(id=1, location_index=2), prize=8),),
+    )  # fmt: skip
+    assert problem.stops == 4
+    assert [t.prize for t in problem.tasks] == [None, None, 8, 0, None, None]
+    behind = [(t.kind.value, t.index, t.id, t.loads, t.empties) for t in problem.tasks[problem.stops :]]
+    assert behind == [("reload", 0, 1, True, {0, 1}), ("reload", 1, 9, False, {1})]
+    assert [problem.may_serve(problem.vehicles[0], task) for task in problem.tasks[problem.stops :]] == [False, True]
 
 
 def test_where_one_table_says_no_way_there_is_none():
@@ -178,7 +264,21 @@ anything = st.one_of(
 
 @given(
     member=st.sampled_from(
-        ["id", "location_index", "setup", "service", "delivery", "priority", "time_windows", "description"]
+        [
+            "id",
+            "location_index",
+            "setup",
+            "service",
+            "delivery",
+            "priority",
+            "time_windows",
+            "description",
+            "prize",
+            "release",
+            "soft_window",
+            "early_cost_per_hour",
+            "retry_value_per_hour",
+        ]
     ),
     value=anything,
 )
