@@ -10,6 +10,7 @@ import gc
 import os
 import pickle
 import resource
+import select
 import signal
 import socket
 import sys
@@ -19,10 +20,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import routing.engines.ortools_model
-import routing.engines.searching  # noqa: F401 - loaded here once, so that no child has to
 from routing.children import Order
 from routing.engines import ENGINES, Companion
+from routing.engines.loading import load_at_once, load_later
 from routing.frames import FrameReader, receive_frame, send_frame
 from routing.problem import Visits
 
@@ -33,9 +33,14 @@ def main(control: socket.socket) -> None:
     """Fork a child for each connection that arrives on the control socket, until that closes; then end them all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     warnings.simplefilter("ignore")  # PyVRP's about its penalties are no news to anybody
+    load_at_once()
+    loading = load_later()
     gc.freeze()  # so that no child copies the pages of what it never changes
     children: set[int] = set()
     while True:
+        # Loaded here once, no child has to; but a child that is asked for is not kept waiting for it.
+        while not select.select([control], [], [], 0)[0] and next(loading, gc.freeze) is None:
+            gc.freeze()
         message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         # A pid stays ours until it is waited for: nobody, here or in the parent, can kill a stranger by it.
         children -= {pid for pid in children if os.waitpid(pid, os.WNOHANG)[0] == pid}

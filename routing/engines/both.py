@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from routing.engines.ortools import OrTools
+from routing.engines.pyvrp import PyVrp
 from routing.problem import Problem, Visits
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Both:
         company: Company,
     ) -> None:  # fmt: skip
         """Every other process of a company leaves the search to OR-Tools alone; see `routing.engines.Companion`."""
-        from routing.engines.searching import Alone, search  # noqa: PLC0415 - pyvrp belongs to the child
+        from routing.engines.searching import Alone  # noqa: PLC0415 - pyvrp belongs to the child
 
         until = time.monotonic() + seconds
         best = start
@@ -48,7 +49,7 @@ class Both:
                 best = visits
                 on_best(visits)
 
-            search(
+            PyVrp().solve_together(
                 problem, seconds=_SHARE_OF_THE_BULK * seconds, seed=seed, start=start, on_best=better, company=Alone()
             )
         OrTools().solve(problem, seconds=until - time.monotonic(), seed=seed, start=best, on_best=on_best)

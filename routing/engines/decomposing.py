@@ -32,9 +32,6 @@ Loads: TypeAlias = tuple[tuple[int, tuple[int, ...]], ...]
 Rank: TypeAlias = tuple[int, int, int]
 """How bad a plan is: rules broken (0 or 1), urgency of what is left out without a prize, cost."""
 
-PARTS_FROM: Final = 450
-"""Fewer stops are searched better as a whole."""
-
 _LARGE: Final = 700
 _STOPS_OF_LARGE: Final = 200
 _STOPS: Final = 120

@@ -15,7 +15,6 @@ import numpy as np
 from ortools.linear_solver.python import model_builder_helper as linear
 from ortools.sat.python import cp_model
 from pyvrp import Client, CostEvaluator, ProblemData, Route, Shipment, Solution
-from scipy.sparse import csr_matrix
 
 from routing.engines.pyvrp_search import Language, Line, Routes
 
@@ -157,6 +156,8 @@ class _Rows:
 
     def priced(self, known: list[_Known], lines: set[Line], bar: int, *, seconds: float, most: int) -> list[_Known]:
         """The columns that may be part of something cheaper than `bar`, at most `most`; none when there can be none."""
+        from scipy.sparse import csr_matrix  # noqa: PLC0415 - takes longer to load than many a search lasts
+
         count, first = len(known), len(self.must)
         worth = np.array([one.worth for one in known], dtype=np.float64)
         scale = max(1.0, float(np.abs(worth).max())) / 1_000  # costs of 10^9 would be beyond GLOP's tolerances

@@ -1,0 +1,67 @@
+"""One process's PyVRP search of a problem with many stops: a first plan of the whole, then part after part of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from routing.engines.crier import Crier
+from routing.engines.decomposing import Loads
+from routing.engines.farming import SEARCH, search_in_parts
+from routing.engines.pyvrp_model import translate
+from routing.engines.pyvrp_search import INFEASIBLE, Language, Searcher
+from routing.engines.unsaid import unsaid
+from routing.engines.wholes import ProblemWhole
+from routing.problem import Problem, Visits
+
+if TYPE_CHECKING:
+    from pyvrp import Solution
+
+_WHOLE: Final = 2_500  # stops that are searched at once to begin with, where there is time for it
+_BY_THE_THOUSAND: Final = 2.0  # seconds that a first plan of a thousand stops must be worth
+_SHARE_OF_THE_WHOLE: Final = 0.12
+
+
+def search(
+    problem: Problem, *, seconds: float, seed: int, start: Visits | None, on_best: Callable[[Visits], None],
+    processes: int,
+) -> None:  # fmt: skip
+    """Search for `seconds`, with so many processes besides this one; every plan told keeps the exact rules."""
+    until = time.monotonic() + seconds
+    crier = Crier(problem, on_best, exact=not unsaid(problem))
+    nobody = ((),) * len(problem.vehicles)
+
+    def tell(loads: Loads) -> None:
+        def visits() -> Visits:
+            routes = list[tuple[int, ...]](nobody)
+            for vehicle, route in loads:
+                routes[vehicle] = route
+            return tuple(routes)
+
+        crier.hear(visits)
+
+    if (
+        start is None
+        and problem.stops <= _WHOLE
+        and _BY_THE_THOUSAND * (problem.stops / 1000) ** 2 < until - time.monotonic()
+    ):
+        start = _first_of_the_whole(problem, until=until, seed=seed, crier=crier)
+    plan = () if start is None else tuple((vehicle, route) for vehicle, route in enumerate(start) if route)
+    search_in_parts(ProblemWhole(problem), seed=seed, until=until, processes=processes, plan=plan, tell=tell)
+    crier.catch_up(at_once=True)
+
+
+def _first_of_the_whole(problem: Problem, *, until: float, seed: int, crier: Crier) -> Visits | None:
+    """A plan of all stops at once: it takes long to become good, and serves more than parts by themselves would."""
+    now = time.monotonic()
+    translation = translate(problem)
+    begun = now + _SHARE_OF_THE_WHOLE * (until - now)
+    language = Language(translation.data)
+
+    def tell(_: int, solution: Solution) -> None:
+        crier.hear(lambda: translation.to_visits(language.routes(solution)))
+
+    searcher = Searcher(translation.data, seed=seed, settings=SEARCH, on_best=tell)
+    searcher.run(lambda: time.monotonic() > (begun if searcher.cost < INFEASIBLE else until - 0.6 * (until - now)))
+    return translation.to_visits(searcher.routes) if searcher.cost < INFEASIBLE else None
