@@ -102,7 +102,7 @@ def _keep(
             json.dump(found, pipe)
         code = 0
     finally:
-        for pid in _descendants(os.getpid()):
+        for pid in descendants(os.getpid()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         os._exit(code)
@@ -154,7 +154,7 @@ def _watch(
     if killed:
         process.kill()
     _, status = os.waitpid(process.pid, 0)
-    for pid in _descendants(os.getpid()):
+    for pid in descendants(os.getpid()):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):
@@ -172,13 +172,16 @@ def _watch(
     }  # fmt: skip
 
 
-def _descendants(ancestor: int) -> list[int]:
+def descendants(ancestor: int, *, deep: bool = True) -> list[int]:
+    """The processes that descend from one; with `deep` False only its children."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 fields = (entry / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
                 parents[int(entry.name)] = int(fields[1])
+    if not deep:
+        return [pid for pid, parent in parents.items() if parent == ancestor]
     found = []
     for pid in parents:
         above = pid
@@ -192,7 +195,7 @@ def _descendants(ancestor: int) -> list[int]:
 def _cpu(ancestor: int) -> float:
     """CPU seconds of all descendants, and of what they have waited for."""
     ticks = 0
-    for pid in _descendants(ancestor):
+    for pid in descendants(ancestor):
         with contextlib.suppress(OSError):
             fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
             ticks += sum(int(field) for field in fields[11:15])
@@ -202,7 +205,7 @@ def _cpu(ancestor: int) -> float:
 def _memory(ancestor: int) -> int:
     """Proportional set size of all descendants: pages that forked processes share count once."""
     total = 0
-    for pid in _descendants(ancestor):
+    for pid in descendants(ancestor):
         with contextlib.suppress(OSError, StopIteration):
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
             total += 1024 * int(next(line for line in lines if line.startswith("Pss:")).split()[1])

@@ -77,11 +77,13 @@ def allowed_gap(processes: int, stops: float, of_pyvrp: float) -> float:
     return (0.6 if stops <= 220 else 0.85 if stops < 450 else 0.5) * of_pyvrp + _ROOM
 
 
-def write_report(rows: Sequence[Row], folder: Path, *, name: str, title: str, command: str, machine: str) -> None:
+def write_report(
+    rows: Sequence[Row], folder: Path, *, name: str, title: str, commands: Sequence[str], machine: str
+) -> None:
     """Write NAME.md, NAME-means.csv and one NAME-FAMILY.svg per family into the folder."""
     table = means(rows)
     solvers = sorted({solver for line in table.values() for solver in line}, key=lambda s: (s[0] != OURS, s))
-    text = [f"# {title}", "", f"    {command}", ""]
+    text = [f"# {title}", "", *(f"    {command}" for command in commands), ""]
     text += [f"{machine}. Limits: {', '.join(sorted({f'{row.limit:g} s' for row in rows}))}. ", ""]
     versions = sorted({f"{row.solver}: {row.version}" for row in rows if row.solver != OURS})
     text[-2] += (

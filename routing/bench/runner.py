@@ -14,8 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from routing.bench import peers
 from routing.instances import Instance, read_instance
 from routing.vrplib import Routes
@@ -58,17 +56,12 @@ def _tell(seconds: float, cost: int) -> None:
 
 
 def _ours(order: Order, instance: Instance) -> Callable[[], Routes]:
-    from routing.problem import Costs, Job, Matrix, Problem, Vehicle  # noqa: PLC0415 - a peer needs none of this
+    from routing.bench.trials import warm_pool  # noqa: PLC0415 - a peer needs none of this
     from routing.solving import solve  # noqa: PLC0415 - see above
     from routing.vrplib import problem_of, routes_of  # noqa: PLC0415 - see above
 
     problem = problem_of(instance)
-    # A plan for one stop, so that every process is there and has imported what it needs.
-    one = Problem(
-        jobs=(Job(id=1, location_index=1),), vehicles=(Vehicle(id=1, start=0, end=0, costs=Costs()),),
-        matrices={"car": Matrix(seconds=np.array([[0, 1], [1, 0]], dtype=np.int32))},
-    )  # fmt: skip
-    solve(one, seconds=1.0, processes=order.processes)
+    warm_pool(order.processes)
 
     def search() -> Routes:
         began = time.monotonic()

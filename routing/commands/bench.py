@@ -13,6 +13,7 @@ from routing.commands import UNREADABLE, at_least_1, seconds_above_0
 if TYPE_CHECKING:
     from argparse import _SubParsersAction  # it is generic for the type checker only
 
+_LEAST_COMMAND_SECONDS = 2.0
 _PEERS = ("pyvrp", "vroom", "ortools")
 
 
@@ -54,6 +55,95 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--output", type=Path, default=Path("docs/benchmarks/routing"), metavar="DIR")
     parser.add_argument("--report-only", action="store_true", help="only write the tables from the rows that are there")
     parser.set_defaults(run=run)
+    replan = commands.add_parser("bench-replan", help="measure re-planning of running days")
+    _common(replan, days=10)
+    replan.add_argument("--changes", type=_counts, default=[1, 2, 3, 4, 5, 6])
+    replan.add_argument("--price", type=int, default=120, help="of a stop that changes postman, in seconds of travel")
+    replan.add_argument("--time-limit", type=seconds_above_0, default=1.0)
+    replan.set_defaults(run=_run_replan)
+    proofs = commands.add_parser("bench-proofs", help="measure how many routes' orders are proven optimal")
+    _common(proofs, days=10)
+    proofs.add_argument("--time-limit", type=seconds_above_0, default=1.0, help="for each route")
+    proofs.set_defaults(run=_run_proofs)
+    deadline = commands.add_parser(
+        "bench-deadline", help="measure how limits are kept, also when a process dies or hangs"
+    )
+    _common(deadline, days=None)
+    deadline.add_argument("--stops", type=_counts, default=[1, 10, 100, 400, 1000, 5000, 10_000])
+    deadline.add_argument("--limits", type=_limits, default=[0.5, 1.0, 2.0, 5.0, 10.0, 60.0])
+    deadline.add_argument("--processes", type=_counts, default=[1, 2])
+    deadline.add_argument("--accidents", type=_several, default=["none", "killed", "hung"])
+    deadline.set_defaults(run=_run_deadline)
+
+
+def _common(parser: argparse.ArgumentParser, *, days: int | None) -> None:
+    if days is not None:
+        parser.add_argument("--days", type=at_least_1, default=days, metavar="N")
+        parser.add_argument("--first-day", type=int, default=0, metavar="SEED", help="seed of the first day")
+    parser.add_argument("--cores", type=_cores, default=[0, 1], help="the cores to use, for example 0,1")
+    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks/routing"), metavar="DIR")
+
+
+def _limits(text: str) -> list[float]:
+    return [seconds_above_0(word) for word in _several(text)]
+
+
+def _run_replan(arguments: argparse.Namespace) -> int:
+    days = range(arguments.first_day, arguments.first_day + arguments.days)
+    trials = [
+        {"day": day, "changes": changes, "seed": 0, "price": arguments.price, "seconds": arguments.time_limit}
+        for day in days
+        for changes in arguments.changes
+    ]
+    return _try("replan", trials, arguments, seconds=120)
+
+
+def _run_proofs(arguments: argparse.Namespace) -> int:
+    days = range(arguments.first_day, arguments.first_day + arguments.days)
+    trials = [{"day": day, "seed": 0, "seconds": arguments.time_limit} for day in days]
+    return _try("proofs", trials, arguments, seconds=60 + 60 * arguments.time_limit)
+
+
+def _run_deadline(arguments: argparse.Namespace) -> int:
+    trials = [
+        {"stops": stops, "seconds": limit, "processes": processes, "accident": accident, "how": "solve", "seed": 0}
+        for limit in arguments.limits
+        for stops in arguments.stops
+        for processes in arguments.processes
+        for accident in arguments.accidents
+    ]
+    trials += [
+        {"stops": stops, "seconds": limit, "processes": processes, "accident": "none", "how": "command", "seed": 0}
+        for limit in arguments.limits
+        for stops in arguments.stops
+        for processes in arguments.processes
+        if limit >= _LEAST_COMMAND_SECONDS
+    ]
+    return _try("deadline", trials, arguments, seconds=max(arguments.limits) + 180)
+
+
+def _try(kind: str, trials: list[dict[str, Any]], arguments: argparse.Namespace, *, seconds: float) -> int:
+    from routing.bench import campaign, trial_reports  # noqa: PLC0415 - other commands need none of this
+    from routing.bench.trials import Trials  # noqa: PLC0415 - see above
+
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    file = arguments.output / f"{kind}-runs.csv"
+    kept = Trials(kind, file, cores=arguments.cores, say=campaign.say_on_terminal)
+    commands = _commands(arguments.output / f"{kind}-commands.txt", add=True)
+    kept.carry_out(trials, seconds=seconds)
+    table = arguments.output / f"{kind}.md"
+    trial_reports.write_trials(kind, kept.rows(), table, commands=commands, machine=campaign.machine())
+    return 0
+
+
+def _commands(file: Path, *, add: bool) -> list[str]:
+    """The commands that filled a table, this one included if it adds to it."""
+    known = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    command = "python -m routing " + " ".join(shlex.quote(word) for word in sys.argv[1:])
+    if add and command not in known:
+        known.append(command)
+        file.write_text("\n".join(known) + "\n", encoding="utf-8")
+    return known
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,14 +168,15 @@ def run(arguments: argparse.Namespace) -> int:
         runs = plan.runs(
             cases, solvers=solvers, processes=arguments.processes, seconds=arguments.time_limit, seeds=seeds
         )
+        _commands(arguments.output / f"{name}-commands.txt", add=True)
         plan.carry_out(runs)
     rows = campaign.read_rows(file)
     if not rows:
         sys.stderr.write(f"there is no run in {file}\n")
         return UNREADABLE
-    command = "python -m routing " + " ".join(shlex.quote(word) for word in sys.argv[1:])
     title = "Public instances" if arguments.days is None else "Days like ours"
-    report.write_report(rows, arguments.output, name=name, title=title, command=command, machine=campaign.machine())
+    commands = _commands(arguments.output / f"{name}-commands.txt", add=False)
+    report.write_report(rows, arguments.output, name=name, title=title, commands=commands, machine=campaign.machine())
     return 0
 
 
