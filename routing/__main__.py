@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from routing.commands import bench, check, solve, solve_vrplib
+from routing.commands import bench, check, explain, solve, solve_vrplib
 
-COMMANDS = (solve, solve_vrplib, check, bench)
+COMMANDS = (solve, solve_vrplib, check, explain, bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

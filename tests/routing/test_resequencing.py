@@ -22,7 +22,7 @@ from tests.routing.ticking import naive_cost, naive_cost_or_none, possible
 LINE = Matrix(seconds=[[abs(a - b) * 100 for b in range(6)] for a in range(6)])
 
 
-def a_route(seed: int, stops: int, *, windows: float, width: int = 3000, day: int = 14_000) -> Problem:
+def a_route(seed: int, stops: int, *, windows: float, width: int = 3000, day: int = 14_000, holes: bool = False) -> Problem:
     """One vehicle with many stops; every window is open where some order passes, so that the order keeps all."""
     rng = random.Random(seed)
     matrix = square(stops + 1, rng, width=9000)
@@ -30,9 +30,11 @@ def a_route(seed: int, stops: int, *, windows: float, width: int = 3000, day: in
     for number in range(1, stops + 1):
         now += int(matrix.seconds[place, number])
         opens = max(0, now - rng.randrange(width))
-        jobs.append(
-            Job(id=number, location_index=number, service=100, time_windows=((opens, opens + width),) if rng.random() < windows else ())
-        )
+        closes = opens + width
+        # where the order passes early enough, the window has a hole behind its passing
+        hole = ((opens, now), (now + width // 3, closes)) if now + width // 3 < closes else ((opens, closes),)
+        kept = hole if holes and rng.random() < 0.6 else ((opens, closes),)
+        jobs.append(Job(id=number, location_index=number, service=100, time_windows=kept if rng.random() < windows else ()))
         now, place = max(now, opens) + 100, number
     return Problem(jobs=tuple(jobs), vehicles=(Vehicle(id=1, start=0, end=0, time_window=(0, max(day, now + 3000))),), matrices={"car": matrix})
 
@@ -85,14 +87,15 @@ def test_the_set_up_of_a_door_is_paid_once_when_its_stops_stand_together():
 
 
 def test_what_is_frozen_stays_in_front_and_its_clock_counts():
+    """By hand: free at 5 from 2,050 on, 4 then 3 then 1 would be at 1 by 2,500; 4 then 1 is there by 2,450."""
     jobs = (
         Job(id=1, location_index=5, lock=Lock.FROZEN, locked_vehicle=1, locked_rank=0, locked_time=2000, service=50),
-        Job(id=2, location_index=1, time_windows=((0, 2650),)),  # 2050 + 400 from 5, 2050 + 100 + 300 by way of 4
+        Job(id=2, location_index=1, time_windows=((0, 2460),)),
         Job(id=3, location_index=4),
-        Job(id=4, location_index=3, time_windows=((2800, 3000),)),
+        Job(id=4, location_index=3, service=50),
     )
     problem = Problem(jobs=jobs, vehicles=(Vehicle(id=1, start=0, end=0, time_window=(0, 9000)),), matrices={"car": LINE})
-    found = resequence(problem, 0, (0, 1, 2, 3))
+    found = resequence(problem, 0, (0, 2, 1, 3))
     assert found.visits == (0, 2, 1, 3)
     assert (found.cost, found.proven) == (500 + 100 + 300 + 200 + 300, True)
 
@@ -150,7 +153,7 @@ def test_no_order_is_cheaper_than_what_is_proven_and_none_is_below_the_bound(see
 def test_every_way_to_a_proof_gives_the_same_price(seed, locks):
     """Labels and CP-SAT, each alone, against all orders of seven stops with windows."""
     rng = random.Random(seed)
-    problem = a_route(seed, 7, windows=0.5, width=900)
+    problem = a_route(seed, 7, windows=0.5, width=900, holes=True)
     if locks:
         kept = rng.sample(range(7), 3)
         jobs = [
@@ -171,6 +174,23 @@ def test_every_way_to_a_proof_gives_the_same_price(seed, locks):
         circuit = resequence(problem, 0, start, seconds=5)
     assert (labelled.cost, labelled.proven) == (min(costs), True)
     assert (circuit.cost, circuit.proven) == (min(costs), True)
+
+
+def test_a_dearer_way_that_is_earlier_is_not_forgotten():
+    """By hand: 1, 2, 3 is cheaper than 2, 1, 3, but too slow to see 4 before the window of 5 closes."""
+    seconds = [[0 if a == b else 10 for b in range(6)] for a in range(6)]
+    prices = [[500 if {4, 5} & {a, b} or (a, b) == (3, 1) else 10 for b in range(6)] for a in range(6)]
+    seconds[1][2], seconds[4][5], prices[2][1] = 200, 50, 50
+    prices[3][4] = prices[4][5] = prices[5][0] = 10
+    jobs = tuple(Job(id=n, location_index=n, time_windows=((0, 240),) if n == 5 else ()) for n in range(1, 6))
+    problem = Problem(
+        jobs=jobs, vehicles=(Vehicle(id=1, start=0, end=0, time_window=(0, 1000)),),
+        matrices={"car": Matrix(seconds=seconds, cost=prices)},
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tours, "_descended", lambda _, order, __: order)
+        found = resequence(problem, 0, (4, 0, 1, 2, 3))
+    assert (found.visits, found.cost, found.proven) == ((1, 0, 2, 3, 4), 10 + 50 + 10 + 10 + 10 + 10, True)
 
 
 def test_mixed_loads_decide_the_order_exactly():
