@@ -183,6 +183,9 @@ def test_a_wrong_solution_is_refused_for_what_is_wrong(kind, tmp_path, capsys):
     exit_code, answer = judged(text, solution, tmp_path, capsys)
     assert exit_code == 1
     assert code in {violation["code"] for violation in answer["violations"]}
+    routes, _ = routes_in(solution, tmp_path)
+    alone = {violation.code for violation in audit(parse_instance(text), routes).violations}
+    assert code in alone or code == "cost"  # the audit sees it without our checker's help
 
 
 @pytest.mark.parametrize(
