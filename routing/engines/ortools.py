@@ -8,10 +8,13 @@ from collections.abc import Callable
 from routing.engines.sketching import Proof, first_plan, improved_plan
 from routing.problem import Problem, Visits
 
-# Shares of the time that measured best: OR-Tools' own descent is slow where stops are many.
+# What measured best, see docs/decisions/0034-or-tools-engine.md: the sketch's share of the time by what there is to
+# begin with. From a good plan, and where stops are many, guided local search gains more than ruins.
 _MANY = 200
-_SHARE_OF_SKETCHING = 0.12
-_SHARE_FOR_MANY = 0.3
+_SHARE_FROM_NOTHING = 0.12
+_SHARE_OF_MANY = 0.5
+_SHARE_FROM_A_PLAN = 0.25
+_NEARLY_ALL = 0.9
 _MOST_LOCATIONS = 4000
 
 
@@ -41,10 +44,11 @@ class OrTools:
 
         plan = proof.repaired(first_plan(problem, start, tell))
         on_best(plan)
-        # Its own constructions leave OR-Tools far from a good plan, and its descent from there is slow.
-        share = _SHARE_FOR_MANY if len(problem.tasks) > _MANY else _SHARE_OF_SKETCHING
-        plan = proof.repaired(improved_plan(problem, plan, seconds=share * seconds, seed=seed))
+        good = start is not None and sum(map(len, start)) >= _NEARLY_ALL * sum(map(len, plan))
+        many = problem.stops > _MANY
+        share = _SHARE_FROM_A_PLAN if good else _SHARE_OF_MANY if many else _SHARE_FROM_NOTHING
+        plan = proof.repaired(improved_plan(problem, plan, seconds=share * seconds, seed=seed, good=good))
         on_best(plan)
         model = Model(problem, seed=seed, start=plan)
         if model.tasks:
-            search(model, until - time.monotonic(), plan, tell)
+            search(model, until - time.monotonic(), plan, tell, ruins=not (good or many))

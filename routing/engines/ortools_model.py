@@ -250,7 +250,7 @@ class Model:
         ends += [b for number in self.tasks for _, b in self.problem.tasks[number].time_windows]
         ends += [b + r.service for v in self.problem.vehicles for r in v.breaks for _, b in r.time_windows]
         longest = np.zeros(len(self.location), dtype=np.int64)
-        for vehicle in self.problem.vehicles:
+        for vehicle in {(v.profile, v.speed_factor): v for v in self.problem.vehicles}.values():
             travel = self.travel(vehicle)
             longest = np.maximum(longest, np.where(travel == UNREACHABLE, 0, travel).max(axis=1))
         rests = sum(rest.service for vehicle in self.problem.vehicles for rest in vehicle.breaks)
@@ -275,7 +275,11 @@ class Model:
     def _time(self) -> None:
         """Windows, shifts and what has already happened."""
         vehicles = self.problem.vehicles
-        self._elapsing = [self.matrix(self._elapsed(vehicle)) for vehicle in vehicles]
+        evaluators = {
+            (v.profile, v.speed_factor): self.matrix(self._elapsed(v))
+            for v in {(v.profile, v.speed_factor): v for v in vehicles}.values()
+        }
+        self._elapsing = [evaluators[v.profile, v.speed_factor] for v in vehicles]
         self.time = self.clock("time")
         for index, hours in enumerate(self.hours):
             closes = self.horizon if hours.closes < 0 or not hours.usable else hours.closes - self.origin

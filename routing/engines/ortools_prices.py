@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ortools.constraint_solver import pywrapcp  # type: ignore[import-untyped]
 
-from routing.problem import MAX_PRIORITY, UNREACHABLE, Lock, Task, TaskKind, Vehicle
+from routing.problem import MAX_PRIORITY, UNREACHABLE, Costs, Lock, Task, TaskKind, Vehicle
 
 if TYPE_CHECKING:
     from routing.engines.ortools_model import Model
@@ -25,9 +25,10 @@ class Prices:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.problem = model.problem
+        self._known: dict[tuple[str, float, Costs, bytes], NDArray[np.float64]] = {}
         self.tables = [self._price(vehicle) for vehicle in self.problem.vehicles]
         self.fixed = [vehicle.costs.fixed for vehicle in self.problem.vehicles]
-        spent = float(sum(self.fixed) + np.maximum.reduce([table.max(axis=0) for table in self.tables]).sum())
+        spent = float(sum(self.fixed) + np.maximum.reduce([table.max(axis=0) for table in self._known.values()]).sum())
         spent += sum(self._rates(task) for task in self._tasks()) * model.horizon / _AN_HOUR
         hours = [v.costs.per_overtime_hour + v.costs.per_hour_over_target for v in self.problem.vehicles]
         spent += sum(hours) * model.horizon / _AN_HOUR + 1
@@ -50,9 +51,11 @@ class Prices:
     def add(self) -> dict[int, int]:
         """Price the model; the disjunction of every task that may be left out."""
         model = self.model
+        evaluators: dict[int, int] = {}
         for index, table in enumerate(self.tables):
-            priced = np.rint(table * self.scale).astype(np.int64)
-            model.routing.SetArcCostEvaluatorOfVehicle(model.matrix(priced), index)
+            if id(table) not in evaluators:
+                evaluators[id(table)] = model.matrix(np.rint(table * self.scale).astype(np.int64))
+            model.routing.SetArcCostEvaluatorOfVehicle(evaluators[id(table)], index)
             model.routing.SetFixedCostOfVehicle(round(self.fixed[index] * self.scale), index)
         for number in model.tasks:
             self._add_time(number)
@@ -83,6 +86,12 @@ class Prices:
     def _price(self, vehicle: Vehicle) -> NDArray[np.float64]:
         """What going from node to node and serving there costs, in the problem's unit."""
         model = self.model
+        strange = model.of_tasks(
+            lambda t: t.preference_cost if t.preferred_vehicles and vehicle.id not in t.preferred_vehicles else 0
+        )
+        key = (vehicle.profile, vehicle.speed_factor, vehicle.costs, strange.tobytes())
+        if key in self._known:
+            return self._known[key]
         travel = model.travel(vehicle)
         blocked = travel == UNREACHABLE
         custom = model.matrices[vehicle.profile].cost
@@ -93,10 +102,8 @@ class Prices:
         else:
             price = np.where(blocked, 0, model.between_nodes(custom)).astype(np.float64)
         price += (model.work[None, :] + model.setup) * (vehicle.costs.per_task_hour / _AN_HOUR)
-        strange = model.of_tasks(
-            lambda t: t.preference_cost if t.preferred_vehicles and vehicle.id not in t.preferred_vehicles else 0
-        )
-        return np.asarray(price + strange[None, :], dtype=np.float64)
+        self._known[key] = np.asarray(price + strange[None, :], dtype=np.float64)
+        return self._known[key]
 
     def _rate(self, per_hour: int) -> int:
         """Engine units per second; what costs at all is never free."""

@@ -19,10 +19,10 @@ _SHARE_OF_RUINING = 0.95
 _SHARE_FOR_FEW = 0.7
 
 
-def search(model: Model, seconds: float, start: Visits | None, on_best: Callable[[Visits], None]) -> None:
+def search(model: Model, seconds: float, start: Visits, on_best: Callable[[Visits], None], *, ruins: bool) -> None:
     """Search for `seconds` and report every better set of routes, the given start first."""
     best = float("inf")
-    best_visits = ((),) * len(model.problem.vehicles) if start is None else start
+    best_visits = start
     until = time.monotonic() + seconds
     routing = model.routing
 
@@ -37,15 +37,20 @@ def search(model: Model, seconds: float, start: Visits | None, on_best: Callable
     ruining = _ruining(seconds * (_SHARE_FOR_FEW if few else _SHARE_OF_RUINING), few=len(model.tasks) <= _SOME)
     routing.CloseModelWithParameters(ruining)
     routing.AddAtSolutionCallback(report)
-    hint = None if start is None else model.assignment(start)
-    if hint is not None:
-        routing.SetFirstSolutionHint(hint)
-    routing.SolveWithIteratedLocalSearch(ruining)
+    if ruins or few:
+        hint = model.assignment(start)
+        if hint is not None:
+            routing.SetFirstSolutionHint(hint)
+        routing.SolveWithIteratedLocalSearch(ruining)
     left = until - time.monotonic()
     if left > 0:
         # Another neighbourhood for the rest. It also starts from a plan that serves nobody, where no construction
         # kept every rule at once.
-        routing.SolveFromAssignmentWithParameters(model.assignment(best_visits), _guided(left))
+        known = model.assignment(best_visits)
+        if known is None:
+            routing.SolveWithParameters(_guided(left))
+        else:
+            routing.SolveFromAssignmentWithParameters(known, _guided(left))
 
 
 def _guided(seconds: float) -> Any:

@@ -24,7 +24,7 @@ _LONGEST_STRING: Final = 10
 _LOOSENED: Final = 10  # visits taken out at a time, on average
 _PATIENCE_SECONDS: Final = 0.5
 _BLINK: Final = 0.01  # now and then the best place is overlooked
-_HOT, _COLD = 1.0, 0.01  # temperatures, as shares of what a visit costs on average
+_HOT, _WARM, _COLD = 1.0, 0.1, 0.01  # temperatures, as shares of what a visit costs on average
 _NEIGHBOURS: Final = 100
 _CLOSE: Final = 12  # neighbours whose routes are tried
 _WAITING: Final = 8  # left-out tasks that are tried again at a time
@@ -136,8 +136,11 @@ def _opened(plan: _Plan, numbers: list[int]) -> tuple[int, int] | None:
     return None
 
 
-def improved_plan(problem: Problem, start: Visits, *, seconds: float, seed: int) -> Visits:
-    """The start after `seconds` of taking out strings of visits and putting them back, with a falling temperature."""
+def improved_plan(problem: Problem, start: Visits, *, seconds: float, seed: int, good: bool = False) -> Visits:
+    """The start after `seconds` of taking out strings of visits and putting them back, with a falling temperature.
+
+    A start that is `good` already is not heated so much that nothing of it is left.
+    """
     began = time.monotonic()
     chance = random.Random(seed)  # noqa: S311
     sketch = Slack(problem)
@@ -155,8 +158,9 @@ def improved_plan(problem: Problem, start: Visits, *, seconds: float, seed: int)
     value = plan.cost + sum(loss[n] for n in out)
     best, best_value = plan, value
     share = plan.cost / len(movable)
+    hot = _WARM if good else _HOT
     while (passed := (time.monotonic() - began) / seconds) < 1:
-        temperature = share * _HOT * (_COLD / _HOT) ** passed
+        temperature = share * hot * (_COLD / hot) ** passed
         trial = _Plan(sketch, list(plan.routes))
         seat = chance.choice(chart.everybody)
         removed = _loosen(trial, chart, seat, chance)
