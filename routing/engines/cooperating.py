@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from pyvrp import ProblemData, Solution
@@ -68,96 +68,167 @@ def search(
     `tell` hears of each better feasible solution at once: its cost and its routes. `mail` gives what others have posted
     since it was last asked and must not block; what `post` is given is for all of them.
     """
-    begin = clock()
-    pool = Pool(data)
-    alone = post is None
-
-    def on_best(cost: int, solution: Solution) -> None:
-        routes = pool.language.routes(solution)
-        tell(cost, routes)
-        if post is not None:
-            post(Found(cost, routes))
-
-    wanted = role.recombining > 0 or not alone
-    searcher = Searcher(
-        data,
-        seed=seed,
-        settings=role.settings,
-        start=start,
-        on_best=on_best,
-        on_candidate=(lambda _, solution: pool.gather(solution)) if wanted else None,
-    )
-    recombining = _Recombining(searcher, pool, share=role.recombining, begin=begin, until=until, clock=clock)
-    while (now := clock()) < until:
-        pause = min(until, now + _SLICE * (until - begin), max(now, recombining.due(now)))
-        searcher.run(_reaches(clock, pause))
+    work = _Work(data, seed=seed, until=until, role=role, tell=tell, clock=clock, start=start, post=post)
+    while clock() < until:
+        work.search_on()
         for message in mail():
-            if isinstance(message, Seen):
-                pool.add(message.columns)
-            elif message.cost < searcher.cost:
-                searcher.inject(message.routes)
-        if post is not None and role.recombining == 0 and (columns := pool.drain()):
-            post(Seen(columns))
-        recombining.perhaps()
-    return searcher.routes
+            work.hear(message)
+        work.share()
+        work.recombine()
+        work.turn()
+    return work.routes
 
 
-def _reaches(clock: Callable[[], float], instant: float) -> Callable[[], bool]:
-    return lambda: clock() >= instant
+class _Work:
+    """The best that one process knows, and the round that it searches in.
 
-
-_SLICE = 0.02
-"""Share of the time between two looks into the mail."""
-
-
-class _Recombining:
-    """When to recombine: as often as the share of the time allows, not for nothing, and a last time shortly before the end."""
+    A round that finds nothing more gives way to another one from elsewhere, with a longer memory, as long as there is time
+    for that: on a hundred stops two or three fit into ten seconds, on three hundred one. What they have found apart is
+    put together by recombination. The last round ends from the best that anybody has found.
+    """
 
     def __init__(
         self,
-        searcher: Searcher,
-        pool: Pool,
+        data: ProblemData,
         *,
-        share: float,
-        begin: float,
+        seed: int,
         until: float,
+        role: Role,
+        tell: Callable[[int, Routes], None],
         clock: Callable[[], float],
+        start: Routes | None,
+        post: Callable[[Message], None] | None,
     ) -> None:
-        self._searcher, self._pool, self._clock = searcher, pool, clock
-        self._share, self._begin, self._until = share, begin, until
+        self._data, self._seed, self._role = data, seed, role
+        self._tell, self._clock, self._post = tell, clock, post
+        self._begin, self._until = clock(), until
+        self._pool = Pool(data)
+        self._stops = data.num_clients + 2 * data.num_shipments
+        self._settings = role.settings
+        self.cost, self.routes = INFEASIBLE, start or ()
+        self._round = 0
+        self._last_round = False
+        self._round_begin = self._reached = self._begin
         self._spent = 0.0
-        self._longest = 0.02 * (until - begin)
-        self._state = (0, INFEASIBLE)  # the pool's growth and the incumbent at the last time
-        self._last_done = share == 0
+        self._longest = _FIRST_GUESS * (until - self._begin)
+        self._looked = (0, INFEASIBLE)  # the pool's growth and the incumbent when last recombined
+        self._searcher = self._new_searcher(start)
+        if self.cost == INFEASIBLE:
+            self.routes = self._searcher.routes
 
-    def due(self, now: float) -> float:
-        """When the next is due at the earliest."""
-        if self._share == 0:
-            return self._until
-        regular = self._begin + (self._spent + self._longest) / self._share
-        final = self._until - 1.2 * self._longest
-        return final if now < final < regular else max(now, regular) if now < final or self._last_done else now
-
-    def perhaps(self) -> None:
-        """Recombine if it is due and the pool holds enough news."""
-        now = self._clock()
-        if self._share == 0 or self._searcher.cost == INFEASIBLE or now < self.due(now) or now >= self._until:
-            return
-        self._last_done = now >= self._until - 1.2 * self._longest
-        growth, cost = self._state
-        if cost == self._searcher.cost and self._pool.gathered < 1.05 * growth:
-            self._begin += 0.02 * (self._until - self._begin)  # nothing new: look again a little later
-            return
-        self._state = (self._pool.gathered, self._searcher.cost)
-        routes = self._pool.recombined(
-            self._searcher.routes, seconds=min(self._until - now, _LONGEST * (self._until - self._begin))
+    def _new_searcher(self, start: Routes | None) -> Searcher:
+        wanted = self._role.recombining > 0 or self._post is not None
+        return Searcher(
+            self._data,
+            seed=(self._seed + _SEEDS_APART * self._round) % 2**32,
+            settings=self._settings,
+            start=start,
+            on_best=self._on_best,
+            on_candidate=(lambda _, solution: self._pool.gather(solution)) if wanted else None,
         )
+
+    def _on_best(self, cost: int, solution: Solution) -> None:
+        self._reached = self._clock()
+        if cost < self.cost:
+            self._keep(cost, self._pool.language.routes(solution))
+            if self._post is not None:
+                self._post(Found(cost, self.routes))
+
+    def _keep(self, cost: int, routes: Routes) -> None:
+        self.cost, self.routes = cost, routes
+        self._tell(cost, routes)
+
+    def search_on(self) -> None:
+        """Search until the next look at the mail."""
+        pause = min(self._until, self._clock() + _SLICE * (self._until - self._begin))
+        self._searcher.run(lambda: self._clock() >= pause)
+
+    def hear(self, message: Message) -> None:
+        """Take in what another process has found."""
+        if isinstance(message, Seen):
+            self._pool.add(message.columns)
+        elif self._last_round or message.cost * _FAR_BEHIND < self._searcher.cost:
+            self._searcher.inject(message.routes)
+        elif message.cost < self.cost:
+            self._keep(message.cost, message.routes)
+
+    def share(self) -> None:
+        """Send new routes to whoever recombines."""
+        if self._post is not None and self._role.recombining == 0 and (columns := self._pool.drain()):
+            self._post(Seen(columns))
+
+    def turn(self) -> None:
+        """Begin another round when this one is stuck."""
+        now = self._clock()
+        took = self._reached - self._round_begin
+        idle = now - self._reached
+        left = self._until - now
+        if self._searcher.cost == INFEASIBLE or left <= 0:
+            return
+        stuck = idle > max(_IDLE * took, _SLICE * (self._until - self._begin))
+        stuck = stuck and self._searcher.idle > max(
+            _IDLE_HISTORIES * self._settings.history, _IDLE_PER_STOP * self._stops
+        )
+        needs = (1 + _IDLE) * took
+        if stuck and not self._last_round and needs < left:
+            self._round += 1
+            longer = int(self._settings.history * min(2.0, max(1.0, 0.9 * left / max(needs, 1e-9))))
+            self._settings = replace(self._settings, history=longer)
+            self._round_begin = self._reached = now
+            self._searcher = self._new_searcher(None)
+        elif stuck and self._last_round:
+            self._searcher.reheat()
+            self._reached = now
+        elif not self._last_round and (stuck or left < _ENDING * (self._until - self._begin)):
+            self._last_round = True
+            self._searcher.inject(self.routes)
+
+    def recombine(self) -> None:
+        """Recombine as often as the share of time allows, but not for nothing, and a last time shortly before the end."""
+        share, now, all_time = self._role.recombining, self._clock(), self._until - self._begin
+        if share == 0 or self.cost == INFEASIBLE or now >= self._until:
+            return
+        final = self._until - 1.3 * self._longest - _SLICE * all_time
+        due = self._begin + (self._spent + self._longest) / share
+        if now < due and not (now >= final and self._looked[1] != -1):
+            return
+        growth, cost = self._looked
+        if now >= final:
+            self._looked = (self._pool.gathered, -1)  # the last time
+        elif cost == self.cost and self._pool.gathered < 1.05 * growth:
+            return
+        else:
+            self._looked = (self._pool.gathered, self.cost)
+        routes = self._pool.recombined(self.routes, seconds=min(self._until - now, _LONGEST * all_time))
         took = self._clock() - now
         self._spent += took
         self._longest = max(0.8 * self._longest, took)
-        if routes is not None:
+        if routes is None:
+            return
+        if self._round == 0 or self._last_round:
             self._searcher.inject(routes)
+        else:
+            self._keep(self._pool.cost(routes), routes)
+            if self._post is not None:
+                self._post(Found(self.cost, routes))
 
 
+_SLICE = 0.02
+"""Share of the time between two looks at the mail."""
+
+_ENDING = 0.2
+"""Share of the time in which everybody goes on from the best that anybody has found."""
+
+_FAR_BEHIND = 1.01
+"""Another process's solution that much better is gone on from at once."""
+
+_IDLE = 0.4
+_IDLE_HISTORIES = 8
+_IDLE_PER_STOP = 5
+"""A round is stuck when it has found nothing for 40 % of the time that it took to get there, and for so many iterations."""
+
+_FIRST_GUESS = 0.02
 _LONGEST = 0.06
-"""Share of the time that one recombination may take."""
+"""Shares of the time that one recombination is expected to take and may take."""
+
+_SEEDS_APART = 7919

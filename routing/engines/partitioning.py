@@ -49,6 +49,7 @@ class Pool:
         self._columns: dict[tuple[int, int], _Known] = {}
         self._keys: dict[Line, tuple[int, int]] = {}
         self._fresh: dict[tuple[int, int], Column] = {}
+        self._judge = CostEvaluator([0.0] * data.num_load_dimensions, 0.0, 0.0)
         self.gathered = 0
 
     def __len__(self) -> int:
@@ -56,6 +57,10 @@ class Pool:
 
     def __iter__(self) -> Iterator[Column]:
         return (known.column for known in self._columns.values())
+
+    def cost(self, routes: Routes) -> int:
+        """What these routes cost together, by PyVRP; `INFEASIBLE` where they break a rule."""
+        return self._judge.cost(self.language.solution(routes))
 
     def gather(self, solution: Solution) -> None:
         """Take the routes of a feasible solution; those seen before cost a look-up each."""
@@ -112,13 +117,11 @@ class Pool:
         if len(known) > _PRICED:  # the youngest come from the best solutions
             known = [one for one in known[:-_PRICED] if one.column[:2] in lines] + known[-_PRICED:]
         rows = self._rows
-        judge = CostEvaluator([0.0] * self.language.data.num_load_dimensions, 0.0, 0.0)
-        bar = judge.cost(solution) - rows.prizes
+        cost = self._judge.cost(solution)
+        bar = cost - rows.prizes
         chosen = rows.priced(known, lines, bar, seconds=seconds / 2, most=most)
         routes = rows.chosen(chosen, lines, seconds=until - time.monotonic()) if chosen else None
-        if routes is None or judge.cost(self.language.solution(routes)) >= judge.cost(solution):
-            return None
-        return routes
+        return None if routes is None or self.cost(routes) >= cost else routes
 
 
 class _Rows:

@@ -123,8 +123,8 @@ class Searcher:
     ) -> None:
         """Start from `start`, feasible or not, or from a random solution made better.
 
-        `on_best` hears of each new best (cost, solution); `on_candidate` of each feasible solution no dearer than 3 %
-        above the best, and is meant to collect routes: it runs inside the search and must be quick.
+        `on_best` hears of each new best (cost, solution); `on_candidate` of each feasible solution that is not much dearer
+        than the best, and is meant to collect routes: it runs inside the search and must be quick.
         """
         self.language = Language(data)
         self.settings = settings
@@ -154,6 +154,7 @@ class Searcher:
         self.best = self.current = self.candidate = self._first
         self.cost = INFEASIBLE
         self.iterations = 0
+        self._stops = max(1, data.num_clients + 2 * data.num_shipments)
         self._since_best = 0
         self._history: list[Solution | None] = [None] * settings.history
         self._place = 0
@@ -193,17 +194,27 @@ class Searcher:
         self._since_best = 0
         return True
 
+    def reheat(self) -> None:
+        """Go on from the best with no history, as PyVRP does after long without a new best: at first nearly all is accepted."""
+        self._history[:] = [None] * len(self._history)
+        self._place = 0
+        self.current = self.best
+        self._since_best = 0
+
+    @property
+    def idle(self) -> int:
+        """Iterations since the last new best."""
+        return self._since_best
+
     def run(self, stop: Callable[[], bool]) -> None:
         """Search until `stop()`, which is asked before each iteration (well under a millisecond per 100 stops)."""
         settings, judge, descend = self.settings, self._judge, self._descend
-        history, length = self._history, settings.history
+        history, length = self._history, settings.history  # one list for good
+        near = 1 + _NEAR / self._stops
         while not stop():
             self.iterations += 1
             if self._since_best == settings.restart_after:
-                self._history = history = [None] * length
-                self._place = 0
-                self.current = self.best
-                self._since_best = 0
+                self.reheat()
 
             evaluator = self._penalties.cost_evaluator()
             candidate = descend(self.current, evaluator, exhaustive=False)
@@ -221,7 +232,7 @@ class Searcher:
                 self._relax()
                 if self._on_best is not None:
                     self._on_best(self.cost, self.best)
-            if self._on_candidate is not None and cost <= self.cost * _NEAR:
+            if self._on_candidate is not None and cost <= self.cost * near:
                 self._on_candidate(cost, candidate)
             self.candidate = candidate
 
@@ -238,8 +249,8 @@ class Searcher:
             self._place += 1
 
 
-_NEAR = 1.03
-"""Routes of solutions within 3 % of the best are worth recombining."""
+_NEAR = 3
+"""Routes of a solution are worth recombining if it costs no more than the best and the mean cost of three stops."""
 
 
 def natural_penalties(data: ProblemData, multiple: float) -> tuple[list[float], float, float]:
