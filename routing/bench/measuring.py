@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
+# Of <linux/prctl.h>: adopt what descendants leave behind; be told when the one who measures dies.
+_SUBREAPER, _DEATH_SIGNAL = 36, 1
 _EVERY_SECONDS = 0.25
 
 
@@ -116,7 +117,8 @@ def _watch(
     command: Sequence[str], cores: Sequence[int], seconds: float, environment: Mapping[str, str]
 ) -> dict[str, Any]:
     signal.signal(signal.SIGTERM, _ask_to_end)
-    if ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0) != 0:
+    control = ctypes.CDLL(None, use_errno=True).prctl
+    if control(_SUBREAPER, 1, 0, 0, 0) != 0 or control(_DEATH_SIGNAL, int(signal.SIGTERM), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "this system adopts no orphans")
     os.setpgid(0, 0)  # Ctrl-C is the campaign's to answer
     os.sched_setaffinity(0, cores)  # watching, too, costs only those who are watched

@@ -1,6 +1,7 @@
 """The measurements themselves: nothing lost, nothing done twice, sums and pictures right; and the days they are made on."""
 
 import csv
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from routing.__main__ import main
 from routing.auditing import audit
 from routing.bench import peers
 from routing.bench.campaign import Campaign, Case, Row, append_row, cases_of, read_rows
-from routing.bench.measuring import measure
+from routing.bench.measuring import descendants, measure
 from routing.bench.report import allowed_gap, gap_over_time, means, write_report
 from routing.bench.runner import Order
 from routing.commands.check import verdict
@@ -73,6 +74,26 @@ def test_a_command_that_does_not_end_is_killed_with_all_it_started():
     assert found.killed
     assert time.monotonic() - began < 30
     assert not Path(f"/proc/{found.said[0]}").exists()
+
+
+def test_a_measurement_ends_with_the_one_who_measures():
+    program = (
+        "import sys\n"
+        "from routing.bench.measuring import Keeper\n"
+        "import time\n"
+        "Keeper([sys.executable, '-c', 'import os, time; print(os.getpid()); time.sleep(987)'], cores=[0], seconds=900, environment={})\n"
+        "time.sleep(987)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program])
+    deadline = time.monotonic() + 60
+    below = []
+    while len(below) < 2 and time.monotonic() < deadline:
+        below = descendants(parent.pid)
+    parent.kill()
+    parent.wait()
+    assert len(below) == 2
+    while any(Path(f"/proc/{pid}").exists() for pid in below):
+        assert time.monotonic() < deadline
 
 
 def test_what_a_command_says_is_kept_and_its_last_words_too():

@@ -161,6 +161,10 @@ WRONG = {
     "one vehicle too many": (VRPTW, "Route #1: 1\nRoute #2: 2\nRoute #3: 3\nCost 40\n", "unknown"),
     "a compulsory client left out": (PCVRPTW, "Route #1: 3\nCost 10\n", "missing"),
     "too long a day": (MDVRPTW, "Route #1: 2 3\nRoute #2:\nCost 18\n", "max_duration"),
+    "too long a wait between": (
+        MDVRPTW.replace("3 50 60", "3 0 5").replace("4 0 100", "4 50 60").replace("MAX_DURATION: 5", "MAX_DURATION: 30"),
+        "Route #1: 2 3\nRoute #2:\nCost 18\n", "max_duration",
+    ),
     "too much for its kind": (HFVRP, "Route #1: 3 2 1\nCost 26\n", "load"),
     "fetched before brought": (VRPB, "Route #1: 2 1\nRoute #2: 3\nCost 30\n", "order"),
     "only fetched": (VRPB, "Route #1: 1\nRoute #2: 2\nRoute #3: 3\nCost 40\n", "order"),
