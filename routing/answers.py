@@ -254,6 +254,7 @@ def _read_step(
         duration=a_whole(f"{path}.duration", step.get("duration", 0)),
         distance=a_whole(f"{path}.distance", step.get("distance", 0)),
         landing_wait=a_whole(f"{path}.landing_wait", step.get("landing_wait", 0)),
+        description=a_text(f"{path}.description", step.get("description")),
     )
 
 

@@ -16,8 +16,9 @@ def told_plan(problem: Problem) -> Solution:
     """The plan made of the vehicles' own `steps`, in their order, with the rules it breaks in `violations`.
 
     Everything begins as early as it can, in its windows as long as one is still open, and the vehicle leaves as late
-    as that allows. What no vehicle has in its steps is left out. Raises `InvalidProblem` where there is no way between
-    two steps, or a begin that is told cannot be kept.
+    as that allows: a route that keeps all rules has VROOM's own times; in one that cannot, nothing begins too early, where
+    VROOM may begin one stop early to make another less late. What no vehicle has in its steps is left out. Raises
+    `InvalidProblem` where there is no way between two steps, or a begin that is told cannot be kept.
     """
     timetable = Timetable(problem)
     routes = []
@@ -85,7 +86,11 @@ class _Told:
                 self.rests.append([])
 
     def route(self) -> Route:
-        """The route with its times."""
+        """The route with its times: those of any other plan where nothing but the order is told and all rules are kept."""
+        if not self.vehicle.breaks and not any(_is_timed(step) for step in self.vehicle.steps):
+            timed = self.timetable.route(self.index, self.visits)
+            if timed is not None:
+                return timed
         departs = self.day.departs
         if self.start is not None:
             departs = self._told_begin(self.start, (), departs)
@@ -180,6 +185,10 @@ class _Told:
         if step.service_before is not None and time > step.service_before:
             sentence = f"the route cannot end before {time}"
             raise InvalidProblem("step", f"{path}.service_before", step.service_before, sentence)
+
+
+def _is_timed(step: PlannedStep) -> bool:
+    return not (step.service_at is None and step.service_after is None and step.service_before is None)
 
 
 def _missed(windows: Sequence[Window], begins: int) -> int:

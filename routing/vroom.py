@@ -222,14 +222,14 @@ _PRICES_OF_TIME: Final = ("early_cost_per_hour", "late_cost_per_hour", "retry_va
 
 def _reload(path: str, value: Any, places: _Places) -> Reload:
     place = an_object(path, value)
-    empties = place.get("empties")
+    empties, where = place.get("empties"), f"{path}.empties"
     return Reload(
         id=a_whole(f"{path}.id", place.get("id")),
         location_index=places.index(path, place.get("location_index"), place.get("location")),
         service=a_whole(f"{path}.service", place.get("service", 0)),
         time_windows=windows(f"{path}.time_windows", place.get("time_windows")),
         description=a_text(f"{path}.description", place.get("description")),
-        empties=None if empties is None else frozenset(a_text(f"{path}.empties", x) for x in a_list(path, empties)),
+        empties=None if empties is None else frozenset(a_text(where, x) for x in a_list(where, empties)),
     )
 
 
