@@ -138,6 +138,10 @@ class _Vehicle:
 
     def _with_its_route(self) -> tuple[tuple[int, int], Reason]:
         if (room := self._fits(self.visits, STRICT)) is not None:
+            prize = self.problem.tasks[self._entry()].prize
+            if prize is not None and room >= prize:
+                sentence = f"Serving it costs vehicle {self.vehicle.id} {room}, leaving it out costs {prize}."
+                return self._because(2, ReasonCode.PRIZE, sentence, room)
             sentence = (
                 f"The time for planning ran out before this was given to vehicle {self.vehicle.id}, which has room."
             )
@@ -200,6 +204,8 @@ class _Vehicle:
             limits.append(f"{half_up(vehicle.max_travel_time, 60)} min of travel")
         if vehicle.max_distance is not None:
             limits.append(f"{vehicle.max_distance} m")
+        if vehicle.longest_duration is not None:
+            limits.append(f"{half_up(vehicle.longest_duration, 60)} min in all")
         if vehicle.breaks:
             limits.append(f"{len(vehicle.breaks)} breaks")
         within = f" within {', '.join(limits)}" if limits else ""

@@ -21,7 +21,7 @@ class StepKind(StrEnum):
 
 
 class ReasonCode(StrEnum):
-    """Why a job is left out; the codes of a plan's `unplanned` list."""
+    """Why a job is left out; the codes of a plan's `unplanned` list, and `prize` for an optional stop not worth its way."""
 
     UNREACHABLE = "unreachable"
     WINDOW = "window"
@@ -29,6 +29,7 @@ class ReasonCode(StrEnum):
     CASH_LIMIT = "cash_limit"
     SKILL = "skill"
     SHIFT = "shift"
+    PRIZE = "prize"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +187,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """A plan for a problem. What `solve` returns has passed the checker, so `violations` is empty."""
+    """A plan for a problem. What `solve` returns has passed the checker, so `violations` is empty.
+
+    `proofs` is the share of its routes whose stops are proven to have no cheaper order, None when nobody tried.
+    """
 
     routes: tuple[Route, ...]
     unassigned: tuple[Unassigned, ...]
@@ -195,6 +199,7 @@ class Solution:
     violations: tuple[Violation, ...] = ()
     travel: Travel = field(default_factory=Travel)
     engine: str = ""
+    proofs: float | None = None
 
     @property
     def cost(self) -> int:

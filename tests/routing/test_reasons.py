@@ -118,3 +118,28 @@ def test_a_job_that_has_room_and_was_not_placed_in_time_says_so():
 
 def test_times_of_day_read_as_such():
     assert (clock(8 * 3600 + 65), clock(1_790_000_000)) == ("08:01", "1790000000")
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "prize"),
+    [
+        ("prize", "costs vehicle 1 1200, leaving it out costs 1200", 1200),
+        ("shift", "ran out", 1201),
+        ("shift", "ran out", None),
+    ],
+)
+def test_an_optional_stop_is_left_out_because_it_is_not_worth_its_way(code, words, prize):
+    found = a_morning({"prize": prize})
+    assert (found.code, words in found.sentence) == (code, True)
+
+
+def test_a_stop_whose_goods_come_too_late_does_not_fit_the_shift():
+    found = a_morning({"release": NOON - 1000})
+    assert found.code == "shift"
+    assert "its shift ends at 12:00" in found.sentence
+    assert a_morning({"release": NOON - 1500}, visits=((),)).sentence.startswith("The time for planning ran out")
+
+
+def test_a_stop_that_makes_the_day_too_long_does_not_fit_the_shift():
+    found = a_morning({"location_index": 2}, vehicle={"max_duration": 2699})
+    assert (found.code, "has no time left beside its 0 stops within 45 min in all" in found.sentence) == ("shift", True)
