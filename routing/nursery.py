@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from routing.children import Order
-from routing.engines import ENGINES, Companion
+from routing.engines import ENGINES, HANDS, Companion
 from routing.engines.loading import load_at_once, load_later
 from routing.frames import FrameReader, receive_frame, send_frame
 from routing.problem import Visits
@@ -102,7 +102,7 @@ def _live(connection: socket.socket) -> None:
         def tell(visits: Visits) -> None:
             send_frame(connection, pickle.dumps(("best", visits)))
 
-        engine = ENGINES[order.engine]()
+        engine = (ENGINES | HANDS)[order.engine]()
         if isinstance(engine, Companion):
             company = _Company(connection, order.number, order.size)
             engine.solve_together(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from routing.engines.both import Both
+from routing.engines.orders import Orders
 from routing.engines.ortools import OrTools
 from routing.engines.pyvrp import PyVrp
 from routing.problem import Problem, Visits
@@ -59,3 +60,6 @@ class Companion(Protocol):
 
 ENGINES: dict[str, Callable[[], Engine]] = {PyVrp.name: PyVrp, OrTools.name: OrTools, Both.name: Both}
 """What `solve(engine=...)` can be asked for besides "auto"."""
+
+HANDS: dict[str, Callable[[], Engine]] = {Orders.name: Orders}
+"""What `solve` asks for by itself when a search is over."""

@@ -28,6 +28,7 @@ def load_later() -> Iterator[None]:
     for name in _LATER:
         import_module(name)
         yield
+    import_module("routing.engines.tours").load_libraries()
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from routing import Break, Job, Lock, Matrix, NotSupported, Problem, Vehicle, children, solving
 from routing.checking import check
 from routing.engines import ENGINES
+from routing.engines.orders import Orders
+from routing.engines.searching import Alone
 from routing.problem import Reload
 from routing.solving import Progress, solve
 from tests.routing.bad_engines import BAD
@@ -120,6 +122,34 @@ def test_the_same_seed_gives_the_same_plan_where_stops_are_few():
     problem = a_plain_day(14, 2)
     first, second = (solve(problem, seconds=30, seed=7) for _ in range(2))
     assert first.routes == second.routes
+
+
+def test_a_plan_says_how_many_of_its_orders_are_proven(monkeypatch):
+    problem = a_plain_day(12, 2)
+    assert solve(problem, seconds=20).proofs == 1.0
+    monkeypatch.setattr(solving, "_PROVEN_UP_TO", 0)
+    assert solve(problem, seconds=0.5).proofs is None
+
+
+def test_a_bad_order_is_put_right_in_the_end():
+    line = Matrix(seconds=[[abs(a - b) * 60 for b in range(16)] for a in range(16)])
+    jobs = tuple(Job(id=n, location_index=(7 * n) % 15 + 1) for n in range(15))
+    day = Problem(jobs=jobs, vehicles=(Vehicle(id=1, start=0, end=0),), matrices={"car": line})
+    posted = []
+
+    class Second(Alone):
+        """The second of two, who has the second shortest route and every other after it."""
+
+        number, size = 1, 2
+
+        def post(self, message):
+            posted.append(message)
+
+    two = day.replace(vehicles=(day.vehicles[0], Vehicle(id=2, start=0, end=0)))
+    plan = (tuple(range(1, 15)), (0,))
+    Orders().solve_together(two, seconds=20, seed=0, start=plan, on_best=posted.append, company=Second())
+    (found,) = posted
+    assert (found.vehicle_index, sorted(found.visits), found.cost, found.proven) == (0, list(range(1, 15)), 1800, True)
 
 
 def test_a_promise_is_kept_by_whoever_searches():
