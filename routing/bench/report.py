@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Final, TypeAlias
@@ -81,6 +81,8 @@ def write_report(
     rows: Sequence[Row], folder: Path, *, name: str, title: str, commands: Sequence[str], machine: str
 ) -> None:
     """Write NAME.md, NAME-means.csv and one NAME-FAMILY.svg per family into the folder."""
+    if len({row.limit for row in rows}) > 1:
+        rows = [replace(row, family=f"{row.family} {row.limit:g}s") for row in rows]
     table = means(rows)
     solvers = sorted({solver for line in table.values() for solver in line}, key=lambda s: (s[0] != OURS, s))
     text = [f"# {title}", "", *(f"    {command}" for command in commands), ""]

@@ -211,11 +211,11 @@ def warm_pool(processes: int) -> None:
     from routing.solving import solve  # noqa: PLC0415 - loads the engines
 
     problem = problem_of(scattered(10, 0))
-    for _ in range(30):
+    for _ in range(60):
         began = time.monotonic()
         heard: list[float] = []
-        solve(problem, seconds=2.0, processes=processes, on_best=lambda _: heard.append(time.monotonic() - began))  # noqa: B023
-        if heard[0] < 1.0:  # a plan from a search; where there is none, the first comes when the time is up
+        solve(problem, seconds=1.0, processes=processes, on_best=lambda _: heard.append(time.monotonic() - began))  # noqa: B023
+        if heard[0] < 0.5:  # a plan from a search; where there is none, the first comes when the time is up
             return
     raise RuntimeError("no search has begun within a minute")
 

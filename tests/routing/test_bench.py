@@ -222,6 +222,14 @@ def test_the_report_says_which_promise_was_kept(tmp_path):
     assert (tmp_path / "x-f.svg").exists()
 
 
+def test_runs_of_different_limits_are_not_mixed(tmp_path):
+    rows = [a_row(gap=2.0), a_row(limit=30.0, gap=1.0)]
+    write_report(rows, tmp_path, name="x", title="Some", commands=[], machine="a machine")
+    text = (tmp_path / "x.md").read_text(encoding="utf-8")
+    assert "| f 10s | 100 | 2.00 (1) |" in text
+    assert "| f 30s | 100 | 1.00 (1) |" in text
+
+
 def test_costs_are_compared_by_day_where_nobody_knows_the_best():
     rows = [
         a_row(instance=day, solver=solver, cost=cost, best_known=None, gap=None)
