@@ -1,0 +1,208 @@
+"""A running day planned anew: what has begun stays as it was, newcomers come in, few stops change hands."""
+
+import dataclasses
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from routing import Costs, InvalidProblem, Job, Lock, Matrix, NotSupported, Problem, Shipment, ShipmentStop, Vehicle
+from routing.checking import check
+from routing.replanning import replan
+from routing.solution import StepKind
+from routing.solving import assemble, solve
+from routing.timetable import Timetable
+from tests.routing.inventing import square
+
+LINE = Matrix(seconds=[[abs(a - b) * 100 for b in range(9)] for a in range(9)])
+
+
+def a_day(*jobs: Job, vehicles: int = 2, **members) -> Problem:
+    fleet = tuple(Vehicle(id=10 + n, start=0, end=0, time_window=(0, 9000), **members) for n in range(vehicles))
+    return Problem(jobs=jobs, vehicles=fleet, matrices={"car": LINE})
+
+
+def planned(problem: Problem, *visits):
+    return assemble(problem, Timetable(problem), visits)
+
+
+def places(solution, vehicle):
+    return [step.id for route in solution.routes if route.vehicle == vehicle for step in route.visits]
+
+
+def test_a_new_stop_finds_its_place_and_nobody_else_moves():
+    jobs = [Job(id=n, location_index=n) for n in range(1, 5)]
+    running = planned(a_day(*jobs), (0, 1), (2, 3))
+    found = replan(a_day(*jobs, Job(id=5, location_index=5)), running, stability=1000, seconds=0.5)
+    assert found.moved == ()
+    assert found.solution.cost == 400 + 1000
+    assert set(places(found.solution, 11)) == {3, 4, 5}
+
+
+def test_a_change_of_postman_must_save_its_price():
+    """By hand: one postman for all saves 400, the way to 2 and back, and moves two stops (or the two others)."""
+    jobs = [Job(id=n, location_index=n) for n in range(1, 5)]
+    running = planned(a_day(*jobs), (0, 1), (2, 3))
+    dear = replan(a_day(*jobs), running, stability=201, seconds=0.5)
+    assert (dear.moved, dear.solution.cost) == ((), 1200)
+    cheap = replan(a_day(*jobs), running, stability=199, seconds=0.5)
+    assert (len(cheap.moved), cheap.solution.cost) == (2, 800)
+    assert cheap.solution.cost_lines.preference == 0
+
+
+def test_a_preference_of_its_own_is_weighed_beside_the_price():
+    """The stop lies on the way of both. Its beat's postman saves 500 of preference: less than 501, more than 499."""
+    own = Job(id=1, location_index=2, preferred_vehicles=frozenset({10}), preference_cost=500)
+    others = (Job(id=2, location_index=3), Job(id=3, location_index=4))
+    problem = a_day(own, *(dataclasses.replace(job, lock=Lock.KEEP_POSTMAN, locked_vehicle=v) for job, v in zip(others, (10, 11), strict=True)))
+    running = planned(problem, (1,), (0, 2))
+    assert replan(problem, running, stability=501, seconds=0.5).moved == ()
+    moved = replan(problem, running, stability=499, seconds=0.5)
+    assert moved.moved == (1,)
+    assert moved.solution.cost == running.cost - 500
+
+
+def test_what_has_begun_stays_at_its_time_and_the_next_stop_is_where_he_is_going():
+    jobs = [Job(id=n, location_index=n, service=50) for n in range(1, 6)]
+    problem = a_day(*jobs, vehicles=1)
+    running = planned(problem, (0, 1, 2, 3, 4))
+    # begins at 100, 250, 400, 550, 700; at 320 he has left 2 and is on his way to 3
+    found = replan(problem.replace(jobs=(*jobs, Job(id=9, location_index=2))), running, stability=0, seconds=0.5, now=320)
+    (route,) = found.solution.routes
+    assert [(step.id, step.begins) for step in route.visits[:3]] == [(1, 100), (2, 250), (3, 400)]
+    assert {job.id for job in found.problem.jobs if job.lock is Lock.FROZEN} == {1, 2, 3}
+    assert all(step.begins >= 320 for step in route.visits[3:])
+    assert check(found.problem, found.solution) == []
+
+
+def test_a_postman_whose_position_is_known_goes_on_from_there_at_once():
+    jobs = [Job(id=n, location_index=n, service=50) for n in range(1, 6)]
+    problem = a_day(*jobs, vehicles=1)
+    running = planned(problem, (0, 1, 2, 3, 4))
+    found = replan(problem.replace(jobs=jobs[:2]), running, stability=0, seconds=0.5, now=330, positions={10: 2})
+    (route,) = found.solution.routes
+    assert [(step.id, step.begins) for step in route.visits] == [(1, 100), (2, 250), (found.positions[10], 330)]
+    assert route.steps[-1].arrival == 330 + 200
+    onward = replan(problem, running, stability=0, seconds=0.5, now=330, positions={10: 8})
+    begins = {step.id: step.begins for step in onward.solution.routes[0].visits}
+    assert begins[5] == 330 + 300  # from 8 back to 5 first
+
+
+def test_whose_next_stop_was_cancelled_is_taken_to_be_at_his_last():
+    jobs = [Job(id=n, location_index=n, service=50) for n in range(1, 6)]
+    running = planned(a_day(*jobs, vehicles=1), (0, 1, 2, 3, 4))
+    rest = a_day(*(job for job in jobs if job.id != 3), vehicles=1)
+    found = replan(rest, running, stability=0, seconds=0.5, now=330)
+    visits = found.solution.routes[0].visits
+    assert [(step.id, step.begins) for step in visits[:3]] == [(1, 100), (2, 250), (found.positions[10], 330)]
+    assert visits[3].begins == 330 + 200
+
+
+def test_who_was_done_sets_out_again_from_home():
+    done = Job(id=1, location_index=3)
+    running = planned(a_day(done, vehicles=1), (0,))
+    found = replan(a_day(done, Job(id=2, location_index=2), vehicles=1), running, stability=0, seconds=0.5, now=1000)
+    visits = found.solution.routes[0].visits
+    assert [(step.id, step.begins) for step in visits] == [(1, 300), (found.positions[10], 1000), (2, 1200)]
+    assert found.solution.cost == 600 + 400
+
+
+def test_nobody_sets_out_before_now():
+    jobs = [Job(id=1, location_index=1), Job(id=2, location_index=2, time_windows=((5000, 6000),))]
+    problem = a_day(*jobs)
+    running = planned(problem, (), (1,))
+    found = replan(problem, running, stability=10_000, seconds=0.5, now=700)
+    assert all(route.steps[0].arrival >= 700 for route in found.solution.routes)
+
+
+def test_the_callers_own_facts_are_left_as_they_are():
+    done = Job(id=1, location_index=1, lock=Lock.FROZEN, locked_vehicle=11, locked_rank=0, locked_time=120)
+    planned_jobs = [Job(id=1, location_index=1), Job(id=2, location_index=2), Job(id=3, location_index=3)]
+    running = planned(a_day(*planned_jobs), (0, 1), (2,))
+    # the other postman really did it, at another time
+    found = replan(a_day(done, *planned_jobs[1:]), running, stability=0, seconds=0.5, now=130)
+    step = next(step for route in found.solution.routes for step in route.visits if step.id == 1)
+    assert (places(found.solution, 11)[0], step.begins) == (1, 120)
+    assert 1 in found.moved
+
+
+def test_kept_ranks_go_on_behind_what_has_happened():
+    kept = [Job(id=n, location_index=n, lock=Lock.KEEP_ORDER, locked_vehicle=10, locked_rank=9 - n) for n in (1, 2, 3)]
+    problem = a_day(*kept, vehicles=1)
+    running = planned(problem, (2, 1, 0))
+    found = replan(problem.replace(jobs=(*kept, Job(id=7, location_index=1))), running, stability=0, seconds=0.5, now=300)
+    order = [n for n in places(found.solution, 10) if n != 7]
+    assert order == [3, 2, 1]
+    assert found.solution.unassigned == ()
+
+
+def test_a_stop_that_no_longer_fits_its_postman_goes_to_another():
+    jobs = [Job(id=n, location_index=n) for n in range(1, 5)]
+    problem = a_day(*jobs)
+    running = planned(problem, (0, 1, 2, 3), ())
+    changed = problem.replace(jobs=(*jobs[:3], dataclasses.replace(jobs[3], time_windows=((400, 400),), allowed_vehicles=frozenset({11}))))
+    found = replan(changed, running, stability=10_000, seconds=0.5)
+    assert found.moved == (4,)
+    assert found.solution.unassigned == ()
+
+
+def test_what_cannot_be_frozen_or_is_no_position_is_refused():
+    shipment = Shipment(pickup=ShipmentStop(id=1, location_index=1), delivery=ShipmentStop(id=1, location_index=5))
+    problem = Problem(shipments=(shipment,), vehicles=(Vehicle(id=10, start=0, end=0),), matrices={"car": LINE})
+    running = planned(problem, (0, 1))
+    with pytest.raises(NotSupported):
+        replan(problem, running, stability=0, seconds=0.5, now=200)
+    assert replan(problem, running, stability=0, seconds=0.5).solution.cost == 1000
+    for positions, now in (({10: 99}, 5), ({77: 0}, 5), ({10: 0}, None)):
+        with pytest.raises(InvalidProblem) as refusal:
+            replan(problem, running, stability=0, seconds=0.5, now=now, positions=positions)
+        assert refusal.value.code == "position"
+    with pytest.raises(InvalidProblem):
+        replan(problem, running, stability=-1, seconds=0.5)
+
+
+def a_running_day(seed: int, stops: int, vehicles: int):
+    rng = random.Random(seed)
+    matrix = square(stops + 7, rng, width=9000)
+    opens = [rng.randrange(0, 9000) for _ in range(stops + 6)]
+    jobs = tuple(
+        Job(id=n + 1, location_index=n + 1, service=60, time_windows=((opens[n], opens[n] + 4000),) if rng.random() < 0.3 else ())
+        for n in range(stops + 6)
+    )
+    fleet = tuple(Vehicle(id=v, start=0, end=0, time_window=(0, 16_000), costs=Costs(fixed=100)) for v in range(vehicles))
+    whole = Problem(jobs=jobs, vehicles=fleet, matrices={"car": matrix})
+    return rng, whole, whole.replace(jobs=jobs[:stops])
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_any_moment_of_any_day_can_be_planned_anew(seed):
+    rng, whole, known = a_running_day(seed, 14, 3)
+    running = solve(known, seconds=0.4)
+    now = rng.randrange(0, 12_000)
+    cancelled = {rng.choice(known.jobs).id for _ in range(2)}
+    changed = whole.replace(jobs=tuple(job for job in whole.jobs if job.id not in cancelled))
+    found = replan(changed, running, stability=300, seconds=0.5, now=now)
+    assert check(found.problem, found.solution) == []
+    was = {step.id: (route.vehicle, step.begins) for route in running.routes for step in route.visits}
+    new = {step.id: (route.vehicle, step.begins) for route in found.solution.routes for step in route.visits}
+    for stop, (vehicle, begins) in was.items():
+        if begins <= now and stop not in cancelled:
+            assert new[stop] == (vehicle, begins)
+    for stop, (vehicle, begins) in new.items():
+        assert begins >= now or was.get(stop) == (vehicle, begins)
+    assert set(found.moved) == {stop for stop in was if stop in new and was[stop][0] != new[stop][0]}
+
+
+def test_a_day_of_sixty_stops_is_planned_anew_in_time_and_no_dearer_than_by_insertion():
+    _, whole, known = a_running_day(3, 60, 3)
+    running = solve(known, seconds=3)
+    changed = whole.replace(jobs=(*known.jobs[3:], *whole.jobs[60:63]))
+    began = time.monotonic()
+    found = replan(changed, running, stability=200, seconds=1, now=2000)
+    assert time.monotonic() - began < 3
+    assert found.solution.unassigned == ()
+    assert found.solution.cost + 200 * len(found.moved) <= found.inserted.cost
+    assert not [s for s in found.solution.unassigned if s.kind is StepKind.JOB]
