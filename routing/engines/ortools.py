@@ -9,11 +9,11 @@ from routing.engines.sketching import Proof, first_plan, improved_plan
 from routing.problem import Problem, Visits
 
 # What measured best, see docs/decisions/0034-or-tools-engine.md: the sketch's share of the time by what there is to
-# begin with. From a good plan, and where stops are many, guided local search gains more than ruins.
+# begin with. From a good plan, and where OR-Tools is slow, guided local search gains more than ruins.
 _MANY = 200
 _SHARE_FROM_NOTHING = 0.12
-_SHARE_OF_MANY = 0.5
 _SHARE_FROM_A_PLAN = 0.25
+_SHARE_WHERE_SLOW = 0.7
 _NEARLY_ALL = 0.9
 _MOST_LOCATIONS = 4000
 
@@ -45,10 +45,19 @@ class OrTools:
         plan = proof.repaired(first_plan(problem, start, tell))
         on_best(plan)
         good = start is not None and sum(map(len, start)) >= _NEARLY_ALL * sum(map(len, plan))
-        many = problem.stops > _MANY
-        share = _SHARE_FROM_A_PLAN if good else _SHARE_OF_MANY if many else _SHARE_FROM_NOTHING
+        slow = _is_slow(problem)
+        share = _SHARE_FROM_A_PLAN if good else _SHARE_WHERE_SLOW if slow else _SHARE_FROM_NOTHING
         plan = proof.repaired(improved_plan(problem, plan, seconds=share * seconds, seed=seed, good=good))
         on_best(plan)
         model = Model(problem, seed=seed, start=plan)
         if model.tasks:
-            search(model, until - time.monotonic(), plan, tell, ruins=not (good or many))
+            search(model, until - time.monotonic(), plan, tell, ruins=not (good or slow))
+
+
+def _is_slow(problem: Problem) -> bool:
+    """Whether OR-Tools' own search is slow here: stops are many, or vehicles reload, or time has a price."""
+    return (
+        problem.stops > _MANY
+        or any(vehicle.reloads for vehicle in problem.vehicles)
+        or any(task.soft_window is not None or task.retry_value_per_hour for task in problem.tasks)
+    )

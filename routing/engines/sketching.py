@@ -28,6 +28,7 @@ _HOT, _WARM, _COLD = 1.0, 0.1, 0.01  # temperatures, as shares of what a visit c
 _NEIGHBOURS: Final = 100
 _CLOSE: Final = 12  # neighbours whose routes are tried
 _WAITING: Final = 8  # left-out tasks that are tried again at a time
+_TRIED: Final = 16  # places for a task with a new reload that are looked at
 _SAVED: Final = 20  # lost visits for which another place is looked for
 _SEATS: Final = 6  # tasks at a time for which a new trip is tried
 
@@ -55,24 +56,29 @@ class _Plan:
         return grown is not None
 
     def open_trip(self, number: int, among: Iterable[int]) -> int | None:
-        """Put the task where it costs least with a new reload beside it; the vehicle, None where no reload helps."""
+        """Put the task with a new reload beside it, where that costs least; the vehicle, None where none was found."""
         sketch = self.sketch
-        best: tuple[float, int, Sketched] | None = None
+        places: list[tuple[float, int, tuple[int, ...]]] = []
         for index in among:
-            if sketch.banned[number, index]:
-                continue
             route = self.routes[index]
-            visits = route.visits
-            for reload in sketch.reloads[index] if visits else ():
-                for gap in range(sketch.frozen[index], len(visits) + 1):
-                    for pair in ((reload, number), (number, reload)):
-                        grown = sketch.route(index, (*visits[:gap], *pair, *visits[gap:]))
-                        if grown is not None and (best is None or grown.cost - route.cost < best[0]):
-                            best = (grown.cost - route.cost, index, grown)
-        if best is None:
-            return None
-        self.routes[best[1]] = best[2]
-        return best[1]
+            if not route.visits or sketch.banned[number, index]:
+                continue
+            for reload in sketch.reloads[index]:
+                for pair in ((reload, number), (number, reload)):
+                    extra = sketch.detours(index, route, pair)
+                    nearest = np.argsort(extra)[:_TRIED]
+                    places += [
+                        (float(extra[gap]), index, (*route.visits[:gap], *pair, *route.visits[gap:]))
+                        for gap in nearest.tolist()
+                        if extra[gap] < NEVER
+                    ]
+        places.sort(key=lambda place: place[0])
+        for _, index, visits in places[:_TRIED]:
+            grown = sketch.route(index, visits)
+            if grown is not None:
+                self.routes[index] = grown
+                return index
+        return None
 
 
 def first_plan(

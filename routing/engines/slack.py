@@ -363,6 +363,23 @@ class Slack:
         gap = cost.argmin(axis=0)
         return cost[gap, np.arange(len(loose))], gap
 
+    def detours(self, vehicle_index: int, route: Sketched, pair: tuple[int, int]) -> Prices:
+        """Per gap what driving to two tasks, one after the other, would add; `NEVER` where time has run out."""
+        vehicle = self.problem.vehicles[vehicle_index]
+        seconds, prices = self.seconds[vehicle_index], self.prices[vehicle_index]
+        first, second = (int(self.place[number]) for number in pair)
+        legs = ((route.before, first), (first, second), (second, route.after))
+        ways = [seconds[legs[0]], seconds[legs[1]], seconds[legs[2]]]
+        extra = prices[legs[0]] + prices[legs[1]] + prices[legs[2]] - route.direct
+        if vehicle.start is None:
+            ways[0][0], extra[0] = 0, extra[0] - prices[route.before[0], first]
+        if vehicle.end is None:
+            ways[2][-1], extra[-1] = 0, extra[-1] - prices[second, route.after[-1]]
+        through = ways[0] + ways[1] + ways[2] + sum(int(self.service[number]) for number in pair)
+        possible = (route.leaves + through <= route.latest).any(axis=0)
+        possible[: self.frozen[vehicle_index]] = False
+        return np.where(possible, extra, NEVER)
+
     def _rooms_for(self, vehicle_index: int, route: Sketched, loose: Numbers) -> NDArray[np.bool_]:
         fits = np.repeat(~self.banned[loose, vehicle_index][None, :], len(route.before), axis=0)
         for dimension in range(self.problem.dimensions):
