@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from routing.children import warm_up
 from routing.commands import age, at_least_1, seconds_above_0, unreadable_body
+from routing.commands.progress import add_quiet, progress_line
 from routing.engines import ENGINES
 from routing.matrix import InvalidProblem
 from routing.solving import AUTO, EngineFailed, solve
@@ -27,6 +28,8 @@ from routing.vroom import (
 if TYPE_CHECKING:
     from argparse import _SubParsersAction  # it is generic for the type checker only
 
+_WRITING_PER_STOP = 0.00004  # seconds that the answer takes to be written
+
 
 def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Make the command known."""
@@ -39,6 +42,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "-c", action="store_true", help="search nothing: time the vehicles' own steps, and say what they break"
     )
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 
@@ -50,14 +54,15 @@ def run(arguments: argparse.Namespace) -> int:
         seconds = arguments.time_limit or requested_seconds(body, most=float("inf"))
         problem = read_problem(body)
         loaded = age()
-        left = max(seconds - age(), 0.05)
-        solution = (
-            told_plan(problem)
-            if arguments.c or is_told(body)
-            else solve(
-                problem, seconds=left, seed=arguments.seed, processes=arguments.processes, engine=arguments.engine
-            )
-        )
+        if arguments.c or is_told(body):
+            solution = told_plan(problem)
+        else:
+            left = max(seconds - age() - _WRITING_PER_STOP * problem.stops, 0.05)
+            with progress_line(left, quiet=arguments.quiet) as on_progress:
+                solution = solve(
+                    problem, seconds=left, seed=arguments.seed, processes=arguments.processes, engine=arguments.engine,
+                    on_progress=on_progress,
+                )  # fmt: skip
     except (OSError, ValueError) as error:
         print(json.dumps(error_body(error) if isinstance(error, InvalidProblem) else unreadable_body(error)))
         return INPUT
