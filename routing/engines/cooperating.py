@@ -110,6 +110,7 @@ class _Work:
         self._last_round = False
         self._round_begin = self._reached = self._begin
         self._spent = 0.0
+        self._share = role.recombining
         self._longest = _FIRST_GUESS * (until - self._begin)
         self._looked = (0, INFEASIBLE)  # the pool's growth and the incumbent when last recombined
         self._searcher = self._new_searcher(start)
@@ -185,7 +186,7 @@ class _Work:
 
     def recombine(self) -> None:
         """Recombine as often as the share of time allows, but not for nothing, and a last time shortly before the end."""
-        share, now, all_time = self._role.recombining, self._clock(), self._until - self._begin
+        share, now, all_time = self._share, self._clock(), self._until - self._begin
         if share == 0 or self.cost == INFEASIBLE or now >= self._until:
             return
         final = self._until - 1.3 * self._longest - _SLICE * all_time
@@ -203,6 +204,9 @@ class _Work:
         took = self._clock() - now
         self._spent += took
         self._longest = max(0.8 * self._longest, took)
+        whole = self._role.recombining
+        # While a search still falls fast, its routes are seldom worth more together than apart.
+        self._share = max(_LEAST * whole, 0.6 * self._share) if routes is None else whole
         if routes is None:
             return
         if self._round == 0 or self._last_round:
@@ -226,6 +230,9 @@ _IDLE = 0.4
 _IDLE_HISTORIES = 8
 _IDLE_PER_STOP = 5
 """A round is stuck when it has found nothing for 40 % of the time that it took to get there, and for so many iterations."""
+
+_LEAST = 0.2
+"""Share of its share that recombining keeps however often it has been in vain."""
 
 _FIRST_GUESS = 0.02
 _LONGEST = 0.06

@@ -21,7 +21,7 @@ from pyvrp import (
 )
 from pyvrp.stop import MaxIterations
 
-from routing.engines.cooperating import Found, Role, Seen, roles, search
+from routing.engines.cooperating import Found, Role, Seen, _Work, roles, search
 from routing.engines.partitioning import Pool, cost_of
 from routing.engines.pyvrp_search import BRISK, INFEASIBLE, PYVRP, Language, Searcher, Settings, natural_penalties
 
@@ -373,3 +373,59 @@ def test_two_searches_tell_each_other_and_end_with_the_same_best():
     )
     assert {type(message) for message in posted} <= {Found, Seen}
     assert price(data, both) == heard[-1] <= price(data, alone)
+
+
+def test_a_stuck_search_begins_another_round_and_loses_nothing():
+    """Eight stops: the first round has nothing left to find after a blink."""
+    data = a_town(8, kinds=[VehicleType(4, [4])], clients=[Client(2 + i, delivery=[1]) for i in range(8)])
+    heard = []
+    work = _Work(
+        data,
+        seed=1,
+        until=4.0,
+        role=Role(BRISK, 0.1),
+        tell=lambda cost, routes: heard.append((cost, routes)),
+        clock=ticking(),
+        start=None,
+        post=None,
+    )
+    rounds, searchers = set(), set()
+    for _ in range(100):
+        work.search_on()
+        work.recombine()
+        work.turn()
+        rounds.add((work._round, work._settings.history))
+        searchers.add(work._searcher)
+        if len(rounds) == 3:
+            break
+        assert work.cost == min(cost for cost, _ in heard) <= min(searcher.cost for searcher in searchers)
+    assert sorted(rounds) == [(0, 50), (1, 100), (2, 200)]
+    assert len({id(searcher) for searcher in searchers}) == 3
+    assert price(data, work.routes) == work.cost == heard[-1][0]
+
+
+def test_better_news_is_kept_at_once_and_gone_on_from_in_the_end():
+    data, heard, posted = a_town(40), [], []
+    better = Searcher(data, seed=5)
+    better.run(iterations(800))
+    work = _Work(
+        data,
+        seed=1,
+        until=1.0,
+        role=Role(BRISK, 0.0),
+        tell=lambda cost, _: heard.append(cost),
+        clock=ticking(),
+        start=None,
+        post=posted.append,
+    )
+    work.search_on()
+    own = work._searcher.cost
+    assert better.cost < own
+    a_little_better = Found(own - 1, better.routes)  # that much better would be gone on from at once
+    work.hear(a_little_better)
+    assert work.routes == better.routes
+    assert heard[-1] == a_little_better.cost
+    work._last_round = True
+    work.hear(a_little_better)
+    assert work._searcher.routes == better.routes
+    assert all(isinstance(message, Found) for message in posted)
