@@ -219,10 +219,13 @@ class Campaign:
                             selector.register(keeper.descriptor, selectors.EVENT_READ, core)
                     for key, _ in selector.select():
                         keeper, run = lanes[key.data]
-                        if (found := keeper.result()) is not None:
-                            selector.unregister(key.fd)
-                            del lanes[key.data]
-                            self._note(run, found, [key.data])
+                        # Other keepers hold copies of this pipe: once it is closed here, it could not be forgotten.
+                        selector.unregister(keeper.descriptor)
+                        if (found := keeper.result()) is None:
+                            selector.register(keeper.descriptor, selectors.EVENT_READ, key.data)
+                            continue
+                        del lanes[key.data]
+                        self._note(run, found, [key.data])
         except BaseException:
             for keeper, _ in lanes.values():
                 keeper.kill()

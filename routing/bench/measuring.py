@@ -15,6 +15,7 @@ import selectors
 import signal
 import subprocess
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,11 +103,18 @@ def _keep(
         with os.fdopen(writing, "w", encoding="utf-8") as pipe:
             json.dump(found, pipe)
         code = 0
+    except KeyboardInterrupt:
+        pass  # asked to end
+    except BaseException:  # noqa: BLE001 - this copy of the caller must not go on as the caller, whatever happens
+        traceback.print_exc()
     finally:
-        for pid in descendants(os.getpid()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        os._exit(code)
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            for pid in descendants(os.getpid()):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        finally:
+            os._exit(code)
 
 
 def _ask_to_end(*_: object) -> None:

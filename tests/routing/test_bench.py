@@ -1,6 +1,7 @@
 """The measurements themselves: nothing lost, nothing done twice, sums and pictures right; and the days they are made on."""
 
 import csv
+import os
 import subprocess
 import sys
 import time
@@ -122,6 +123,18 @@ def test_a_run_is_in_the_table_with_its_gap_and_is_not_done_again(tmp_path):
     }
     assert plan.carry_out(runs()) == 0
     assert len(read_rows(tmp_path / "runs.csv")) == 2
+
+
+def test_runs_side_by_side_all_end_in_the_table_each_on_its_own_core(tmp_path):
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    plan = Campaign(tmp_path / "runs.csv", cores=cores, say=lambda _: None)
+    cases = cases_of(a_folder(tmp_path, "CVRP", "VRPTW"))
+    assert plan.carry_out(plan.runs(cases, solvers=["pyvrp"], processes=[1], seconds=0.2, seeds=[0, 1])) == 4
+    rows = read_rows(tmp_path / "runs.csv")
+    assert sorted((row.family, row.seed, row.valid) for row in rows) == [
+        (family, seed, "yes") for family in ("CVRP", "VRPTW") for seed in (0, 1)
+    ]
+    assert {row.cores for row in rows} <= {str(core) for core in cores}
 
 
 def test_a_line_that_a_kill_cut_off_is_done_again_and_the_others_are_not_lost(tmp_path):
