@@ -47,6 +47,31 @@ class Course:
         return None if self.heavy is None else self.heavy[gap]
 
 
+@dataclass(frozen=True, slots=True)
+class Times:
+    """A timed route: per gap the state before it, when to leave it at the earliest, be behind it and leave it at the
+    latest; per visit its begin. Rows are per number of breaks taken."""  # noqa: D205, D209
+
+    closes: int
+    states: list[list[int]]
+    leaves: list[list[int]]
+    begins: list[int]
+    rows: list[list[int]]
+    departures: list[int]
+    end: int
+
+
+def times_of(course: Course, opens: int, closes: int, grown: tuple[Times, int] | None = None) -> Times | None:
+    """The times of a route, None when it cannot be kept. `grown`: of the route without the visit behind that gap."""
+    if grown is not None and (course.heavy is not None or any(course.ready) or grown[0].closes != closes):
+        grown = None
+    earliest = Earliest(course, grown)
+    if not earliest.walk(opens) or (course.tasks and earliest.end > closes):
+        return None
+    rows, departures = latest(course, closes, grown)
+    return Times(closes, earliest.states, earliest.leaves, earliest.begins, rows, departures, earliest.end)
+
+
 def rests_of(vehicle: Vehicle) -> list[Rest]:
     """The breaks in the order in which they must be taken."""
     rests = sorted(
@@ -65,20 +90,25 @@ def span_of(windows: Sequence[Window]) -> Window | None:
 class Earliest:
     """When the vehicle can be where: `leaves` per gap and number of breaks, `begins` per visit, `end`."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, course: Course, grown: tuple[Times, int] | None = None) -> None:
         self.course = course
         self.rests = course.rests
-        self.leaves: list[list[int]] = []
-        self.begins: list[int] = []
+        known, self.gap = (None, 0) if grown is None else grown
+        self.now = None if known is None else known.states[self.gap]
+        self.states: list[list[int]] = [] if known is None else known.states[: self.gap]
+        self.leaves: list[list[int]] = [] if known is None else known.leaves[: self.gap]
+        self.begins: list[int] = [] if known is None else known.begins[: self.gap]
         self.end = FAR
 
     def walk(self, opens: int) -> bool:
         """Whether all visits can be made in time."""
         course = self.course
         count = len(self.rests)
-        now = [max(opens, course.ready[0]), *[FAR] * count]
-        for at, task in enumerate(course.tasks):
+        now = [max(opens, course.ready[0]), *[FAR] * count] if self.now is None else self.now
+        for at in range(self.gap, len(course.tasks)):
+            task = course.tasks[at]
             work = course.work[at]
+            self.states.append(now)
             if task.happened_at is not None:
                 self.leaves.append(self._rested(now, course.too_heavy(at)))
                 self.begins.append(task.happened_at)
@@ -104,6 +134,7 @@ class Earliest:
                 return False
             self.begins.append(begin)
             now = arrivals
+        self.states.append(now)
         self.end = self._arrivals(now, len(course.tasks))[-1]
         return True
 
@@ -152,13 +183,19 @@ class Earliest:
         return arrivals
 
 
-def latest(course: Course, closes: int) -> tuple[list[list[int]], list[int]]:
+def latest(course: Course, closes: int, grown: tuple[Times, int] | None = None) -> tuple[list[list[int]], list[int]]:
     """Per gap when to be behind it at the latest (per number of breaks taken), and when to leave what is before it."""
     rests = course.rests
     count = len(course.tasks)
-    row = _rest_on_arrival([*[-1] * len(rests), closes], rests, course.too_heavy(count))
-    rows, departures = [row], []
-    for at in range(count - 1, -1, -1):
+    if grown is not None and grown[1] + 2 <= count:
+        # Behind the visit after the new one (which may save its set-up) all is as it was.
+        known, gap = grown
+        rows, departures = known.rows[:gap:-1], known.departures[: gap + 1 : -1]
+        row, first = rows[-1], gap + 1
+    else:
+        row = _rest_on_arrival([*[-1] * len(rests), closes], rests, course.too_heavy(count))
+        rows, departures, first = [row], [], count - 1
+    for at in range(first, -1, -1):
         task, span, action, held = course.tasks[at], course.spans[at], course.work[at], course.ready[at + 1]
         leave = _departures(row, course, at + 1)
         departures.append(max(leave))

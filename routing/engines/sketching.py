@@ -49,8 +49,9 @@ class _Plan:
         return tuple(_busy(self.sketch.problem, route.visits) for route in self.routes)
 
     def put(self, vehicle_index: int, gap: int, number: int) -> bool:
-        visits = self.routes[vehicle_index].visits
-        grown = self.sketch.route(vehicle_index, (*visits[:gap], number, *visits[gap:]))
+        route = self.routes[vehicle_index]
+        visits = (*route.visits[:gap], number, *route.visits[gap:])
+        grown = self.sketch.route(vehicle_index, visits, (route, gap))
         if grown is not None:
             self.routes[vehicle_index] = grown
         return grown is not None

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.engines.hours import FAR, Boat, Course, Earliest, latest, rests_of, span_of
+from routing.engines.hours import FAR, Boat, Course, Times, rests_of, span_of, times_of
 from routing.problem import (
     UNREACHABLE,
     Lock,
@@ -54,17 +54,7 @@ class Sketched:
     ready: Numbers | None
     ready_at_most: Numbers | None
     dear_delay: Prices | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Schedule:
-    leaves: list[list[int]]
-    begins: list[int]
-    latest: list[list[int]]
-    starts: list[int]
-    start_at_most: list[int]
-    end: int
-    latest_departure: int
+    times: Times
 
 
 class Slack:
@@ -133,8 +123,13 @@ class Slack:
 
     # -- one route
 
-    def route(self, vehicle_index: int, visits: tuple[int, ...]) -> Sketched | None:
-        """The route with its slack, None when it breaks a window, the shift, a load or a limit."""
+    def route(
+        self, vehicle_index: int, visits: tuple[int, ...], grown: tuple[Sketched, int] | None = None
+    ) -> Sketched | None:
+        """The route with its slack, None when it breaks a window, the shift, a load or a limit.
+
+        `grown` is the route without one of the visits, and the gap where that has come.
+        """
         vehicle = self.problem.vehicles[vehicle_index]
         chosen = np.array(visits, dtype=np.int64)
         if not self._few_enough(vehicle_index, visits):
@@ -154,14 +149,22 @@ class Slack:
         else:
             ways[:] = 0
         rooms = self._rooms(vehicle, visits, chosen)
+        if rooms is None:
+            return None
         heavy = self._too_heavy_to_rest(vehicle_index, visits, chosen)
         boats = self._boats(vehicle_index, ways, before, after) if visits else None
-        schedule = self._schedule(vehicle_index, visits, ways.tolist(), work.tolist(), heavy, boats)
-        if schedule is None or rooms is None:
+        ready = self._ready(visits)
+        opens, closes = self._hours(vehicle_index, visits)
+        course = Course(
+            [self.problem.tasks[number] for number in visits], [self.spans[number] for number in visits],
+            self.rests[vehicle_index], work.tolist(), ways.tolist(), boats, ready, heavy,
+        )  # fmt: skip
+        times = times_of(course, opens, closes, None if grown is None else (grown[0].times, grown[1]))
+        if times is None:
             return None
         total = int(ways.sum() + work.sum()) + sum(length for _, _, length, *_ in self.rests[vehicle_index])
         total -= sum(boat[0].headway // 2 for boat in boats or () if boat is not None)
-        duration = max(total, schedule.end - schedule.latest_departure)
+        duration = max(total, times.end - times.departures[0])
         if visits and vehicle.longest_duration is not None and duration > vehicle.longest_duration:
             return None
         cost = 0.0
@@ -172,7 +175,7 @@ class Slack:
             direct = direct * 0 - vehicle.costs.fixed
         dear_delay = None
         if self.timely:
-            spent, dear_delay = self._timely(vehicle, visits, schedule.begins)
+            spent, dear_delay = self._timely(vehicle, visits, times.begins)
             cost += spent
         return Sketched(
             visits=visits,
@@ -180,13 +183,14 @@ class Slack:
             before=before,
             after=after,
             direct=direct,
-            leaves=np.array(schedule.leaves, dtype=np.int64).T,
-            latest=np.array(schedule.latest, dtype=np.int64).T,
+            leaves=np.array(times.leaves, dtype=np.int64).T,
+            latest=np.array(times.rows, dtype=np.int64).T,
             bring_room=rooms[0],
             fetch_room=rooms[1],
-            ready=np.array(schedule.starts, dtype=np.int64) if self.released else None,
-            ready_at_most=np.array(schedule.start_at_most, dtype=np.int64) if self.released else None,
+            ready=self._of_trips(visits, [min(row) for row in times.leaves]) if self.released else None,
+            ready_at_most=self._of_trips(visits, times.departures) if self.released else None,
             dear_delay=dear_delay,
+            times=times,
         )
 
     def _few_enough(self, vehicle_index: int, visits: tuple[int, ...]) -> bool:
@@ -205,33 +209,12 @@ class Slack:
         some = (before >= 0) & (after >= 0)
         return int(metres[before[some], after[some]].sum(dtype=np.int64)) <= vehicle.max_distance
 
-    def _schedule(
-        self, vehicle_index: int, visits: tuple[int, ...], ways: list[int], work: list[int], heavy: list[list[bool]] | None,
-        boats: list[Boat | None] | None,
-    ) -> _Schedule | None:  # fmt: skip
-        """When the vehicle can leave each visit and when it must be there, per number of breaks taken."""
-        tasks = [self.problem.tasks[number] for number in visits]
-        vehicle = self.problem.vehicles[vehicle_index]
-        rests = self.rests[vehicle_index]
-        opens, closes = vehicle.time_window or (0, FAR)
-        if tasks and all(task.happened_at is not None for task in tasks):
-            closes = FAR  # a day of nothing but facts ends when it ends
-        ready = self._ready(visits)
-        spans = [self.spans[number] for number in visits]
-        course = Course(tasks, spans, rests, work, ways, boats, ready, heavy)
-        earliest = Earliest(course)
-        if not earliest.walk(opens) or (tasks and earliest.end > closes):
-            return None
-        rows, departures = latest(course, closes)
-        return _Schedule(
-            leaves=earliest.leaves,
-            begins=earliest.begins,
-            latest=rows,
-            starts=self._of_trips(visits, [min(row) for row in earliest.leaves]),
-            start_at_most=self._of_trips(visits, departures),
-            end=earliest.end,
-            latest_departure=departures[0],
-        )
+    def _hours(self, vehicle_index: int, visits: tuple[int, ...]) -> tuple[int, int]:
+        """The shift; a day of nothing but facts ends when it ends."""
+        opens, closes = self.problem.vehicles[vehicle_index].time_window or (0, FAR)
+        first = self.frozen[vehicle_index]
+        facts = first and all(self.problem.tasks[number].happened_at is not None for number in visits)
+        return opens, FAR if facts and visits else closes
 
     def _boats(self, vehicle_index: int, ways: Numbers, before: Numbers, after: Numbers) -> list[Boat | None] | None:
         """Per gap the ferry on its way, None where the whole country is dry."""
@@ -262,14 +245,12 @@ class Slack:
             ready[trip] = max(ready[trip], int(self.release[number]))
         return ready
 
-    def _of_trips(self, visits: tuple[int, ...], values: list[int]) -> list[int]:
+    def _of_trips(self, visits: tuple[int, ...], values: list[int]) -> Numbers:
         """The value at the beginning of each gap's trip."""
-        if not self.released:
-            return values
         spread = values[:1]
         for number, value in zip(visits, values[1:], strict=True):
             spread.append(value if self.problem.tasks[number].loads else spread[-1])
-        return spread
+        return np.array(spread, dtype=np.int64)
 
     def _rooms(self, vehicle: Vehicle, visits: tuple[int, ...], chosen: Numbers) -> tuple[Numbers, Numbers] | None:
         """Per gap and dimension what more may be brought there, and fetched there; None when it is too much already."""

@@ -28,6 +28,7 @@ from routing import (
 from routing.checking import check
 from routing.engines.ortools import OrTools
 from routing.engines.sketching import Proof, first_plan, improved_plan
+from routing.engines.slack import Slack
 from routing.solving import assemble, solve
 from routing.timetable import Timetable
 from tests.routing.inventing import a_problem, square
@@ -370,3 +371,20 @@ def test_a_plan_to_begin_with_is_told_first_and_never_made_worse():
     best = max(searched(problem, 1.2), key=lambda plan: ranked(problem, timetable, plan))
     told = searched(problem, 0.3, start=best)
     assert told[0] == best
+
+
+@given(seed=st.integers(0, 10**6), jobs=st.integers(2, 10))
+def test_a_route_that_grows_by_one_visit_is_timed_as_if_it_were_new(seed, jobs):
+    problem = a_rich_problem(seed, jobs=jobs, vehicles=1)
+    rng = random.Random(seed)
+    slack = Slack(problem)
+    visits, route = (), slack.route(0, ())
+    for number in rng.sample(range(problem.stops), problem.stops):
+        gap = rng.randint(0, len(visits))
+        grown = (*visits[:gap], number, *visits[gap:])
+        anew = slack.route(0, grown)
+        after = None if route is None else slack.route(0, grown, (route, gap))
+        assert (anew is None) == (after is None)
+        if anew is not None:
+            assert anew.times == after.times
+            visits, route = grown, after
