@@ -185,6 +185,8 @@ def test_a_deposit_point_takes_the_cash_only_and_loads_nothing():
         reloads=(Reload(id=7, location_index=2, empties=frozenset({"cash_dong"})),), capacity=(9, 99),
     )  # fmt: skip
     assert [s.load for s in day.route(0, (0, 2, 1)).steps] == [(2, 0), (2, 50), (2, 0), (1, 70), (1, 70)]
+    # what came off once does not come off again
+    assert [s.load for s in day.route(0, (0, 2, 1, 2)).steps][3:] == [(1, 70), (1, 0), (1, 0)]
 
 
 def test_what_rides_between_two_doors_stays_on_board_at_a_reload():
@@ -203,6 +205,7 @@ def test_a_trip_leaves_when_all_that_it_carries_is_there():
     assert begins(with_reloads(*jobs, reloads=(reload,)).route(0, (0, 1))) == [1000, 1100, 1100, 1200]
     # two trips: the second is loaded from 950 to 1000, and the first is in no hurry
     assert begins(with_reloads(*jobs, reloads=(reload,)).route(0, (0, 2, 1))) == [750, 850, 950, 1100, 1200]
+    assert with_reloads(*jobs, reloads=(reload,)).returns(0, (0, 2, 1)) == 1200
     # a place that closes before it could send the trip off in time is no use
     early = Reload(id=7, location_index=0, service=50, time_windows=((0, 900),))
     assert with_reloads(*jobs, reloads=(early,)).route(0, (0, 2, 1)) is None
@@ -255,6 +258,46 @@ def test_soft_windows_and_the_value_of_a_retry_choose_the_departure():
     assert lines_and_start(soft_window=(400, 500), early_cost_per_hour=3600, retry_value_per_hour=7200) == (500, 100)
     # 40 s late at 1.5 a second
     assert lines_and_start(soft_window=(0, 60), late_cost_per_hour=5400) == (60, 100)
+
+
+def at_noon(number: int = 2) -> Job:
+    return Job(id=number, location_index=2, time_windows=((2000, 3000),))
+
+
+def test_the_departure_is_the_cheapest_of_all():
+    """Door 1 at any time, door 2 from 2000 on: where between 0 and 1800 to leave is a question of prices."""
+
+    def departure(job: dict, **vehicle) -> int:
+        return a_day(Job(id=1, location_index=1, **job), at_noon(), **vehicle).route(0, (0, 1)).steps[0].arrival
+
+    by_the_second = Costs(per_hour_over_target=3600)
+    short_day = {"target_duration": 0, "costs": by_the_second}
+    assert departure({}) == 1800
+    # every second of the day costs 1, every second after 400 costs 3
+    assert departure({"soft_window": (0, 400), "late_cost_per_hour": 10_800}, **short_day) == 300
+    # every second after the shift's start costs 3, but the door opens at 500
+    assert departure({"time_windows": ((500, 5000),), "retry_value_per_hour": 10_800}, **short_day) == 400
+    # late from 100 on, but the day may take no more than 1000 s
+    assert departure({"soft_window": (0, 100), "late_cost_per_hour": 3600}, max_duration=1000) == 1200
+
+
+def test_a_price_that_rises_before_it_falls_is_seen_through():
+    """Leaving at 0 costs 400 + 2500, at 300 it is 1600 + 2500, at 800 it is 3600 + 0."""
+    first = Job(id=1, location_index=1, retry_value_per_hour=4 * 3600)
+    second = Job(
+        id=2, location_index=2, time_windows=((500, 5000),), soft_window=(1000, 2000), early_cost_per_hour=5 * 3600
+    )
+    route = a_day(first, second).route(0, (0, 1))
+    assert (route.steps[0].arrival, route.cost_lines.lateness) == (0, 2900)
+
+
+def test_a_break_before_a_door_makes_the_vehicle_leave_earlier_for_it():
+    job = Job(id=1, location_index=1, time_windows=((0, 300),))
+    rest = Break(id=9, time_windows=((50, 290),), service=100)
+    # the break on the way would mean to leave by 100; after the door it is taken by 290
+    assert begins(a_day(job, at_noon(), breaks=(rest,)).route(0, (0, 1))) == [190, 290, 290, 2000, 2200]
+    early = Break(id=9, time_windows=((50, 190),), service=100)
+    assert begins(a_day(job, at_noon(), breaks=(early,)).route(0, (0, 1))) == [100, 100, 300, 2000, 2200]
 
 
 def test_nobody_waits_at_a_door_to_lower_a_price():
