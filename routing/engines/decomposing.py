@@ -32,9 +32,9 @@ Loads: TypeAlias = tuple[tuple[int, tuple[int, ...]], ...]
 Rank: TypeAlias = tuple[int, int, int]
 """How bad a plan is: rules broken (0 or 1), urgency of what is left out without a prize, cost."""
 
-_LARGE: Final = 700
-_STOPS_OF_LARGE: Final = 200
-_STOPS: Final = 120
+_SIZES: Final = ((3000, 250), (700, 200), (0, 120))
+"""From how many stops on a part has how many."""
+
 _NEAREST: Final = 10
 
 
@@ -109,6 +109,11 @@ class Whole(Protocol):
         ...
 
     @property
+    def fill(self) -> NDArray[np.float64]:
+        """Which share of a usual vehicle each stop fills."""
+        ...
+
+    @property
     def bundles(self) -> Mapping[int, tuple[int, ...]]:
         """Stops that only make sense in one part, under each of them."""
         ...
@@ -132,7 +137,7 @@ class Decomposition:
     def __init__(self, whole: Whole, *, seed: int, plan: Loads = (), size: int | None = None, processes: int = 1) -> None:
         self.whole = whole
         self.stops = len(whole.places)
-        usual = _STOPS_OF_LARGE if self.stops >= _LARGE else _STOPS
+        usual = next(size for least, size in _SIZES if self.stops >= least)
         self.size = min(usual, -(-self.stops // processes)) if size is None else size
         self._random = np.random.default_rng(seed)
         vehicles = len(whole.kinds)
@@ -189,7 +194,8 @@ class Decomposition:
             if not len(mine):
                 continue
             vehicles = np.flatnonzero(free & (home_of == home))
-            cut = _cut(self.whole.places, self._whole_bundles(mine), max(1, round(len(mine) / (size or self.size))))
+            mine = self._whole_bundles(mine)
+            cut = _cut(self.whole.places, self.whole.fill, mine, max(1, round(len(mine) / (size or self.size))))
             shares = _shares(vehicles, self.whole.kinds[vehicles], [len(block) for block in cut], self._random)
             parts += [
                 self._hand_out((), self._enough(share, block.tolist()), block.tolist())
@@ -348,15 +354,25 @@ def _place_in_kind(kinds: Numbers) -> Numbers:
     return place
 
 
-def _cut(places: Places, stops: Numbers, blocks: int) -> list[Numbers]:
-    """The stops in blocks of equal size, halved again and again across the longer side."""
-    if blocks <= 1:
+def _cut(places: Places, fill: NDArray[np.float64], stops: Numbers, blocks: int) -> list[Numbers]:
+    """The stops in blocks of about equal size, halved again and again across the longer side.
+
+    A block fills whole vehicles nearly: a fifth vehicle for the last few stops would drive all the way for them.
+    """
+    if blocks <= 1 or len(stops) <= 1:
         return [stops]
     longer = int(np.argmax(np.ptp(places[stops], axis=0)))
     order = stops[np.argsort(places[stops, longer], kind="stable")]
     first = blocks // 2
-    middle = len(order) * first // blocks
-    return [*_cut(places, order[:middle], first), *_cut(places, order[middle:], blocks - first)]
+    middle = max(1, len(order) * first // blocks)
+    filled = np.cumsum(fill[order])
+    vehicles = round(filled[middle - 1] / _WELL_FILLED)
+    if vehicles >= 2:
+        middle = int(np.clip(np.searchsorted(filled, vehicles * _WELL_FILLED, side="right"), 1, len(order) - 1))
+    return [*_cut(places, fill, order[:middle], first), *_cut(places, fill, order[middle:], blocks - first)]
+
+
+_WELL_FILLED: Final = 0.97
 
 
 def _shares(

@@ -25,7 +25,9 @@ SEARCH: Final = Settings(neighbours=25)
 """How parts are searched: half of PyVRP's neighbours, since a part's search lasts some hundred moves only."""
 
 _FIRST_SHARE: Final = 0.12
-_ROUNDS: Final = 5
+_ROUNDS: Final = ((3000, 4.0), (0, 5.0))
+"""From how many stops on each has how many turns."""
+
 _SOME: Final = 0.3
 _AT_ONCE_UP_TO: Final = 2000
 """More stops are not searched as a whole even once."""
@@ -55,7 +57,7 @@ def search_in_parts(
     tell: Callable[[Loads], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
     size: int | None = None,
-    rounds: float = _ROUNDS,
+    rounds: float | None = None,
     at_once_up_to: int = _AT_ONCE_UP_TO,
     settings: Settings = SEARCH,
 ) -> Loads:
@@ -75,7 +77,8 @@ def search_in_parts(
             share.allot(clock() + _FIRST_SHARE * (until - begin), rounds=1)
             work(iter(decomposition.blocks()), share, seed)
         share.announce()
-        share.allot(until, rounds=rounds)
+        usual = next(turns for least, turns in _ROUNDS if decomposition.stops >= least)
+        share.allot(until, rounds=usual if rounds is None else rounds)
         work(share.parts(), share, seed + 1)
     share.announce()
     return decomposition.plan

@@ -90,6 +90,7 @@ class DataWhole:
         loads = [[*client.delivery, *client.pickup] for client in self._clients]
         loads += [[*amount, *amount] for s in self._shipments for amount in (s.amount, [0] * len(s.amount))]
         self._amounts = np.array(loads, dtype=np.float64).reshape(self.stops, -1)
+        self.fill = _shares_of(self._amounts, [kind.capacity for kind in self._types])
         self._closes = [client.tw_late for client in self._clients]
         self._closes += [step.tw_late for s in self._shipments for step in (s.pickup, s.delivery)]
         self._price = self._dearest_alone(np.array(at, dtype=np.intp))
@@ -236,6 +237,16 @@ def _filled(amounts: NDArray[np.float64], capacity: Sequence[int]) -> int:
     return int(min(len(amounts), 5 + 1.5 * needed.max(initial=0.0)))
 
 
+def _shares_of(amounts: NDArray[np.float64], capacities: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    """Which share of the middle one of some capacities each stop fills, in the dimension that it fills most."""
+    dimensions = amounts.shape[1] // 2
+    if not dimensions:
+        return np.zeros(len(amounts))
+    middle = np.median(np.array([list(c)[:dimensions] for c in capacities], dtype=np.float64), axis=0)
+    shares: NDArray[np.float64] = (amounts / np.maximum(np.tile(middle, 2), 1.0)).max(axis=1)
+    return shares
+
+
 class _Numbering(dict[int, int]):
     """Numbers keys as they are asked for."""
 
@@ -292,6 +303,8 @@ class ProblemWhole:
             self.kinds[list(group.vehicles)] = number
         loads = [[*task.delivery, *task.pickup] for task in problem.tasks[: problem.stops]]
         self._amounts = np.array(loads, dtype=np.float64).reshape(problem.stops, -1)
+        capacities = {vehicle.capacity: None for vehicle in problem.vehicles}
+        self.fill = _shares_of(self._amounts, list(capacities))
         self.bundles = {
             number: (min(number, task.partner), max(number, task.partner))
             for number, task in enumerate(problem.tasks)
