@@ -33,15 +33,21 @@ def routes_picture(instance: Instance, routes: Routes, *, cost: int) -> str:
 
 def solution_picture(problem: Problem, solution: Solution) -> str:
     """The routes of a solution whose locations are known; raises `InvalidProblem` when one is not."""
-    if problem.locations is None or any(point is None for point in problem.locations):
-        raise InvalidProblem("no_places", "locations", None, "without the places of all stops there is nothing to draw")
-    points = [point for point in problem.locations if point is not None]
+    points = places_of(problem)
     middle = math.radians(sum(lat for _, lat in points) / len(points))
     places = [(lon * math.cos(middle), lat) for lon, lat in points]
     tours = [[s.location_index for s in route.steps if s.location_index is not None] for route in solution.routes]
     marked = {place for v in problem.vehicles for place in (v.start, v.end) if place is not None}
     title = f"{len(tours)} routes, cost {solution.cost}"
     return _map(places, tours, marked=sorted(marked), title=title)
+
+
+def places_of(problem: Problem) -> list[tuple[float, float]]:
+    """(lon, lat) of every location; raises `InvalidProblem` when one is not known, for then nothing can be drawn."""
+    points = [point for point in problem.locations or () if point is not None]
+    if not points or len(points) < len(problem.locations or ()):
+        raise InvalidProblem("no_places", "locations", None, "without the places of all stops there is nothing to draw")
+    return points
 
 
 def _colour(number: int) -> str:

@@ -136,10 +136,12 @@ def _try(kind: str, trials: list[dict[str, Any]], arguments: argparse.Namespace,
     return 0
 
 
-def _commands(file: Path, *, add: bool) -> list[str]:
+def _commands(file: Path, *, add: bool, folder: Path | None = None) -> list[str]:
     """The commands that filled a table, this one included if it adds to it."""
     known = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    command = "python -m routing " + " ".join(shlex.quote(word) for word in sys.argv[1:])
+    # Where the instances lie is the machine's business.
+    words = ["DIR" if folder is not None and Path(word) == folder else shlex.quote(word) for word in sys.argv[1:]]
+    command = " ".join(["python -m routing", *words])
     if add and command not in known:
         known.append(command)
         file.write_text("\n".join(known) + "\n", encoding="utf-8")
@@ -168,7 +170,7 @@ def run(arguments: argparse.Namespace) -> int:
         runs = plan.runs(
             cases, solvers=solvers, processes=arguments.processes, seconds=arguments.time_limit, seeds=seeds
         )
-        _commands(arguments.output / f"{name}-commands.txt", add=True)
+        _commands(arguments.output / f"{name}-commands.txt", add=True, folder=arguments.folder)
         plan.carry_out(runs)
     rows = campaign.read_rows(file)
     if not rows:

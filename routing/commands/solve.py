@@ -42,6 +42,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "-c", action="store_true", help="search nothing: time the vehicles' own steps, and say what they break"
     )
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the routes; all places must be given")
     add_quiet(parser)
     parser.set_defaults(run=run)
 
@@ -53,6 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
         body = _read(arguments.file)
         seconds = arguments.time_limit or requested_seconds(body, most=float("inf"))
         problem = read_problem(body)
+        if arguments.plot is not None:
+            from routing.plotting import places_of  # noqa: PLC0415 - only who asks for a picture waits for it
+
+            places_of(problem)
         loaded = age()
         if arguments.c or is_told(body):
             solution = told_plan(problem)
@@ -72,6 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
         return INTERNAL
     answer = solution_body(problem, solution, loading=loaded, solving=age() - loaded)
     print(json.dumps(answer, ensure_ascii=False))
+    if arguments.plot is not None:
+        from routing.plotting import solution_picture  # noqa: PLC0415 - see above
+
+        arguments.plot.write_text(solution_picture(problem, solution), encoding="utf-8")
     return 0
 
 

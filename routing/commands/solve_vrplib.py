@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 from routing.auditing import audit
 from routing.children import warm_up
 from routing.commands import INVALID, VALID, age, at_least_1, seconds_above_0, unreadable_body
+from routing.commands.progress import add_quiet, progress_line
+from routing.engines import ENGINES
 from routing.instances import CONVENTIONS, read_instance
 from routing.matrix import InvalidProblem
-from routing.solving import EngineFailed, solve
+from routing.solving import AUTO, EngineFailed, solve
 from routing.vroom import INPUT, INTERNAL, error_body
 from routing.vrplib import problem_of, routes_of, solution_text
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction  # it is generic for the type checker only
+
+# Seconds that the last count, the text and the end of the process take.
+_WRITING, _WRITING_PER_STOP = 0.03, 0.00004
 
 
 def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,6 +38,8 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--round", choices=list(CONVENTIONS), default="round", help="how values become whole numbers")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the routes")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the solution there, not to standard output")
+    parser.add_argument("--engine", choices=[AUTO, *ENGINES], default=AUTO)
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 
@@ -42,8 +49,15 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         instance = read_instance(arguments.file, arguments.round)
         problem = problem_of(instance)
-        left = max(arguments.time_limit - age(), 0.05)
-        solution = solve(problem, seconds=left, seed=arguments.seed, processes=arguments.processes)
+        for file in (arguments.output, arguments.plot):
+            if file is not None and not file.parent.is_dir():
+                raise InvalidProblem("folder", "output", str(file), "there is no such folder")  # better now than later
+        left = max(arguments.time_limit - age() - _WRITING - _WRITING_PER_STOP * problem.stops, 0.05)
+        with progress_line(left, quiet=arguments.quiet) as on_progress:
+            solution = solve(
+                problem, seconds=left, seed=arguments.seed, processes=arguments.processes, engine=arguments.engine,
+                on_progress=on_progress,
+            )  # fmt: skip
     except (OSError, ValueError) as error:
         print(json.dumps(error_body(error) if isinstance(error, InvalidProblem) else unreadable_body(error)))
         return INPUT

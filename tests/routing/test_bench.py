@@ -1,6 +1,7 @@
 """The measurements themselves: nothing lost, nothing done twice, sums and pictures right; and the days they are made on."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -276,6 +277,25 @@ def test_a_picture_of_curves_names_each():
     curves = {"a & b": [(0.1, 10.0), (5.0, 1.0)], "c": [(1.0, 3.0)]}
     picture = ET.fromstring(curves_picture(curves, title="t", across="seconds", up="gap"))  # noqa: S314 - our own
     assert {"a & b", "c"} <= {text.text for text in picture.iter(f"{SVG}text")}
+
+
+def test_a_vroom_problem_is_drawn_where_its_places_are_given_and_refused_at_once_where_not(tmp_path, capsys):
+    body = {
+        "vehicles": [{"id": 1, "start": [105.15, 9.17]}],
+        "jobs": [{"id": 1, "location": [105.16, 9.18]}, {"id": 2, "location": [105.17, 9.16]}],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(body), encoding="utf-8")
+    arguments = ["--time-limit", "2", "--plot", str(tmp_path / "a.svg")]
+    assert main(["solve", str(tmp_path / "a.json"), *arguments]) == 0
+    assert len(list(ET.parse(tmp_path / "a.svg").iter(f"{SVG}polyline"))) == 1  # noqa: S314 - our own picture
+    capsys.readouterr()
+    nowhere = {
+        "vehicles": [{"id": 1, "start_index": 0}], "jobs": [{"id": 1, "location_index": 1}],
+        "matrices": {"car": {"durations": [[0, 5], [5, 0]]}},
+    }  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(nowhere), encoding="utf-8")
+    assert main(["solve", str(tmp_path / "a.json"), *arguments]) == 2
+    assert "places" in json.loads(capsys.readouterr().out)["error"]
 
 
 def test_the_command_draws_and_writes(tmp_path):
