@@ -264,9 +264,16 @@ class _Translator:
         return _Stop(place, windows, task.service + own)
 
     def _windows(self, task: Task, narrowed: int) -> tuple[tuple[int, int], ...]:
-        if not task.time_windows:
+        """When set-up and service may begin. A wish counts as a rule where it can: its price cannot be said."""
+        windows = task.time_windows
+        if task.soft_window is not None and (task.early_cost_per_hour or task.late_cost_per_hour):
+            first = task.soft_window[0] if task.early_cost_per_hour else 0
+            last = task.soft_window[1] if task.late_cost_per_hour else _ENDLESS
+            wished = [(max(a, first), min(b, last)) for a, b in windows or ((first, last),)]
+            windows = tuple((a, b) for a, b in wished if a <= b) or windows
+        if not windows:
             return ((narrowed, _ENDLESS),)
-        shifted = [(max(a - self.origin, 0) + narrowed, b - self.origin) for a, b in sorted(task.time_windows)]
+        shifted = [(max(a - self.origin, 0) + narrowed, b - self.origin) for a, b in sorted(windows)]
         return tuple((a, b) for a, b in shifted if a <= b)
 
     def _surcharge(self, kind: Kind, task: Task) -> Fraction:

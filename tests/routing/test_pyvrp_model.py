@@ -212,6 +212,17 @@ def test_what_pyvrp_has_no_words_for_is_named():
     assert planned(a_line(Job(id=1, location_index=1), max_travel_time=20)) == ((0,),)
 
 
+def test_a_wish_counts_as_a_rule_where_it_can():
+    wish = Job(id=1, location_index=1, soft_window=(2, 5), late_cost_per_hour=3600)
+    rule = Job(id=2, location_index=3, time_windows=((30, 30),))
+    assert planned(a_line(wish, rule)) is None  # he cannot be there before 10
+    assert planned(a_line(dataclasses.replace(wish, late_cost_per_hour=0), rule)) is not None
+    early = dataclasses.replace(wish, soft_window=(40, 45), early_cost_per_hour=3600, late_cost_per_hour=0)
+    assert planned(a_line(early, rule)) == ((1, 0),)
+    never = dataclasses.replace(wish, soft_window=(0, 5), time_windows=((8, 20),))
+    assert planned(a_line(never, rule)) == ((0, 1),)
+
+
 def test_amounts_near_the_end_of_the_numbers_are_still_amounts():
     most = 2**47
     jobs = tuple(Job(id=n, location_index=1, delivery=(most,)) for n in range(3))
