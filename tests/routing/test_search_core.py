@@ -234,6 +234,8 @@ def test_natural_penalties_are_what_a_violation_can_save():
     assert natural_penalties(data, 3.0) == ([3 * 2 * 40 / 4], 15.0, 30.0)
     precious = data.replace(clients=[clients[0], Client(2, delivery=[4], required=False, prize=800)])
     assert natural_penalties(precious, 1.0) == ([10 * 2 * 40 / 4], 50.0, 100.0)
+    bought = data.replace(vehicle_types=[VehicleType(1, [9], unit_distance_cost=10, fixed_cost=18)])
+    assert natural_penalties(bought, 1.0)[0] == [2 * 40 / 4 + 2 * 18 / 9]
     metres[1, 2] = metres[2, 1] = 2**30
     assert natural_penalties(data.replace(distance_matrices=[metres]), 1.0)[0] == [2 * 35 / 4]
 
@@ -399,7 +401,7 @@ def test_a_stuck_search_begins_another_round_and_loses_nothing():
         if len(rounds) == 3:
             break
         assert work.cost == min(cost for cost, _ in heard) <= min(searcher.cost for searcher in searchers)
-    assert sorted(rounds) == [(0, 50), (1, 100), (2, 200)]
+    assert sorted(rounds) == [(0, 20), (1, 40), (2, 80)]
     assert len({id(searcher) for searcher in searchers}) == 3
     assert price(data, work.routes) == work.cost == heard[-1][0]
 
