@@ -164,7 +164,9 @@ class Model:
             vehicle.end not in (None, place) and not goes[place]
         ):
             return False
-        earliest = hours.opens if hours.happened_until is None else hours.happened_until
+        earliest = max(task.release, hours.opens if hours.happened_until is None else hours.happened_until)
+        if hours.closes >= 0 and earliest > hours.closes:
+            return False
         return not task.time_windows or any(b >= earliest for _, b in task.time_windows)
 
     def _doors(self) -> tuple[list[int], list[_Door]]:
@@ -439,7 +441,7 @@ class Model:
         self.routing.AddDimension(evaluator, 2 * latest if reset.any() else 0, latest, False, "released")  # noqa: FBT003
         dimension = self.routing.GetDimensionOrDie("released")
         for number, release in released.items():
-            if release > 0 and self.problem.tasks[number].happened_at is None:
+            if release > 0 and self.problem.tasks[number].lock is not Lock.FROZEN:
                 for index in self.indices(number):
                     dimension.CumulVar(index).SetMin(release)
                     self.time.CumulVar(index).SetMin(release)
