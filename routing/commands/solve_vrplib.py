@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Seconds that the last count, the text and the end of the process take.
 _WRITING, _WRITING_PER_STOP = 0.03, 0.00004
+_NAMED = 5
 
 
 def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -77,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
         from routing.plotting import routes_picture  # noqa: PLC0415 - only who asks for a picture waits for it
 
         arguments.plot.write_text(routes_picture(instance, routes, cost=counted.cost), encoding="utf-8")
-    for violation in counted.violations:
+    for violation in counted.violations[:_NAMED]:
         print(f"{violation.code}: {violation.sentence}", file=sys.stderr)
+    if len(counted.violations) > _NAMED:
+        print(f"and {len(counted.violations) - _NAMED} more", file=sys.stderr)
     return INVALID if counted.violations else VALID
