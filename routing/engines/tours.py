@@ -22,10 +22,11 @@ Mask: TypeAlias = NDArray[np.bool_]
 FAR: Final = 2**50
 """Later than any instant, dearer than any tour."""
 _MOST_SCALE = 128
-_MOST_LABELS_AT_ONCE = 40_000
-_MOST_LABELS = 250_000
-_MOST_STEPS_AT_ONCE = 400_000
+_FEW_LABELS = 20_000
+_MOST_LABELS = 500_000
+_MOST_STEPS_AT_ONCE = 700_000
 _MOST_BITS = 62
+_LOOKED_AT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -108,10 +109,17 @@ def prove(tour: Tour, order: tuple[int, ...], *, until: float) -> Proof:
     best = Proof(order=order, cost=best.cost, bound=min(best.cost, relaxed.bound))
     if best.closed:
         return best
-    labelled = _labelled(tour, hours, relaxed, best, until - 0.4 * (until - time.monotonic()))
+    # Few labels cost little; where there are many, CP-SAT proves more, and the labels have the last word on small tours.
+    labelled = _labelled(tour, hours, relaxed, best, until, most=_FEW_LABELS)
     if labelled is not None:
         return labelled
-    return _circuit(tour, hours, relaxed, best, until)
+    found = _circuit(tour, hours, relaxed, best, until - 0.3 * (until - time.monotonic()))
+    if found.closed:
+        return found
+    if _keeps(tour, found.order):
+        best = found
+    labelled = _labelled(tour, hours, relaxed, best, until, most=_MOST_LABELS)
+    return found if labelled is None else labelled
 
 
 def _descended(tour: Tour, order: tuple[int, ...], until: float) -> tuple[int, ...]:
@@ -328,7 +336,9 @@ def _closed_sets(flow: NDArray[np.float64], until: float) -> list[tuple[int, ...
 # -- labels over sets
 
 
-def _labelled(tour: Tour, hours: _Hours, relaxed: _Relaxed, best: Proof, until: float) -> Proof | None:
+def _labelled(
+    tour: Tour, hours: _Hours, relaxed: _Relaxed, best: Proof, until: float, *, most: int
+) -> Proof | None:
     """The cheapest order by going through all sets of visits that can be part of a better one; None when too many.
 
     A label is (set visited, last visit) with the time of readiness and the cost; of two with the same set and last
@@ -353,6 +363,7 @@ def _labelled(tour: Tour, hours: _Hours, relaxed: _Relaxed, best: Proof, until: 
         for place, (a, b) in enumerate(windows or ((0, FAR),)):
             opens[j, place], closes[j, place] = a, b
     labels = _Labels.at_office(tour)
+    ahead = _Ahead.of(relaxed, allowed)
     history: list[tuple[Whole, Whole]] = []
     seen = 0
     for _ in range(n - 1):
@@ -385,12 +396,13 @@ def _labelled(tour: Tour, hours: _Hours, relaxed: _Relaxed, best: Proof, until: 
             good &= ((new.visited & bits[late]) != 0) | (new.ready + hours.shortest[j, late] <= hours.latest[late])
         kept = np.nonzero(good)[0]
         kept = kept[new.undominated(kept)]
+        kept = kept[ahead.least(new.visited[kept], j[kept]) <= gap - new.excess[kept]]
         labels = new.some(kept)
         history.append((j[kept], parent[kept]))
         seen += len(kept)
         if not len(kept):
             return Proof(order=best.order, cost=best.cost, bound=best.cost)
-        if len(kept) > _MOST_LABELS_AT_ONCE or seen > _MOST_LABELS or time.monotonic() > until:
+        if len(kept) > most // 10 or seen > most or time.monotonic() > until:
             return None
     return _closing(tour, allowed, labels, history, best)
 
@@ -407,6 +419,49 @@ def _closing(tour: Tour, allowed: Mask, labels: _Labels, history: list[tuple[Who
         order.append(int(nodes[at]))
         at = int(parents[at])
     return Proof(order=tuple(reversed(order)), cost=cost, bound=cost)
+
+
+class _Ahead:
+    """What the rest of a tour costs at least beyond the relaxed prices: every place is still entered, and left, once.
+
+    For each place the few cheapest ways into it (and out of it), and a price that no other way undercuts.
+    """
+
+    def __init__(self, ways: list[tuple[Whole, Whole]]) -> None:
+        self._ways = ways
+
+    @classmethod
+    def of(cls, relaxed: _Relaxed, allowed: Mask) -> _Ahead:
+        """For entering (columns) and for leaving (rows)."""
+        prices = np.where(allowed, relaxed.reduced, FAR)
+        both = []
+        for table in (prices.T, prices):
+            order = np.argsort(table, axis=1, kind="stable")[:, : _LOOKED_AT + 1]
+            both.append((order, np.take_along_axis(table, order, axis=1)))
+        return cls(both)
+
+    def least(self, visited: Whole, last: Whole) -> Whole:
+        """The larger of what entering and what leaving the rest costs, for labels with these sets and last visits."""
+        n = len(self._ways[0][0])
+        bits = np.int64(1) << np.arange(n, dtype=np.int64)
+        rest = (bits.sum() - 1) & ~visited  # the visits to come; bit 0 is the office
+        enter = self._sum(self._ways[0], rest | 1, rest | bits[last], bits)
+        leave = self._sum(self._ways[1], rest | bits[last], rest | 1, bits)
+        larger: Whole = np.maximum(enter, leave)
+        return larger
+
+    @staticmethod
+    def _sum(ways: tuple[Whole, Whole], places: Whole, others: Whole, bits: Whole) -> Whole:
+        total = np.zeros(len(places), dtype=np.int64)
+        for place, (ends, prices) in enumerate(zip(*ways, strict=True)):
+            *near, far = prices.tolist()
+            if far == 0 or len(near) < _LOOKED_AT:
+                continue
+            price = np.full(len(places), far)
+            for end, known in zip(reversed(ends[:-1].tolist()), reversed(near), strict=True):
+                price[(others & bits[end]) != 0] = known
+            total += np.where((places & bits[place]) != 0, price, 0)
+        return total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
