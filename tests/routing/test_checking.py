@@ -182,6 +182,31 @@ def test_the_ferry_that_is_really_caught_counts():
     assert "delay" in codes(missing, with_step(solution, 0, arrival=571))
 
 
+def test_nobody_rests_in_the_middle_of_a_way_with_a_ferry():
+    """As if one could cross at 600, rest until 675 with half the way done, and cross once more at 1200."""
+    water = Crossings(
+        ferries=(Crossing(opens=0, closes=2000, headway=600, ride=60),), crossing=[[-1, 0], [-1, -1]],
+        to_landing=[[0, 30], [0, 0]],
+    )  # fmt: skip
+    vehicle = a_vehicle(capacity=(), breaks=(Break(id=4, time_windows=((0, 5000),), service=5),))
+    problem = Problem(
+        jobs=(Job(id=1, location_index=1),), vehicles=(vehicle,),
+        matrices={"car": Matrix(seconds=[[0, 400], [500, 0]], crossings=water)},
+    )  # fmt: skip
+    solution = planned(problem, (0,))
+    assert check(problem, solution) == []
+    by_kind = {step.kind: step for step in solution.routes[0].steps}
+    steps = (
+        dataclasses.replace(by_kind[StepKind.START], arrival=570),
+        dataclasses.replace(by_kind[StepKind.BREAK], arrival=670, waiting=0, duration=200),
+        dataclasses.replace(by_kind[StepKind.JOB], arrival=1270, waiting=0, landing_wait=495),
+        dataclasses.replace(by_kind[StepKind.END], arrival=1770, waiting=0),
+    )
+    resting = dataclasses.replace(solution, routes=(dataclasses.replace(solution.routes[0], steps=steps),))
+    resting = dataclasses.replace(resting, summary=summary_of(problem, resting))
+    assert codes(problem, resting) == {"timing"}
+
+
 def test_a_way_that_was_closed_is_noticed():
     problem = a_small_day()
     closed = Matrix(seconds=[[0, 100, 200], [100, 0, UNREACHABLE], [200, 100, 0]], metres=LINE.metres)
