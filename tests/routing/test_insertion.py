@@ -4,7 +4,20 @@ import random
 
 import pytest
 
-from routing import Break, Costs, Job, Matrix, Problem, Reload, Shipment, ShipmentStop, Vehicle
+from routing import (
+    Break,
+    Costs,
+    Crossing,
+    Crossings,
+    Job,
+    Lock,
+    Matrix,
+    Problem,
+    Reload,
+    Shipment,
+    ShipmentStop,
+    Vehicle,
+)
 from routing.insertion import Insertion, Leniency
 from routing.problem import TaskKind
 from routing.timetable import Timetable
@@ -72,6 +85,32 @@ def test_a_break_for_a_light_bag_comes_after_the_heavy_job_or_the_job_does_not_c
     assert a_day(heavy, light, capacity=(9,), breaks=(early,)).cheapest(0, (1,), 0) == (0, (0, 1))
     first = Break(id=1, time_windows=((0, 99),), service=10, max_load=(1,))
     assert a_day(heavy, light, capacity=(9,), breaks=(first,)).cheapest(0, (1,), 0) is None
+
+
+def test_the_set_up_that_a_place_saves_or_adds_at_the_next_door_is_priced():
+    costs = Costs(per_task_hour=3600)
+    jobs = (Job(id=1, location_index=1), Job(id=2, location_index=1, setup=120), Job(id=3, location_index=2))
+    assert a_day(*jobs, costs=costs).cheapest(0, (1,), 0) == (-120, (0, 1))
+    assert a_day(*jobs, costs=costs).cheapest(0, (0, 1), 2)[0] == 200
+    kept = {"lock": Lock.KEEP_ORDER, "locked_vehicle": 1}
+    ranked = (
+        Job(id=1, location_index=1, **kept, locked_rank=0), Job(id=2, location_index=1, setup=120, **kept, locked_rank=2),
+        Job(id=3, location_index=2, **kept, locked_rank=1),
+    )  # fmt: skip
+    assert a_day(*ranked, costs=costs).cheapest(0, (0, 1), 2) == (200 + 120, (0, 2, 1))
+
+
+def test_a_ferry_that_leaves_at_once_is_not_ruled_out_by_the_wait_to_be_expected():
+    ferry = Crossing(opens=0, closes=5000, headway=600, first=30, ride=60)
+    water = Crossings(ferries=(ferry,), crossing=[[-1, 0], [-1, -1]], to_landing=[[0, 30], [0, 0]])
+    jobs = tuple(Job(id=n, location_index=1, time_windows=((0, 150),)) for n in (1, 2))
+    problem = Problem(
+        jobs=jobs, vehicles=(Vehicle(id=1, start=0, end=0, time_window=(0, 600)),),
+        matrices={"car": Matrix(seconds=[[0, 400], [500, 0]], crossings=water)},
+    )  # fmt: skip
+    insertion = Insertion(problem, Timetable(problem))
+    assert insertion.cheapest(0, (), 0) == (900, (0,))
+    assert insertion.cheapest(0, (0,), 1)[0] == 0
 
 
 def test_reloads_do_not_count_as_tasks():
