@@ -169,26 +169,22 @@ class _Day:
         cost = weight[0] * paid + weight[1] * metres + weight[2] * setup
         lag = service[:, None] + np.where(allowed, least, 0)
         capacity, at_start, change = self._loads(tasks)
+        departs = self._departs()
+        closes = min(FAR, NOBODY_LATE if self.vehicle.time_window is None else self.vehicle.time_window[1])
+        windows = [
+            () if len(hours) == 1 and hours[0][0] <= departs and hours[0][1] >= closes else tuple(sorted(hours))
+            for hours in (task.time_windows for task in tasks)
+        ]
         return Tour(
             cost=np.where(allowed, cost, 0), lag=lag, setup=setup, service=service,
-            windows=((), *(tuple(sorted(task.time_windows)) for task in tasks)), departs=self._departs(),
-            closes=min(FAR, NOBODY_LATE if self.vehicle.time_window is None else self.vehicle.time_window[1]),
+            windows=((), *windows), departs=departs, closes=closes,
             before=self._before(tasks), allowed=allowed, capacity=capacity, at_start=at_start, change=change,
         )  # fmt: skip
 
     def _travel(self, origins: list[int | None], targets: list[int | None]) -> tuple[Whole, Whole, Whole]:
         """Expected seconds, the least seconds (no wait for a ferry), metres."""
-        expected = self._block(origins, targets, "seconds")
-        least = expected
-        crossings = self.problem.matrices[self.vehicle.profile].crossings
-        if crossings is not None:
-            wait = np.zeros_like(expected)
-            for row, origin in enumerate(origins):
-                for column, target in enumerate(targets):
-                    if origin is not None and target is not None and (k := int(crossings.crossing[origin, target])) >= 0:
-                        wait[row, column] = crossings.ferries[k].headway // 2
-            least = np.where(expected == UNREACHABLE, expected, expected - wait)
-        return expected, least, self._block(origins, targets, "metres")
+        expected, least, metres = (self._block(origins, targets, name) for name in ("seconds", "least", "metres"))
+        return expected, least, metres
 
     def _block(self, origins: list[int | None], targets: list[int | None], name: str) -> Whole:
         table = getattr(self.timetable, name)(self.vehicle)

@@ -23,6 +23,7 @@ FAR: Final = 2**50
 """Later than any instant, dearer than any tour."""
 _MOST_SCALE = 128
 _FEW_LABELS = 20_000
+_FEW_VISITS = 20
 _MOST_LABELS = 500_000
 _MOST_STEPS_AT_ONCE = 700_000
 _MOST_BITS = 62
@@ -110,7 +111,8 @@ def prove(tour: Tour, order: tuple[int, ...], *, until: float) -> Proof:
     if best.closed:
         return best
     # Few labels cost little; where there are many, CP-SAT proves more, and the labels have the last word on small tours.
-    labelled = _labelled(tour, hours, relaxed, best, until, most=_FEW_LABELS)
+    few = _MOST_LABELS if len(order) <= _FEW_VISITS else _FEW_LABELS
+    labelled = _labelled(tour, hours, relaxed, best, until, most=few)
     if labelled is not None:
         return labelled
     found = _circuit(tour, hours, relaxed, best, until - 0.3 * (until - time.monotonic()))

@@ -5,6 +5,7 @@ import itertools
 import random
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from routing import UNREACHABLE, Costs, Job, Lock, Matrix, Problem, Shipment, Sh
 from routing.checking import check
 from routing.engines import tours
 from routing.engines.resequencing import resequence
-from routing.problem import Reload
+from routing.problem import Crossing, Crossings, Reload
 from routing.solving import assemble
 from routing.timetable import Timetable
 from tests.routing.inventing import a_tiny_problem, square
@@ -204,6 +205,34 @@ def test_mixed_loads_decide_the_order_exactly():
     found = resequence(problem, 0, max(orders, key=orders.get))
     assert found.cost == min(orders.values()) == 90
     assert found.proven
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_with_a_ferry_the_bound_holds_and_the_order_catches_its_boats(seed):
+    """The search expects half a headway; what counts is the boat that is really caught, in every order there is."""
+    rng = random.Random(seed)
+    headway = 600
+    seconds, crossing, landing = np.zeros((6, 6), int), np.full((6, 6), -1), np.zeros((6, 6), int)
+    for a, b in itertools.permutations(range(6), 2):
+        seconds[a, b] = rng.randrange(100, 500)
+        if (a < 3) != (b < 3):
+            landing[a, b], crossing[a, b] = seconds[a, b] // 2, 0
+            seconds[a, b] += 200 + headway // 2
+    ferry = Crossing(opens=0, closes=rng.choice([4000, 20_000]), headway=headway, ride=200)
+    table = Matrix(seconds=seconds, crossings=Crossings(ferries=(ferry,), crossing=crossing, to_landing=landing))
+    jobs = tuple(
+        Job(id=n, location_index=n, service=60, time_windows=((0, rng.randrange(800, 4000)),) if rng.random() < 0.4 else ()) for n in range(1, 6)
+    )
+    problem = Problem(jobs=jobs, vehicles=(Vehicle(id=1, start=0, end=0, time_window=(0, 7000)),), matrices={"car": table})
+    timetable = Timetable(problem)
+    costs = {order: timetable.cost(0, order) for order in itertools.permutations(range(5)) if timetable.returns(0, order) is not None}
+    if not costs:
+        return
+    found = resequence(problem, 0, rng.choice(sorted(costs)), seconds=5)
+    assert found.cost == costs[found.visits]
+    assert found.lower_bound <= min(costs.values())
+    assert not found.proven or found.cost == min(costs.values())
 
 
 def test_a_pickup_comes_before_its_delivery():
