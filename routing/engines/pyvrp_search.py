@@ -288,9 +288,14 @@ def natural_penalties(data: ProblemData, multiple: float) -> tuple[list[float], 
             max(load, arc / most + 2 * kind.fixed_cost / max(1, seats))
             for (load, seats), most in zip(room, largest, strict=True)
         ]
+    if len({tuple(kind.capacity) for kind in kinds}) > 1:
+        loads = [_HIDDEN_SIZE * load for load in loads]
     per_metre = max(one.unit_distance_cost for one in kinds)
     return [multiple * load for load in loads], multiple * max(rates), multiple * max(1.0, per_metre)
 
+
+_HIDDEN_SIZE = 5
+"""Where vehicles differ in size, a cheap overload hides for long that a larger one is wanted."""
 
 _FORBIDDEN = 2**30
 """An arc as long as this says that nobody may take it."""

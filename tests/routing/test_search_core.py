@@ -236,6 +236,10 @@ def test_natural_penalties_are_what_a_violation_can_save():
     assert natural_penalties(precious, 1.0) == ([10 * 2 * 40 / 4], 50.0, 100.0)
     bought = data.replace(vehicle_types=[VehicleType(1, [9], unit_distance_cost=10, fixed_cost=18)])
     assert natural_penalties(bought, 1.0)[0] == [2 * 40 / 4 + 2 * 18 / 9]
+    mixed = data.replace(
+        vehicle_types=[VehicleType(1, [9], unit_distance_cost=10), VehicleType(1, [8], unit_distance_cost=10)]
+    )
+    assert natural_penalties(mixed, 1.0) == ([5 * 2 * 40 / 4], 5.0, 10.0)
     metres[1, 2] = metres[2, 1] = 2**30
     assert natural_penalties(data.replace(distance_matrices=[metres]), 1.0)[0] == [2 * 35 / 4]
 
