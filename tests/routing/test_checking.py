@@ -6,6 +6,8 @@ import random
 from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from routing import (
     UNREACHABLE,
@@ -506,7 +508,8 @@ def disturbed(solution, rng: random.Random):
     return dataclasses.replace(solution, routes=tuple(routes))
 
 
-@pytest.mark.parametrize("seed", range(60))
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**6))
 def test_the_checker_and_the_naive_judge_agree_on_disturbed_plans(seed):
     rng = random.Random(seed)
     problem = a_problem(seed, jobs=rng.randint(2, 10), vehicles=rng.randint(1, 3), shipments=rng.choice([0, 0, 2]))

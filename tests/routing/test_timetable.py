@@ -3,6 +3,8 @@
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from routing import (
     UNREACHABLE,
@@ -431,7 +433,8 @@ def test_a_matrix_too_large_for_lists_is_asked_way_by_way():
 # -- everything together
 
 
-@pytest.mark.parametrize("seed", range(16))
+@settings(max_examples=16)
+@given(seed=st.integers(0, 10**6))
 def test_days_of_every_kind_agree_with_days_played_second_by_second(seed):
     rng = random.Random(seed)
     tiny = a_tiny_problem(seed, jobs=rng.randint(2, 5), shipments=rng.choice([0, 0, 1]))
