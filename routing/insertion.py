@@ -17,6 +17,7 @@ from routing.problem import MAX_INSTANT, UNREACHABLE, Lock, Problem, Task, TaskK
 from routing.timetable import Timetable, first_begin
 
 _ENDLESS: Final = 8 * MAX_INSTANT
+_REMEMBERED: Final = 10_000
 _FEW: Final = 60
 """Visits of a route up to which a reload may come anywhere beside a new job, beyond it next to the job only."""
 
@@ -237,6 +238,8 @@ class Insertion:
     def _slack_of(self, vehicle_index: int, visits: tuple[int, ...], lenient: Leniency) -> _Slack | None:
         key = (vehicle_index, visits, lenient.shift)
         if key not in self._slack:
+            if len(self._slack) >= _REMEMBERED:
+                self._slack.clear()
             self._slack[key] = self._computed_slack(vehicle_index, visits, endless=lenient.shift)
         return self._slack[key]
 

@@ -34,7 +34,7 @@ from routing.solution import CostLines, Route, Step, StepKind
 
 __all__ = ["Day", "Row", "Table", "Timetable", "first_begin", "half_up"]
 
-_LISTS_UP_TO: Final = 4_000
+_LISTS_UP_TO: Final = 1_000
 """Locations of a matrix that may become lists, which plain Python reads fastest."""
 
 
@@ -106,6 +106,7 @@ class Timetable:
         self._tables: dict[tuple[str, str, float], Table] = {} if tables_of is None else tables_of._tables  # noqa: SLF001
         tasks = problem.tasks
         self._released = any(task.release for task in tasks)
+        self._prizes = {number: task.prize for number, task in enumerate(tasks) if task.prize}
         self._priced = [
             bool(task.retry_value_per_hour or task.late_cost_per_hour or task.early_cost_per_hour) for task in tasks
         ]
@@ -220,8 +221,10 @@ class Timetable:
 
     def prizes(self, visits: Visits) -> int:
         """The prizes of the optional tasks that are not visited."""
+        if not self._prizes:
+            return 0
         served = {number for route in visits for number in route}
-        return sum(task.prize or 0 for number, task in enumerate(self.problem.tasks) if number not in served)
+        return sum(prize for number, prize in self._prizes.items() if number not in served)
 
     def prices_times(self, vehicle_index: int, visits: Sequence[int]) -> bool:
         """Whether the times of such a route have a price, so that its cost is more than that of its order."""
