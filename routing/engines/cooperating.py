@@ -45,10 +45,15 @@ class Role:
 
 
 def roles(data: ProblemData, processes: int) -> list[Role]:
-    """A role for each process; the first recombines."""
-    _ = data
-    first = Role(BRISK, 0.12 if processes == 1 else 0.25)
-    return [first] + [Role(BRISK, 0.0)] * (processes - 1)
+    """A role for each process; the first recombines, and every other one begins with a longer memory."""
+    alone, together = (0.12, 0.25) if data.num_clients + 2 * data.num_shipments <= _FEW else (0.06, 0.12)
+    patient = replace(BRISK, history=3 * BRISK.history)
+    others = [Role(BRISK if number % 2 else patient, 0.0) for number in range(processes - 1)]
+    return [Role(BRISK, together if others else alone), *others]
+
+
+_FEW = 250
+"""With more stops than this a search of seconds is still falling at its end, and recombining gains less."""
 
 
 def search(
@@ -205,8 +210,9 @@ class _Work:
         self._spent += took
         self._longest = max(0.8 * self._longest, took)
         whole = self._role.recombining
-        # While a search still falls fast, its routes are seldom worth more together than apart.
-        self._share = max(_LEAST * whole, 0.6 * self._share) if routes is None else whole
+        # While the first round still falls fast, its routes are seldom worth more together than apart.
+        in_vain = routes is None and self._round == 0
+        self._share = max(_LEAST * whole, 0.6 * self._share) if in_vain else whole
         if routes is None:
             return
         if self._round == 0 or self._last_round:
