@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -27,6 +28,9 @@ SEARCH: Final = Settings(neighbours=25)
 _FIRST_SHARE: Final = 0.12
 _ROUNDS: Final = ((3000, 4.0), (0, 5.0))
 """From how many stops on each has how many turns."""
+
+_LEAST_PER_STOP: Final = 0.001
+"""Seconds: to say a part to PyVRP takes a quarter of that."""
 
 _SOME: Final = 0.3
 _AT_ONCE_UP_TO: Final = 2000
@@ -72,10 +76,10 @@ def search_in_parts(
     with _workers(whole, processes, settings=settings, clock=clock) as work:
         if not plan and decomposition.stops <= at_once_up_to:
             share.allot(begin + _FIRST_SHARE * (until - begin), rounds=1)
-            work(iter([decomposition.everything()]), share, seed)
+            work(share.all_of([decomposition.everything()]), share, seed)
         if len(decomposition.left_out) > _SOME * decomposition.stops:
             share.allot(clock() + _FIRST_SHARE * (until - begin), rounds=1)
-            work(iter(decomposition.blocks()), share, seed)
+            work(share.all_of(decomposition.blocks()), share, seed)
         share.announce()
         usual = next(turns for least, turns in _ROUNDS if decomposition.stops >= least)
         share.allot(until, rounds=usual if rounds is None else rounds)
@@ -98,7 +102,7 @@ class _Share:
         self._pause = 0.02 * (until - clock())
         self._told = clock()
         self._better = False
-        self.until = until
+        self.last = self.until = until
         self._per_stop = 0.0
 
     def allot(self, until: float, *, rounds: float) -> None:
@@ -109,7 +113,16 @@ class _Share:
 
     def ends(self, part: Part) -> float:
         """When the part's search is to end if it begins now."""
-        return min(self.until, self._clock() + self._per_stop * part.stops)
+        usual = max(self._per_stop, _LEAST_PER_STOP) if part.routes else self._per_stop
+        return min(self.until, self._clock() + usual * part.stops)
+
+    def all_of(self, parts: list[Part]) -> Iterator[Part]:
+        """All of these parts, however short their time is, unless no time is left at all."""
+        for part in parts:
+            if self._clock() < self.last:
+                yield part
+            else:
+                self.decomposition.given_up(part)
 
     def parts(self) -> Iterator[Part | None]:
         """Part after part until the time is up."""
@@ -119,7 +132,7 @@ class _Share:
 
     def take(self, answer: Answer) -> None:
         """Merge an answer, and tell of the plan now and then."""
-        self._better |= self.decomposition.merge(answer)
+        self._better |= self.decomposition.merge(answer) and answer.after < answer.before
         if self._clock() - self._told > self._pause:
             self.announce()
 
@@ -133,7 +146,7 @@ class _Share:
 
 # -- who does the work
 
-_Work = Callable[[Iterator[Part | None], _Share, int], None]
+_Work = Callable[[Iterator[Part | None] | Iterator[Part], _Share, int], None]
 
 _PATIENCE: Final = 0.25
 """Seconds after the end that a process is waited for."""
@@ -143,7 +156,7 @@ _PATIENCE: Final = 0.25
 def _workers(whole: Whole, processes: int, *, settings: Settings, clock: Callable[[], float]) -> Iterator[_Work]:
     if processes == 1:
 
-        def alone(parts: Iterator[Part | None], share: _Share, seed: int) -> None:
+        def alone(parts: Iterator[Part | None] | Iterator[Part], share: _Share, seed: int) -> None:
             for part in parts:
                 if part is None:
                     return
@@ -184,23 +197,26 @@ class _Farm:
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
+            code = 1
             try:
                 for other in (ours, *self._pids):
                     other.close()
                 _serve(theirs, whole, settings, self._clock, parent)
+                code = 0
+            except BaseException:  # noqa: BLE001 - a forked copy of the caller must not run the caller's code
+                traceback.print_exc()
             finally:
-                os._exit(0)
+                os._exit(code)
         theirs.close()
         self._pids[ours] = pid
         self._readers[ours] = FrameReader()
 
-    def work(self, parts: Iterator[Part | None], share: _Share, seed: int) -> None:
+    def work(self, parts: Iterator[Part | None] | Iterator[Part], share: _Share, seed: int) -> None:
         """Have all parts searched; a process that fails or is late loses its part and its place."""
         busy: dict[socket.socket, tuple[Part, float]] = {}
-        more = True
         while self._pids:
             for worker in [worker for worker in self._pids if worker not in busy]:
-                part = next(parts, None) if more else None
+                part = next(parts, None)
                 if part is None:
                     break
                 end = share.ends(part)
@@ -215,8 +231,7 @@ class _Farm:
                     share.decomposition.given_up(part)
                 else:
                     share.take(answer)
-            more = more and self._clock() < share.until
-            late = [worker for worker, (_, end) in busy.items() if self._clock() > max(end, share.until) + _PATIENCE]
+            late = [worker for worker, (_, end) in busy.items() if self._clock() > max(end, share.last) + _PATIENCE]
             for worker in late:
                 share.decomposition.given_up(busy.pop(worker)[0])
                 self._end(worker)

@@ -233,6 +233,13 @@ def test_several_processes_plan_together_and_one_that_dies_costs_only_its_part()
     assert heard[-1] == plan
 
 
+def test_however_short_the_time_every_block_gets_its_first_routes():
+    data = data_of("plain", clients=200)
+    whole = DataWhole(data)
+    plan = search_in_parts(whole, seed=1, until=time.monotonic() + 0.6, processes=2, size=20, at_once_up_to=0)
+    assert sum(len(visits) for _, visits in plan) > 0.9 * whole.stops
+
+
 def _children():
     with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as listed:  # noqa: PTH123 - a kernel's file
         return [int(pid) for pid in listed.read().split()]
