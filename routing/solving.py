@@ -15,6 +15,7 @@ from routing.checking import CheckFailed, check, summary_of
 from routing.children import Child, Order, listen, warm_up
 from routing.engines import ENGINES
 from routing.engines.orders import Ordered
+from routing.engines.pyvrp import PARTS_FROM, PyVrp
 from routing.engines.unsaid import unsaid
 from routing.insertion import Insertion
 from routing.polishing import polished
@@ -30,6 +31,8 @@ AUTO: Final = "auto"
 # What comes after the search: bringing the last plans in, completing, timing, checking and explaining the best one.
 _END_OF_SMALL: Final = 0.05
 _END_PER_STOP: Final = 0.0003
+_JUDGING_PER_STOP: Final = 0.00012
+_SLACK: Final = 0.1
 _MOST_OF_THE_TIME: Final = 0.4
 _ENDS_IN_JUDGEMENTS: Final = 2.0  # as many times as it takes to judge one plan
 _EXPLAINING: Final = 0.03  # share of the time, where something is left out
@@ -145,6 +148,7 @@ class _Search:
         self.timetable = Timetable(problem)
         self.best: Visits = _frozen_only(problem, self.timetable)
         self.rank = _rank(problem, self.timetable, self.best)
+        self.solution: Solution | None = None  # the best, where it has been judged already
         self.found = False
         self.plans = 0
         self.judging = 0.0  # seconds that a judgement takes
@@ -160,10 +164,12 @@ class _Search:
         if self.found and rank <= self.rank:
             return
         # Whoever does not listen needs no more than the order of visits; what is returned is judged in the end.
+        self.solution = None
         if self.on_best is not None or not self.found:
-            began = time.monotonic()
-            solution = self.judged(visits)
-            self.judging = min(self.judging or float("inf"), time.monotonic() - began)
+            began, worked = time.monotonic(), time.thread_time()
+            self.solution = solution = self.judged(visits)
+            took = min(time.monotonic() - began, 3 * (time.thread_time() - worked))  # a stalled moment is no measure
+            self.judging = min(self.judging or float("inf"), took)
             if self.on_best is not None:
                 self.on_best(solution)
         self.found, self.best, self.rank = True, visits, rank
@@ -190,6 +196,8 @@ class _Search:
         enough = 0.2 + 0.02 * self.problem.stops**2
         body = pickle.dumps(self.problem)
         memory = _free_memory() // self.processes
+        # Of a large day one child sees to all parts, and has them searched by children of its own.
+        alone = self.engine == PyVrp.name and self.problem.stops >= PARTS_FROM
         seats = [
             _Seat(
                 Order(
@@ -198,7 +206,7 @@ class _Search:
                 ),
                 body,
             )
-            for number in range(self.processes)
+            for number in range(1 if alone else self.processes)
         ]  # fmt: skip
         failures: list[str] = []
         quiet_until = 0.0
@@ -213,7 +221,7 @@ class _Search:
         finally:
             for seat in seats:
                 seat.child.kill()
-        self.bring_in(seats)
+        self.bring_in([seat for seat in seats if seat.waiting and self.affords(seat.waiting)])
         if failures and not self.found:
             raise EngineFailed("\n".join(failures))
 
@@ -241,6 +249,11 @@ class _Search:
             self.offer(visits)
         return bool(waiting)
 
+    def affords(self, visits: Visits) -> bool:
+        """Whether there is time left for judging the plan, before and again at the end."""
+        needed = _JUDGING_PER_STOP * (sum(len(route) for route in visits) + 0.2 * self.problem.stops)
+        return time.monotonic() + max(needed, self.judging) < self.deadline + _SLACK
+
     def end(self) -> float:
         """Seconds to keep for what comes after the search."""
         left = self.deadline - self.called
@@ -264,7 +277,10 @@ class _Search:
         )  # fmt: skip
         visits, proofs = self.proven(visits, until=self.deadline - keep - 0.3 * left)
         explained = self.explained(visits, until=self.deadline - keep)
-        solution = replace(self.judged(visits, explained), proofs=proofs)
+        if self.solution is not None and visits == self.best:
+            solution = replace(self.solution, unassigned=tuple(explained), proofs=proofs)
+        else:
+            solution = replace(self.judged(visits, explained), proofs=proofs)
         if self.on_best is not None and (not self.found or visits != self.best):
             self.on_best(solution)
         return solution

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from routing.engines.cooperating import Found, Message, roles
 from routing.engines.cooperating import search as search_data
 from routing.engines.crier import Crier
+from routing.engines.greedy import greedy_plan
 from routing.engines.phrasebook import Translation
 from routing.engines.pyvrp_model import translate
 from routing.engines.pyvrp_search import Routes
@@ -47,8 +48,9 @@ def search(
     """Search for `seconds`; every plan told keeps the exact rules."""
     until = time.monotonic() + seconds
     crier = Crier(problem, on_best, exact=not unsaid(problem))
-    if start is None and problem.stops <= _SKETCHED:
-        crier.tell(crier.proof.repaired(first_plan(problem)))
+    if start is None:
+        first = first_plan(problem) if problem.stops <= _SKETCHED else greedy_plan(problem)
+        crier.tell(crier.proof.repaired(first))
     for compulsory in (True, False):
         translation = translate(problem, compulsory=compulsory)
         if not translation.words_of:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from routing.engines.crier import Crier
 from routing.engines.decomposing import Loads
 from routing.engines.farming import SEARCH, search_in_parts
+from routing.engines.greedy import greedy_plan
 from routing.engines.pyvrp_model import translate
 from routing.engines.pyvrp_search import INFEASIBLE, Language, Searcher
 from routing.engines.unsaid import unsaid
@@ -18,7 +19,7 @@ from routing.problem import Problem, Visits
 if TYPE_CHECKING:
     from pyvrp import Solution
 
-_WHOLE: Final = 2_500  # stops that are searched at once to begin with, where there is time for it
+_DENSE: Final = 2_500  # stops that may be looked at all at once
 _BY_THE_THOUSAND: Final = 2.0  # seconds that a first plan of a thousand stops must be worth
 _SHARE_OF_THE_WHOLE: Final = 0.12
 
@@ -41,12 +42,11 @@ def search(
 
         crier.hear(visits)
 
-    if (
-        start is None
-        and problem.stops <= _WHOLE
-        and _BY_THE_THOUSAND * (problem.stops / 1000) ** 2 < until - time.monotonic()
-    ):
-        start = _first_of_the_whole(problem, until=until, seed=seed, crier=crier)
+    if start is None and problem.stops <= _DENSE:
+        start = crier.proof.verified(greedy_plan(problem))
+        crier.tell(start)
+        if _BY_THE_THOUSAND * (problem.stops / 1000) ** 2 < until - time.monotonic():
+            start = _first_of_the_whole(problem, until=until, seed=seed, crier=crier) or start
     plan = () if start is None else tuple((vehicle, route) for vehicle, route in enumerate(start) if route)
     search_in_parts(ProblemWhole(problem), seed=seed, until=until, processes=processes, plan=plan, tell=tell)
     crier.catch_up(at_once=True)

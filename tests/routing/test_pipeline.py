@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import pickle
 import signal
 import time
 
@@ -29,13 +30,14 @@ def _warm():
 
 @pytest.fixture
 def born(monkeypatch):
-    """The children of the searches of a test, as they are made."""
+    """The children that search in a test, as they are made."""
     made = []
 
     class Noted(children.Child):
         def __init__(self, order):
             super().__init__(order)
-            made.append(self)
+            if pickle.loads(order)[0].engine != Orders.name:  # noqa: S301 - made by ourselves
+                made.append(self)
 
     monkeypatch.setattr(solving, "Child", Noted)
     return made
