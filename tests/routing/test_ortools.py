@@ -142,8 +142,8 @@ DAYS["what rides between two doors stays on board at the office"] = Problem(
 )
 
 
-def tried(problem: Problem) -> tuple[int, int, int]:
-    """(priorities, compulsory stops served, -(cost and lost prizes)) of the best plan there is, by trying them all."""
+def tried(problem: Problem):
+    """The best plan there is, by trying them all, and its (priorities, compulsory stops served, -(cost and lost prizes))."""
     timetable = Timetable(problem)
     stops = [n for n in range(problem.stops) if problem.tasks[n].partner is None]
     pairs = [n for n in range(problem.stops) if problem.tasks[n].kind.value == "pickup"]
@@ -156,7 +156,7 @@ def tried(problem: Problem) -> tuple[int, int, int]:
             routes.append(_cheapest_order(problem, timetable, index, mine))
         if all(route is not None for route in routes):
             rank = ranked(problem, timetable, tuple(routes))
-            best = rank if best is None else max(best, rank)
+            best = (rank, tuple(routes)) if best is None else max(best, (rank, tuple(routes)))
     return best
 
 
@@ -205,25 +205,42 @@ def visits_of(problem: Problem, solution):
     return tuple(routes.get(index, ()) for index in range(len(problem.vehicles)))
 
 
-def searched(problem: Problem, seconds: float, start=None):
-    """Every plan that the engine tells, without what `solve` does before and after it.
-
-    Each search has a process of its own: two models in one may crash (google/or-tools 5076).
-    """
+def apart(work):
+    """What `work` returns in a process of its own: two models in one may crash (google/or-tools 5076)."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
-
-    def work() -> None:
-        told: list = []
-        OrTools().solve(problem, seconds=seconds, seed=0, start=start, on_best=told.append)
-        theirs.send(told)
-
-    process = context.Process(target=work)
+    process = context.Process(target=lambda: theirs.send(work()))
     process.start()
     theirs.close()
-    told = ours.recv()
+    answer = ours.recv()
     process.join()
-    return told
+    return answer
+
+
+def searched(problem: Problem, seconds: float, start=None):
+    """Every plan that the engine tells, without what `solve` does before and after it."""
+
+    def work() -> list:
+        told: list = []
+        OrTools().solve(problem, seconds=seconds, seed=0, start=start, on_best=told.append)
+        return told
+
+    return apart(work)
+
+
+def first_of_or_tools(problem: Problem, plan):
+    """The first solution of a search that begins with the plan, and what OR-Tools says that it costs."""
+
+    def work() -> tuple:
+        from routing.engines.ortools_model import Model  # noqa: PLC0415 - belongs to the other process
+        from routing.engines.ortools_search import search  # noqa: PLC0415
+
+        model, told = Model(problem, start=plan), []
+        cost = lambda: model.routing.CostVar().Max() / model.prices.scale  # noqa: E731
+        search(model, 0.2, plan, lambda visits: told.append((visits, cost())), ruins=False)
+        return told[0]
+
+    return apart(work)
 
 
 @pytest.mark.parametrize("name", DAYS)
@@ -232,7 +249,19 @@ def test_a_small_day_is_searched_as_well_as_by_trying_everything(name):
     timetable = Timetable(problem)
     told = searched(problem, 1.2)
     assert all(check(problem, assemble(problem, timetable, plan)) == [] for plan in told)
-    assert max(ranked(problem, timetable, plan) for plan in told) == tried(problem)
+    assert max(ranked(problem, timetable, plan) for plan in told) == tried(problem)[0]
+
+
+@pytest.mark.parametrize("name", [name for name in DAYS if "ferries" not in name])
+def test_the_best_plan_is_one_in_or_tools_too_and_costs_the_same_there(name):
+    problem = DAYS[name]
+    (_, served, cost), plan = tried(problem)
+    visits, said = first_of_or_tools(problem, plan)
+    assert visits == plan
+    if served == sum(task.prize is None for task in problem.tasks[: problem.stops]):
+        # Only there one may wait at a door to be less early.
+        early = any(job.early_cost_per_hour for job in problem.jobs)
+        assert said <= -cost + 0.5 if early else said == pytest.approx(-cost, abs=0.5)
 
 
 @pytest.mark.parametrize("name", ["cash is taken to the bank on the way", "ferries wait", "prizes pay the way or not"])
@@ -240,7 +269,7 @@ def test_the_plan_that_leaves_the_solver_is_the_one_that_the_engine_found(name):
     problem = DAYS[name]
     solution = solve(problem, seconds=1.5, engine="ortools")
     assert check(problem, solution) == []
-    assert ranked(problem, Timetable(problem), visits_of(problem, solution)) == tried(problem)
+    assert ranked(problem, Timetable(problem), visits_of(problem, solution)) == tried(problem)[0]
 
 
 # -- any day
@@ -346,6 +375,43 @@ def test_a_sketch_without_locks_stands_by_the_exact_rules(seed, jobs, vehicles, 
 
 
 # -- the sketch
+
+
+@pytest.mark.parametrize("name", DAYS)
+def test_a_sketch_of_a_small_day_stands_by_the_exact_rules(name):
+    problem = DAYS[name]
+    proof = Proof(problem)
+    sketched = first_plan(problem)
+    improved = improved_plan(problem, sketched, seconds=0.2, seed=1)
+    assert proof.verified(sketched) == sketched
+    assert proof.verified(improved) == improved
+    if not problem.shipments:  # they are not the sketch's
+        assert ranked(problem, proof.insertion.timetable, improved)[:2] == tried(problem)[0][:2]
+
+
+def test_what_does_not_fit_is_put_elsewhere():
+    problem = a_street(a_job(1), a_job(2), a_job(3), count=2, capacity=(2,))
+    repaired = Proof(problem).repaired(((0, 1, 2), ()))
+    assert sorted(n for route in repaired for n in route) == [0, 1, 2]
+    assert check(problem, assemble(problem, Timetable(problem), repaired)) == []
+
+
+@given(seed=st.integers(0, 10**6), jobs=st.integers(1, 6))
+def test_whoever_leaves_after_the_latest_departure_is_late(seed, jobs):
+    problem = a_rich_problem(seed, jobs=jobs, vehicles=1)
+    opens, closes = problem.vehicles[0].time_window or (0, 20_000)
+    vehicle = dataclasses.replace(problem.vehicles[0], breaks=(), max_duration=None, time_window=(opens, closes))
+    problem = problem.replace(vehicles=(vehicle,))
+
+    def leaving(at: int):
+        later = dataclasses.replace(vehicle, time_window=(at, closes))
+        return Slack(problem.replace(vehicles=(later,))).route(0, tuple(range(problem.stops)))
+
+    route = leaving(opens)
+    if route is not None:
+        last = route.times.departures[0]
+        assert leaving(last) is not None
+        assert last == closes or leaving(last + 1) is None
 
 
 def test_a_lunch_break_costs_no_stop():
