@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from routing.checking import CheckFailed, check
+from routing.engines.resequencing import shortened
 from routing.insertion import Insertion
 from routing.problem import (
     MAX_INSTANT,
@@ -32,6 +33,7 @@ from routing.solving import AUTO, assemble, solve, visits_of
 from routing.timetable import Timetable
 
 _LEAST_SEARCH: Final = 0.1
+_SHARE_OF_ORDERING: Final = 0.3
 _END_PER_STOP: Final = 0.0005
 """Seconds kept for writing the plan down and judging it once more."""
 
@@ -88,7 +90,15 @@ def replan(
     before = {step.id: route.vehicle for route in running.routes for step in route.visits if step.kind is StepKind.JOB}
     priced = frozen.replace(jobs=tuple(_priced(job, before.get(job.id), stability) for job in frozen.jobs))
     timetable = Timetable(frozen)
-    visits = _inserted(priced, running, Timetable(priced, tables_of=timetable))
+    quick = Timetable(priced, tables_of=timetable)
+    known, visits = visits_of(priced, running), _inserted(priced, running, quick)
+    # A newcomer's route is soon put in order; the search then has little to do, however busy the machine is.
+    visits = tuple(
+        route if set(route) <= set(known[index]) else shortened(
+            priced, index, route, seconds=_SHARE_OF_ORDERING * seconds / len(visits), timetable=quick
+        )
+        for index, route in enumerate(visits)
+    )  # fmt: skip
     inserted = _judged(frozen, timetable, visits)
     left = called + seconds - time.monotonic() - _END_PER_STOP * frozen.stops
     best = inserted

@@ -99,7 +99,7 @@ def prove(tour: Tour, order: tuple[int, ...], *, until: float) -> Proof:
     """
     if len(order) <= 1:
         return Proof(order=order, cost=cost_of(tour, order), bound=cost_of(tour, order))
-    order = _descended(tour, order, until - 0.8 * (until - time.monotonic()))
+    order = descended(tour, order, until - 0.8 * (until - time.monotonic()))
     best = Proof(order=order, cost=cost_of(tour, order), bound=0)
     hours = _hours(tour)
     if hours is None:
@@ -124,8 +124,8 @@ def prove(tour: Tour, order: tuple[int, ...], *, until: float) -> Proof:
     return found if labelled is None else labelled
 
 
-def _descended(tour: Tour, order: tuple[int, ...], until: float) -> tuple[int, ...]:
-    """The order after moving up to three visits elsewhere or turning a stretch round, as long as that pays."""
+def descended(tour: Tour, order: tuple[int, ...], until: float) -> tuple[int, ...]:
+    """A better order of one that keeps the rules: up to three visits go elsewhere or a stretch is turned round, while that pays."""
     while time.monotonic() < until:
         better = None
         for new in _neighbours(tour, order):

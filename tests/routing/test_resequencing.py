@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from routing import UNREACHABLE, Costs, Job, Lock, Matrix, Problem, Shipment, ShipmentStop, Vehicle
 from routing.checking import check
 from routing.engines import tours
-from routing.engines.resequencing import resequence
+from routing.engines.resequencing import resequence, shortened
 from routing.problem import Crossing, Crossings, Reload
 from routing.solving import assemble
 from routing.timetable import Timetable
@@ -85,6 +85,16 @@ def test_the_set_up_of_a_door_is_paid_once_when_its_stops_stand_together():
     problem = Problem(jobs=jobs, vehicles=(Vehicle(id=1, start=0, end=0, costs=costs),), matrices={"car": LINE})
     found = resequence(problem, 0, (0, 1, 2, 3))
     assert (found.cost, found.proven) == (2 * 60 + 4 * 5, True)
+
+
+def test_a_quick_look_gives_a_better_order_without_a_proof():
+    problem = a_route(2, 30, windows=0.3, holes=True)
+    start = tuple(range(30))
+    timetable = Timetable(problem)
+    quick = shortened(problem, 0, start, seconds=2, timetable=timetable)
+    assert sorted(quick) == list(start)
+    assert timetable.returns(0, quick) is not None
+    assert timetable.cost(0, quick) < 0.9 * timetable.cost(0, start)
 
 
 def test_what_is_frozen_stays_in_front_and_its_clock_counts():
@@ -169,7 +179,7 @@ def test_every_way_to_a_proof_gives_the_same_price(seed, locks):
         if (not locks or [n for n in order if n in kept] == sorted(kept)) and timetable.returns(0, order) is not None
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tours, "_descended", lambda _, order, __: order)
+        patch.setattr(tours, "descended", lambda _, order, __: order)
         labelled = resequence(problem, 0, start, seconds=5)
         patch.setattr(tours, "_MOST_BITS", 0)
         circuit = resequence(problem, 0, start, seconds=5)
@@ -189,7 +199,7 @@ def test_a_dearer_way_that_is_earlier_is_not_forgotten():
         matrices={"car": Matrix(seconds=seconds, cost=prices)},
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tours, "_descended", lambda _, order, __: order)
+        patch.setattr(tours, "descended", lambda _, order, __: order)
         found = resequence(problem, 0, (4, 0, 1, 2, 3))
     assert (found.visits, found.cost, found.proven) == ((1, 0, 2, 3, 4), 10 + 50 + 10 + 10 + 10 + 10, True)
 
