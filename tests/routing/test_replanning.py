@@ -64,6 +64,15 @@ def test_a_preference_of_its_own_is_weighed_beside_the_price():
     assert moved.solution.cost == running.cost - 500
 
 
+def test_who_is_preferred_keeps_his_stop_unless_price_and_preference_are_saved_together():
+    """By hand: with the other postman it would save 400 of travel and lose its preference of 500."""
+    own = Job(id=1, location_index=4, preferred_vehicles=frozenset({10}), preference_cost=500)
+    fixed = [Job(id=2, location_index=2, lock=Lock.KEEP_POSTMAN, locked_vehicle=10), Job(id=3, location_index=5, lock=Lock.KEEP_POSTMAN, locked_vehicle=11)]
+    problem = a_day(own, *fixed)
+    found = replan(problem, planned(problem, (1, 0), (2,)), stability=10, seconds=0.5)
+    assert (found.moved, found.solution.cost) == ((), 1800)
+
+
 def test_what_has_begun_stays_at_its_time_and_the_next_stop_is_where_he_is_going():
     jobs = [Job(id=n, location_index=n, service=50) for n in range(1, 6)]
     problem = a_day(*jobs, vehicles=1)
