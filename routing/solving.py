@@ -211,7 +211,7 @@ class _Search:
         failures: list[str] = []
         quiet_until = 0.0
         try:
-            while (now := time.monotonic()) < stop and any(not seat.child.ended or seat.waiting for seat in seats):
+            while (now := time.monotonic()) < stop and any(not seat.child.ended for seat in seats):
                 if now >= quiet_until and self.bring_in(seats):
                     quiet_until = time.monotonic() + self.judging / _SHARE_OF_JUDGING
                     stop = self.deadline - self.end()
@@ -250,9 +250,12 @@ class _Search:
         return bool(waiting)
 
     def affords(self, visits: Visits) -> bool:
-        """Whether there is time left for judging the plan, before and again at the end."""
-        needed = _JUDGING_PER_STOP * (sum(len(route) for route in visits) + 0.2 * self.problem.stops)
-        return time.monotonic() + max(needed, self.judging) < self.deadline + _SLACK
+        """Whether there is time left for judging the plan."""
+        return time.monotonic() + self.needed(visits) < self.deadline + _SLACK
+
+    def needed(self, visits: Visits) -> float:
+        """Seconds that judging the plan will take; what is left out has to be counted too."""
+        return max(_JUDGING_PER_STOP * (sum(len(route) for route in visits) + 0.3 * self.problem.stops), self.judging)
 
     def end(self) -> float:
         """Seconds to keep for what comes after the search."""
@@ -268,7 +271,7 @@ class _Search:
     def finish(self) -> Solution:
         """The best plan, completed, polished and explained in what time is left, and checked whatever it takes."""
         insertion = Insertion(self.problem, self.timetable)
-        keep = 0.6 * self.judging
+        keep = 1.2 * self.needed(self.best)
         left = self.deadline - keep - time.monotonic()
         visits = _completed(self.problem, insertion, self.best, self.deadline - keep - 0.6 * left)
         visits = polished(

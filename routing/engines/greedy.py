@@ -19,24 +19,38 @@ from routing.problem import (
 )
 
 _ENDLESS = 8 * MAX_INSTANT
+_SECTOR = 1_000
 
 
-def greedy_plan(problem: Problem) -> Visits:
-    """Routes of jobs without a kept order, one trip each, that whoever uses them must verify; the rest is left out."""
-    return _Greedy(problem).plan()
+def greedy_plan(problem: Problem, places: NDArray[np.float64] | None = None) -> Visits:
+    """Routes of jobs without a kept order, one trip each, that whoever uses them must verify; the rest is left out.
+
+    With `places`, [stop][x, y], the stops are taken in sectors around the middle, so that no large table is needed.
+    """
+    routes = list(frozen_visits(problem))
+    numbers = [
+        n
+        for n, task in enumerate(problem.tasks[: problem.stops])
+        if task.kind is TaskKind.JOB and task.rank is None and task.lock is not Lock.FROZEN
+    ]
+    sectors = [numbers]
+    if places is not None and numbers:
+        around = places[numbers] - places.mean(axis=0)
+        order = np.argsort(np.arctan2(around[:, 1], around[:, 0]), kind="stable")
+        cut = np.array_split(order, -(-len(numbers) // _SECTOR))
+        sectors = [[numbers[at] for at in sector.tolist()] for sector in cut]
+    for sector in sectors:
+        _Greedy(problem, sector).fill(routes)
+    return tuple(routes)
 
 
 class _Greedy:
     """The jobs as arrays, and which of them wait."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, numbers: list[int]) -> None:
         self.problem = problem
+        self.numbers = numbers
         tasks = problem.tasks
-        self.numbers = [
-            n
-            for n, task in enumerate(tasks[: problem.stops])
-            if task.kind is TaskKind.JOB and task.rank is None and task.lock is not Lock.FROZEN
-        ]
         jobs = [tasks[n] for n in self.numbers]
         ends = {place for v in problem.vehicles for place in (v.start, v.end) if place is not None}
         places = sorted({job.location_index for job in jobs} | ends)
@@ -56,20 +70,19 @@ class _Greedy:
         self.waits = np.ones(len(jobs), dtype=np.bool_)
         self._ways: dict[tuple[str, float], NDArray[np.int64]] = {}
 
-    def plan(self) -> Visits:
-        """One vehicle after the other, until nobody waits; of vehicles that are alike none is tried after one in vain."""
-        fleet = fleet_of(self.problem, tasks=self.numbers, vehicles=range(len(self.problem.vehicles)))
-        routes = list(frozen_visits(self.problem))
+    def fill(self, routes: list[tuple[int, ...]]) -> None:
+        """One unused vehicle after the other, until nobody waits; of those alike none is tried after one in vain."""
+        unused = [index for index, route in enumerate(routes) if not route]
+        fleet = fleet_of(self.problem, tasks=self.numbers, vehicles=unused)
         pattern = np.array([fleet.pattern_of[n] for n in self.numbers], dtype=np.intp)
         for group in fleet.groups:
             may = np.array(group.may, dtype=np.bool_)[pattern] if self.numbers else np.zeros(0, dtype=np.bool_)
             for index in group.vehicles:
-                if group.frozen or not self.waits.any():
+                if not self.waits.any():
                     break
                 routes[index] = self._route(self.problem.vehicles[index], may)
                 if not routes[index]:
                     break
-        return tuple(routes)
 
     def _route(self, vehicle: Vehicle, may: NDArray[np.bool_]) -> tuple[int, ...]:
         key = (vehicle.profile, vehicle.speed_factor)

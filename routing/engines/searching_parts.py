@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyvrp import Solution
 
 _DENSE: Final = 2_500  # stops that may be looked at all at once
+_GREEDY: Final = 15_000  # more are better begun by several processes
 _BY_THE_THOUSAND: Final = 2.0  # seconds that a first plan of a thousand stops must be worth
 _SHARE_OF_THE_WHOLE: Final = 0.12
 
@@ -42,13 +43,14 @@ def search(
 
         crier.hear(visits)
 
-    if start is None and problem.stops <= _DENSE:
-        start = crier.proof.verified(greedy_plan(problem))
+    whole = ProblemWhole(problem)
+    if start is None and problem.stops <= _GREEDY:
+        start = crier.proof.verified(greedy_plan(problem, None if problem.stops <= _DENSE else whole.places))
         crier.tell(start)
-        if _BY_THE_THOUSAND * (problem.stops / 1000) ** 2 < until - time.monotonic():
+        if problem.stops <= _DENSE and _BY_THE_THOUSAND * (problem.stops / 1000) ** 2 < until - time.monotonic():
             start = _first_of_the_whole(problem, until=until, seed=seed, crier=crier) or start
     plan = () if start is None else tuple((vehicle, route) for vehicle, route in enumerate(start) if route)
-    search_in_parts(ProblemWhole(problem), seed=seed, until=until, processes=processes, plan=plan, tell=tell)
+    search_in_parts(whole, seed=seed, until=until, processes=processes, plan=plan, tell=tell)
     crier.catch_up(at_once=True)
 
 
