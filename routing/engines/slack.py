@@ -2,7 +2,7 @@
 
 Gap g lies before the g-th visit, the last gap before the end. Times are kept per number of breaks taken, in the order
 in which their windows close; a load is counted from one emptying to the next. What is said here about a route is a
-little stricter than the rules, never laxer.
+little stricter than the rules; laxer only about the longest duration, where a visit has several windows.
 """
 
 from __future__ import annotations
