@@ -114,6 +114,11 @@ class Whole(Protocol):
         ...
 
     @property
+    def compulsory(self) -> NDArray[np.bool_]:
+        """Which stops have no prize that would make up for leaving them out."""
+        ...
+
+    @property
     def bundles(self) -> Mapping[int, tuple[int, ...]]:
         """Stops that only make sense in one part, under each of them."""
         ...
@@ -175,6 +180,10 @@ class Decomposition:
         vehicles = np.flatnonzero((self._count == 0) & ~self._busy)
         stops = self.left_out.tolist()
         return self._hand_out((), self._enough(vehicles.tolist(), stops), stops, strict=True)
+
+    def forgotten(self) -> bool:
+        """Whether a compulsory stop is left out although a vehicle stands idle."""
+        return bool(self.whole.compulsory[self.left_out].any() and (self._count == 0).any())
 
     def blocks(self, size: int | None = None) -> list[Part]:
         """All left-out stops in blocks of neighbours that have the same home, with a fair share of its vehicles.
@@ -315,10 +324,10 @@ class Decomposition:
         self._given[list(part.extra)] = False
 
     def merge(self, answer: Answer) -> bool:
-        """Put the answer into the plan if it is no worse than what it replaces; whether it was."""
+        """Put the answer into the plan if it is better than what it replaces; whether it was."""
         part = self._parts[answer.number]
         self.given_up(part)
-        if answer.after > answer.before or (answer.after[0] and part.routes):
+        if answer.after >= answer.before if part.routes else not answer.routes:
             return False
         vehicles = [*(vehicle for vehicle, _ in part.routes), *part.spare]
         turn = self._turn[vehicles].max(initial=0)

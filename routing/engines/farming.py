@@ -33,6 +33,8 @@ _LEAST_PER_STOP: Final = 0.001
 """Seconds: to say a part to PyVRP takes a quarter of that."""
 
 _SOME: Final = 0.3
+_SECOND_THOUGHTS: Final = 2
+_SHORT_SHARE: Final = 0.01
 _AT_ONCE_UP_TO: Final = 2000
 """More stops are not searched as a whole even once."""
 
@@ -80,6 +82,10 @@ def search_in_parts(
         if len(decomposition.left_out) > _SOME * decomposition.stops:
             share.allot(clock() + _FIRST_SHARE * (until - begin), rounds=1)
             work(share.all_of(decomposition.blocks()), share, seed)
+        for _ in range(_SECOND_THOUGHTS):
+            if decomposition.forgotten():
+                share.allot(clock() + _SHORT_SHARE * (until - begin), rounds=1)
+                work(share.all_of(decomposition.blocks()), share, seed)
         share.announce()
         usual = next(turns for least, turns in _ROUNDS if decomposition.stops >= least)
         share.allot(until, rounds=usual if rounds is None else rounds)
@@ -132,7 +138,7 @@ class _Share:
 
     def take(self, answer: Answer) -> None:
         """Merge an answer, and tell of the plan now and then."""
-        self._better |= self.decomposition.merge(answer) and answer.after < answer.before
+        self._better |= self.decomposition.merge(answer)
         if self._clock() - self._told > self._pause:
             self.announce()
 

@@ -90,6 +90,7 @@ class DataWhole:
         loads = [[*client.delivery, *client.pickup] for client in self._clients]
         loads += [[*amount, *amount] for s in self._shipments for amount in (s.amount, [0] * len(s.amount))]
         self._amounts = np.array(loads, dtype=np.float64).reshape(self.stops, -1)
+        self.compulsory = np.array([self._must(number) for number in range(self.stops)], dtype=bool)
         self.fill = _shares_of(self._amounts, [kind.capacity for kind in self._types])
         self._closes = [client.tw_late for client in self._clients]
         self._closes += [step.tw_late for s in self._shipments for step in (s.pickup, s.delivery)]
@@ -303,6 +304,7 @@ class ProblemWhole:
             self.kinds[list(group.vehicles)] = number
         loads = [[*task.delivery, *task.pickup] for task in problem.tasks[: problem.stops]]
         self._amounts = np.array(loads, dtype=np.float64).reshape(problem.stops, -1)
+        self.compulsory = np.array([task.prize is None for task in problem.tasks[: problem.stops]], dtype=bool)
         capacities = {vehicle.capacity: None for vehicle in problem.vehicles}
         self.fill = _shares_of(self._amounts, list(capacities))
         self.bundles = {
