@@ -33,13 +33,14 @@ def problem_of(instance: Instance) -> Problem:
         hours = [((int(a), int(b)),) for a, b in windows]
     paired = {node for pair in instance.pairs for node in pair}
     limited = bool(instance.delivery.shape[1])
+    picky = any(carrier.allowed is not None for carrier in instance.carriers)  # asked once: fleets may be as large as the day
     jobs = [
         Job(
             id=node, location_index=node, service=int(instance.service[node]), time_windows=hours[node],
             delivery=tuple(map(int, instance.delivery[node])) if limited else (),
             pickup=tuple(map(int, instance.pickup[node])) if limited else (),
             release=int(instance.release[node]), prize=int(instance.prize[node]) or None,
-            allowed_vehicles=_allowed(instance, node),
+            allowed_vehicles=_allowed(instance, node) if picky else None,
         )
         for node in instance.clients
         if node not in paired
@@ -51,7 +52,7 @@ def problem_of(instance: Instance) -> Problem:
     shipments = [
         Shipment(
             pickup=end(origin), delivery=end(to), amount=tuple(map(int, instance.pickup[origin])) if limited else (),
-            allowed_vehicles=_allowed(instance, origin),
+            allowed_vehicles=_allowed(instance, origin) if picky else None,
         )
         for origin, to in instance.pairs
     ]  # fmt: skip
@@ -72,9 +73,7 @@ def problem_of(instance: Instance) -> Problem:
     )  # fmt: skip
 
 
-def _allowed(instance: Instance, node: int) -> frozenset[int] | None:
-    if all(carrier.allowed is None for carrier in instance.carriers):
-        return None
+def _allowed(instance: Instance, node: int) -> frozenset[int]:
     return frozenset(
         number
         for number, carrier in enumerate(instance.carriers, start=1)
