@@ -229,7 +229,7 @@ _SLICE = 0.02
 _ENDING = 0.2
 """Share of the time in which everybody goes on from the best that anybody has found."""
 
-_FAR_BEHIND = 1.01
+_FAR_BEHIND = 1.003
 """Another process's solution that much better is gone on from at once."""
 
 _IDLE = 0.4

@@ -190,8 +190,12 @@ def test_no_mail_makes_a_search_worse_or_infeasible():
         stops = [f"C{i}" for i in range(30)]
         chance.shuffle(stops)
         cut = chance.randrange(1, 29)
-        searcher.inject(((0, " ".join(stops[:cut])), (0, " ".join(stops[cut:]))))  # far too much for two vehicles
-        searcher.inject(searcher.routes[1:])  # stops missing
+        current = searcher.current
+        assert not searcher.inject(
+            ((0, " ".join(stops[:cut])), (0, " ".join(stops[cut:])))
+        )  # too much for two vehicles
+        assert not searcher.inject(searcher.routes[1:])  # stops missing
+        assert searcher.current is current
         assert searcher.cost == before == price(data, searcher.routes)
 
 
@@ -334,6 +338,25 @@ def test_recombination_joins_what_no_solution_had_together():
         pool.gather(language.solution(routes))
     joined = pool.recombined(first, seconds=20)
     assert set(joined) == {halves[0][0], halves[1][0]}
+
+
+def test_recombination_takes_no_more_vehicles_of_a_kind_than_there_are():
+    """Four stops, a cheap vehicle and three dear ones for two stops each: the cheap one goes where it saves most."""
+    kinds = [VehicleType(1, [2]), VehicleType(3, [2], fixed_cost=500)]
+    data = a_town(4, kinds=kinds, clients=[Client(2 + i, delivery=[1]) for i in range(4)])
+    language, pool = Language(data), Pool(data)
+    for cut in itertools.permutations(["C0", "C1", "C2", "C3"]):
+        for kind in (0, 1):
+            pool.gather(language.solution([(kind, " ".join(cut[:2])), (1, " ".join(cut[2:]))]))
+    one_each = ((0, "C0"), (1, "C1"), (1, "C2"), (1, "C3"))
+    routes = pool.recombined(one_each, seconds=20)
+    assert sorted(kind for kind, _ in routes) == [0, 1]
+    assert price(data, routes) == cheapest_of_pairs(data)
+
+
+def cheapest_of_pairs(data):
+    orders = itertools.permutations(["C0", "C1", "C2", "C3"])
+    return min(price(data, [(0, " ".join(order[:2])), (1, " ".join(order[2:]))]) for order in orders)
 
 
 def price_of(data, words):
