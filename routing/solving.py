@@ -30,7 +30,7 @@ AUTO: Final = "auto"
 
 # What comes after the search: bringing the last plans in, completing, timing, checking and explaining the best one.
 _END_OF_SMALL: Final = 0.05
-_END_PER_STOP: Final = 0.0003
+_END_PER_STOP: Final = 0.00013
 _JUDGING_PER_STOP: Final = 0.00012
 _SLACK: Final = 0.1
 _MOST_OF_THE_TIME: Final = 0.4
