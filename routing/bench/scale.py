@@ -283,7 +283,7 @@ def main() -> int:
         _append(file, row)
         rows = read_rows(file)
         _report(chosen.folder, rows)
-        print(
+        print(  # noqa: T201 - progress of a command
             f"{order.solver} {order.stops}: {row.per_stop} m a stop, {row.wall} s, {row.peak_mb} MB {row.note}",
             flush=True,
         )

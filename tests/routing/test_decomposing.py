@@ -95,6 +95,8 @@ def test_every_merge_is_a_feasible_plan_whose_cost_changed_by_what_the_part_says
         decomposition.merge(answer)
         now = judged(data, whole, decomposition.plan)
         assert now - cost == answer.after[2] - answer.before[2] <= 0
+        visited = {number for _, visits in decomposition.plan for number in visits}
+        assert set(decomposition.left_out.tolist()) == set(range(whole.stops)) - visited
         cost = now
     assert cost < begun
 
