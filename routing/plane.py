@@ -69,7 +69,9 @@ class Plane:
         """How many locations it knows."""
         return len(self.places)
 
-    def distances(self, origins: Sequence[int] | NDArray[np.intp], to: Sequence[int] | NDArray[np.intp]) -> NDArray[np.int64]:
+    def distances(
+        self, origins: Sequence[int] | NDArray[np.intp], to: Sequence[int] | NDArray[np.intp]
+    ) -> NDArray[np.int64]:
         """From some places to some others, [from][to]."""
         apart = self.places[origins, None, :] - self.places[None, to, :]
         return ROUNDING[self.rounding](np.sqrt((apart**2).sum(axis=2))).astype(np.int64)

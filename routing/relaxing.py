@@ -92,7 +92,9 @@ def relaxations(
                 best[key] = change
     order = list(RelaxationKind)
     return tuple(
-        sorted(best.values(), key=lambda r: (order.index(r.kind) if r.kind not in _TIMES else 0, r.amount, r.extra_cost))
+        sorted(
+            best.values(), key=lambda r: (order.index(r.kind) if r.kind not in _TIMES else 0, r.amount, r.extra_cost)
+        )
     )
 
 
@@ -108,9 +110,7 @@ def _dearer(task: Task, extra: int, vehicle: int) -> Relaxation:
 class _Trial:
     """One vehicle's route and the newcomer, as a small problem in which rules can be changed."""
 
-    def __init__(
-        self, problem: Problem, timetable: Timetable, index: int, route: Sequence[int], number: int
-    ) -> None:
+    def __init__(self, problem: Problem, timetable: Timetable, index: int, route: Sequence[int], number: int) -> None:
         self.index = index
         self.tables = timetable
         self.vehicle = problem.vehicles[index]
@@ -140,7 +140,9 @@ class _Trial:
 
     # -- trying
 
-    def _tried(self, relaxed: Problem, kind: RelaxationKind, amount: int, sentence: str, **more: Any) -> list[Relaxation]:
+    def _tried(
+        self, relaxed: Problem, kind: RelaxationKind, amount: int, sentence: str, **more: Any
+    ) -> list[Relaxation]:
         found = self._fit(relaxed)
         if found is None:
             return []
@@ -299,7 +301,9 @@ class _Trial:
                 by = minutes * _MINUTE
                 for side, window in (("from", (max(0, opens - by), closes)), ("until", (opens, closes + by))):
                     rest = tuple(w for w in task.time_windows if w != (opens, closes))
-                    if task.kind is TaskKind.JOB and self._fit(self._with_stop(time_windows=_wider((*rest, window), 0))):
+                    if task.kind is TaskKind.JOB and self._fit(
+                        self._with_stop(time_windows=_wider((*rest, window), 0))
+                    ):
                         was, now = (opens, window[0]) if side == "from" else (closes, window[1])
                         return f"It would be open {side} {clock(now)} instead of {clock(was)}."
         return f"It needs the {minutes} min on both sides."

@@ -240,7 +240,9 @@ class _Day:
         facts: list[tuple[Job, int]] = [(job, job.locked_time or 0) for job in own]
         for step in begun:
             if step.kind is not StepKind.JOB:
-                raise NotSupported("not_supported", "running", step.id, f"a {step.kind} that has begun cannot be frozen")
+                raise NotSupported(
+                    "not_supported", "running", step.id, f"a {step.kind} that has begun cannot be frozen"
+                )
             if step.id in jobs and step.id not in known:
                 facts.append((jobs[step.id], step.begins))
         left = max((began + job.setup + job.service for job, began in facts), default=None)

@@ -33,7 +33,9 @@ def problem_of(instance: Instance) -> Problem:
         hours = [((int(a), int(b)),) for a, b in windows]
     paired = {node for pair in instance.pairs for node in pair}
     limited = bool(instance.delivery.shape[1])
-    picky = any(carrier.allowed is not None for carrier in instance.carriers)  # asked once: fleets may be as large as the day
+    picky = any(
+        carrier.allowed is not None for carrier in instance.carriers
+    )  # asked once: fleets may be as large as the day
     jobs = [
         Job(
             id=node, location_index=node, service=int(instance.service[node]), time_windows=hours[node],

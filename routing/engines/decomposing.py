@@ -139,7 +139,9 @@ class Decomposition:
     `given_up`.
     """
 
-    def __init__(self, whole: Whole, *, seed: int, plan: Loads = (), size: int | None = None, processes: int = 1) -> None:
+    def __init__(
+        self, whole: Whole, *, seed: int, plan: Loads = (), size: int | None = None, processes: int = 1
+    ) -> None:
         self.whole = whole
         self.stops = len(whole.places)
         usual = next(size for least, size in _SIZES if self.stops >= least)
@@ -216,14 +218,18 @@ class Decomposition:
     def _enough(self, vehicles: Sequence[int], stops: Sequence[int]) -> list[int]:
         """Of an endless fleet only as many as the stops can fill."""
         kinds = self.whole.kinds[list(vehicles)]
-        limits = {int(kind): self.whole.enough(vehicles[int(np.argmax(kinds == kind))], stops) for kind in np.unique(kinds)}
+        limits = {
+            int(kind): self.whole.enough(vehicles[int(np.argmax(kinds == kind))], stops) for kind in np.unique(kinds)
+        }
         place = _place_in_kind(kinds)
         return [v for v, kind, at in zip(vehicles, kinds.tolist(), place.tolist(), strict=True) if at < limits[kind]]
 
     def _whole_bundles(self, stops: Numbers) -> Numbers:
         """Each bundle by one stop only: the others come with it when the part is made."""
         bundles = self.whole.bundles
-        return np.array([s for s in stops.tolist() if bundles.get(s, (s,))[0] == s], dtype=np.intp) if bundles else stops
+        return (
+            np.array([s for s in stops.tolist() if bundles.get(s, (s,))[0] == s], dtype=np.intp) if bundles else stops
+        )
 
     # -- parts of the present plan
 
@@ -259,7 +265,9 @@ class Decomposition:
             stops = [stop for stop in self._visits[newest] if stop < self.stops]
             vehicles = self._vehicle_of[self._near[stops]].ravel()
             links += np.bincount(vehicles[vehicles >= 0], minlength=len(links))
-            score = np.where(open_, links / np.maximum(self._count, 1) * self._random.uniform(0.7, 1.3, len(links)), -1.0)
+            score = np.where(
+                open_, links / np.maximum(self._count, 1) * self._random.uniform(0.7, 1.3, len(links)), -1.0
+            )
             newest = int(np.argmax(score))
             if score[newest] <= 0:
                 return members if len(members) > 1 else self._around(first, free)
@@ -303,9 +311,7 @@ class Decomposition:
         others = wanted[mine[kinds[wanted]] == 0][:_OTHER_KINDS]
         return [*wanted[mine[kinds[wanted]] > 0].tolist(), *others.tolist()]
 
-    def _hand_out(
-        self, routes: Loads, spare: Sequence[int], extra: Iterable[int], *, strict: bool = False
-    ) -> Part:
+    def _hand_out(self, routes: Loads, spare: Sequence[int], extra: Iterable[int], *, strict: bool = False) -> Part:
         bundles = self.whole.bundles
         extra = dict.fromkeys(other for stop in extra for other in bundles.get(stop, (stop,)))
         self._next += 1
@@ -384,9 +390,7 @@ def _cut(places: Places, fill: NDArray[np.float64], stops: Numbers, blocks: int)
 _WELL_FILLED: Final = 0.97
 
 
-def _shares(
-    vehicles: Numbers, kinds: Numbers, sizes: Sequence[int], random: np.random.Generator
-) -> list[list[int]]:
+def _shares(vehicles: Numbers, kinds: Numbers, sizes: Sequence[int], random: np.random.Generator) -> list[list[int]]:
     """The vehicles dealt out to blocks in proportion to their sizes, each kind by itself."""
     shares: list[list[int]] = [[] for _ in sizes]
     bounds = np.cumsum([0, *sizes]) / sum(sizes)

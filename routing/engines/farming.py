@@ -39,7 +39,9 @@ _AT_ONCE_UP_TO: Final = 2000
 """More stops are not searched as a whole even once."""
 
 
-def search_part(whole: Whole, part: Part, *, seed: int, stop: Callable[[], bool], settings: Settings = SEARCH) -> Answer:
+def search_part(
+    whole: Whole, part: Part, *, seed: int, stop: Callable[[], bool], settings: Settings = SEARCH
+) -> Answer:
     """Search one part until `stop()`; only routes that break no rule come back, so some stops may not."""
     piece = whole.piece(part)
     searcher = Searcher(piece.data, seed=seed, settings=settings, start=piece.start if part.routes else None)
@@ -167,7 +169,9 @@ def _workers(whole: Whole, processes: int, *, settings: Settings, clock: Callabl
                 if part is None:
                     return
                 end = share.ends(part)
-                answer = search_part(whole, part, seed=_mixed(seed, part), stop=lambda: clock() >= end, settings=settings)  # noqa: B023 - used up in this turn
+                answer = search_part(
+                    whole, part, seed=_mixed(seed, part), stop=lambda: clock() >= end, settings=settings
+                )  # noqa: B023 - used up in this turn
                 share.take(answer)
 
         yield alone
@@ -258,7 +262,9 @@ class _Farm:
                     self._end(worker)
                     heard.append((worker, None))
                 # A process has one part at a time, so there is at most one answer.
-                heard += [(worker, pickle.loads(message)) for message in self._readers[worker].feed(data)] if data else []  # noqa: S301 - our own child
+                heard += (
+                    [(worker, pickle.loads(message)) for message in self._readers[worker].feed(data)] if data else []
+                )  # noqa: S301 - our own child
         return heard
 
     def _end(self, worker: socket.socket) -> None:
@@ -274,15 +280,17 @@ class _Farm:
             self._end(worker)
 
 
-def _serve(
-    orders: socket.socket, whole: Whole, settings: Settings, clock: Callable[[], float], parent: int
-) -> None:
+def _serve(orders: socket.socket, whole: Whole, settings: Settings, clock: Callable[[], float], parent: int) -> None:
     """Search what is ordered until the parent closes its end or is gone."""
     while True:
         try:
             part, seed, end = pickle.loads(receive_frame(orders))  # noqa: S301 - our own parent
             answer = search_part(
-                whole, part, seed=seed, stop=lambda: clock() >= end or os.getppid() != parent, settings=settings  # noqa: B023
+                whole,
+                part,
+                seed=seed,
+                stop=lambda: clock() >= end or os.getppid() != parent,
+                settings=settings,  # noqa: B023
             )
             send_frame(orders, pickle.dumps(answer))
         except (EOFError, BrokenPipeError, ConnectionResetError):

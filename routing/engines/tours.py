@@ -338,9 +338,7 @@ def _closed_sets(flow: NDArray[np.float64], until: float) -> list[tuple[int, ...
 # -- labels over sets
 
 
-def _labelled(
-    tour: Tour, hours: _Hours, relaxed: _Relaxed, best: Proof, until: float, *, most: int
-) -> Proof | None:
+def _labelled(tour: Tour, hours: _Hours, relaxed: _Relaxed, best: Proof, until: float, *, most: int) -> Proof | None:
     """The cheapest order by going through all sets of visits that can be part of a better one; None when too many.
 
     A label is (set visited, last visit) with the time of readiness and the cost; of two with the same set and last
@@ -525,7 +523,9 @@ def _circuit(tour: Tour, hours: _Hours, relaxed: _Relaxed, best: Proof, until: f
     model.minimize(total)
     timed = hours.before.any() or any(tour.windows) or _may_be_late(tour)
     if timed:
-        ready = [model.new_int_var(int(hours.earliest[j]), int(hours.latest[j]) if j else tour.departs, "") for j in range(n)]
+        ready = [
+            model.new_int_var(int(hours.earliest[j]), int(hours.latest[j]) if j else tour.departs, "") for j in range(n)
+        ]
         for (i, j), used in ways.items():
             if j == 0:
                 if i and hours.latest[i] + tour.lag[i, 0] > tour.closes:

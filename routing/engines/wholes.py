@@ -50,7 +50,9 @@ class DataPiece:
         """See `Piece`."""
         if cost >= INFEASIBLE:
             return 1, 0, 0
-        left_out = len(self.dear) - sum(word in self.dear for _, text in routes for word in text.split()) if self.dear else 0
+        left_out = (
+            len(self.dear) - sum(word in self.dear for _, text in routes for word in text.split()) if self.dear else 0
+        )
         return 0, left_out, cost - left_out * self.price
 
 
@@ -316,8 +318,16 @@ class ProblemWhole:
     def enough(self, vehicle: int, stops: Sequence[int]) -> int:
         """See `Whole`."""
         driver = self.problem.vehicles[vehicle]
-        limits = (driver.longest_duration, driver.max_distance, driver.max_travel_time, driver.max_tasks, driver.time_window)
-        free = all(limit is None for limit in limits) and not any(self.problem.tasks[stop].time_windows for stop in stops)
+        limits = (
+            driver.longest_duration,
+            driver.max_distance,
+            driver.max_travel_time,
+            driver.max_tasks,
+            driver.time_window,
+        )
+        free = all(limit is None for limit in limits) and not any(
+            self.problem.tasks[stop].time_windows for stop in stops
+        )
         return _filled(self._amounts[list(stops)], driver.capacity) if free else len(stops)
 
     def piece(self, part: Part) -> ProblemPiece:

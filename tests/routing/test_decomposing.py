@@ -71,7 +71,16 @@ def data_of(kind, clients=90, seed=1):
     )
 
 
-KINDS = ["plain", "windows", "fleet windows", "prizes windows", "groups", "shipments fleet", "reloads", "backhaul fleet"]
+KINDS = [
+    "plain",
+    "windows",
+    "fleet windows",
+    "prizes windows",
+    "groups",
+    "shipments fleet",
+    "reloads",
+    "backhaul fleet",
+]
 
 
 def judged(data, whole, plan):

@@ -26,7 +26,9 @@ LINE = Matrix(seconds=[[abs(a - b) * 100 for b in range(6)] for a in range(6)])
 
 
 def a_day(*jobs: Job, shift=(0, 5000), **vehicle) -> Problem:
-    return Problem(jobs=jobs, vehicles=(Vehicle(id=4, start=0, end=0, time_window=shift, **vehicle),), matrices={"car": LINE})
+    return Problem(
+        jobs=jobs, vehicles=(Vehicle(id=4, start=0, end=0, time_window=shift, **vehicle),), matrices={"car": LINE}
+    )
 
 
 def planned(problem: Problem, *visits):
@@ -47,7 +49,9 @@ def the_only(problem: Problem, *visits):
 
 
 def test_a_stop_costs_what_its_route_saves_without_it():
-    problem = a_day(Job(id=1, location_index=1), Job(id=2, location_index=2), Job(id=5, location_index=5), costs=Costs(fixed=7))
+    problem = a_day(
+        Job(id=1, location_index=1), Job(id=2, location_index=2), Job(id=5, location_index=5), costs=Costs(fixed=7)
+    )
     stops = explain(problem, planned(problem, (0, 1, 2))).routes[0].stops
     assert [(stop.id, stop.marginal_cost) for stop in stops] == [(1, 0), (2, 0), (5, 600)]
     alone = explain(problem.replace(jobs=problem.jobs[2:]), planned(problem.replace(jobs=problem.jobs[2:]), (0,)))
@@ -56,7 +60,12 @@ def test_a_stop_costs_what_its_route_saves_without_it():
 
 def test_a_shipment_costs_what_both_its_ends_cost_together():
     shipment = Shipment(pickup=ShipmentStop(id=1, location_index=4), delivery=ShipmentStop(id=1, location_index=5))
-    problem = Problem(jobs=(Job(id=7, location_index=2),), shipments=(shipment,), vehicles=(Vehicle(id=4, start=0, end=0),), matrices={"car": LINE})
+    problem = Problem(
+        jobs=(Job(id=7, location_index=2),),
+        shipments=(shipment,),
+        vehicles=(Vehicle(id=4, start=0, end=0),),
+        matrices={"car": LINE},
+    )
     job, pickup, delivery = explain(problem, planned(problem, (0, 1, 2))).routes[0].stops
     assert (job.marginal_cost, pickup.marginal_cost, delivery.marginal_cost) == (0, 600, 600)
     assert codes(delivery)[0] is BindingCode.PREDECESSOR
@@ -121,7 +130,10 @@ def test_a_full_vehicle_a_lock_a_release_and_the_only_postman_are_said():
         Job(id=2, location_index=2, delivery=(1,), skills=frozenset({8})),
         Job(id=3, location_index=3, lock=Lock.FREE),
     )
-    vehicles = (Vehicle(id=4, start=0, end=0, capacity=(3,), skills=frozenset({8})), Vehicle(id=9, start=0, end=0, capacity=(3,)))
+    vehicles = (
+        Vehicle(id=4, start=0, end=0, capacity=(3,), skills=frozenset({8})),
+        Vehicle(id=9, start=0, end=0, capacity=(3,)),
+    )
     problem = Problem(jobs=jobs, vehicles=vehicles, matrices={"car": LINE}, dimension_names=("items",))
     one, two, three = explain(problem, planned(problem, (0, 1, 2), ())).routes[0].stops
     assert codes(one) == [BindingCode.LOCK, BindingCode.LOAD, BindingCode.RELEASE]
@@ -145,7 +157,12 @@ def test_the_slack_is_exact_and_the_limit_real(seed):
     rng = random.Random(seed)
     opens = sorted(rng.randrange(0, 1500) for _ in range(4))
     jobs = tuple(
-        Job(id=n, location_index=rng.randrange(1, 6), service=rng.choice([0, 30]), time_windows=((a, a + rng.randrange(50, 900)),) if rng.random() < 0.7 else ())
+        Job(
+            id=n,
+            location_index=rng.randrange(1, 6),
+            service=rng.choice([0, 30]),
+            time_windows=((a, a + rng.randrange(50, 900)),) if rng.random() < 0.7 else (),
+        )
         for n, a in enumerate(opens)
     )
     problem = a_day(*jobs, shift=(0, 4000))
@@ -157,7 +174,10 @@ def test_the_slack_is_exact_and_the_limit_real(seed):
             begins = stop.begins + later
             windows = problem.jobs[place].time_windows or ((0, 4000),)
             inside = windows[0][0] <= begins <= windows[0][1]
-            fixed = [dataclasses.replace(job, time_windows=((begins, begins),)) if at == place else job for at, job in enumerate(jobs)]
+            fixed = [
+                dataclasses.replace(job, time_windows=((begins, begins),)) if at == place else job
+                for at, job in enumerate(jobs)
+            ]
             kept = inside and Timetable(problem.replace(jobs=tuple(fixed))).returns(0, order) is not None
             assert kept == wanted
 
@@ -175,7 +195,9 @@ def test_any_day_can_be_explained_and_its_costs_add_up(seed):
     solution = solve(problem, seconds=0.6)
     told = explain(problem, solution)
     assert told.cost == told.cost_lines.total == sum(route.cost_lines.total for route in told.routes)
-    assert {(s.kind, s.id) for r in told.routes for s in r.stops} == {(s.kind, s.id) for r in solution.routes for s in r.visits}
+    assert {(s.kind, s.id) for r in told.routes for s in r.stops} == {
+        (s.kind, s.id) for r in solution.routes for s in r.visits
+    }
     json.dumps(explanation_body(told))
 
 
@@ -191,13 +213,20 @@ def test_a_shift_that_is_too_short_is_named_with_the_seconds_it_lacks():
 
 
 def test_a_window_is_widened_on_the_side_that_needs_it_by_whole_minutes():
-    problem = a_day(Job(id=1, location_index=5, time_windows=((0, 500),)), Job(id=2, location_index=4, time_windows=((0, 399),), service=40))
+    problem = a_day(
+        Job(id=1, location_index=5, time_windows=((0, 500),)),
+        Job(id=2, location_index=4, time_windows=((0, 399),), service=40),
+    )
     told = the_only(problem, (0,))
     # on the way back from 5 it would be 600 at 4: 201 s late; before 5 nothing is late, but then 5 is
     (window,) = [r for r in told.relaxations if r.kind is RelaxationKind.WINDOW]
     assert (window.amount, window.extra_cost) == (240, 0)
     assert "until 00:10 instead of 00:06" in window.sentence
-    early = a_day(Job(id=2, location_index=2, time_windows=((1000, 1100),)), Job(id=1, location_index=1, time_windows=((100, 100),)), max_duration=600)
+    early = a_day(
+        Job(id=2, location_index=2, time_windows=((1000, 1100),)),
+        Job(id=1, location_index=1, time_windows=((100, 100),)),
+        max_duration=600,
+    )
     (window,) = [r for r in the_only(early, (1,)).relaxations if r.kind is RelaxationKind.WINDOW]
     assert window.amount == 600  # at home by 600, so at 2 by 400, and its window opens at 1,000
     assert "from" in window.sentence
@@ -207,7 +236,12 @@ def test_capacity_cash_tasks_and_the_prize_are_named_by_how_much():
     jobs = (Job(id=1, location_index=1, delivery=(2, 0)), Job(id=2, location_index=2, delivery=(3, 0)))
     problem = a_day(*jobs, capacity=(4, 9)).replace(dimension_names=("items", "cash_dong"))
     (relaxed,) = the_only(problem, (0,)).relaxations
-    assert (relaxed.kind, relaxed.amount, relaxed.dimension, relaxed.extra_cost) == (RelaxationKind.CAPACITY, 1, "items", 200)
+    assert (relaxed.kind, relaxed.amount, relaxed.dimension, relaxed.extra_cost) == (
+        RelaxationKind.CAPACITY,
+        1,
+        "items",
+        200,
+    )
     cash = problem.replace(jobs=tuple(dataclasses.replace(job, delivery=(), pickup=(0, 7)) for job in jobs))
     (relaxed,) = the_only(cash, (0,)).relaxations
     assert (relaxed.kind, relaxed.amount, relaxed.dimension) == (RelaxationKind.CASH_LIMIT, 5, "cash_dong")
@@ -230,7 +264,10 @@ def test_a_missing_skill_a_right_and_a_lock_are_named_where_they_alone_stand_in_
     (relaxed,) = the_only(day(job), (), ()).relaxations
     assert (relaxed.kind, relaxed.vehicle, relaxed.skills, relaxed.extra_cost) == (RelaxationKind.SKILL, 9, (3,), 200)
     relaxed = the_only(day(Job(id=1, location_index=1, allowed_vehicles=frozenset({4}))), (), ()).relaxations
-    assert [(r.kind, r.vehicle, r.amount) for r in relaxed] == [(RelaxationKind.SHIFT, 4, 100), (RelaxationKind.ALLOWED_VEHICLES, 9, 0)]
+    assert [(r.kind, r.vehicle, r.amount) for r in relaxed] == [
+        (RelaxationKind.SHIFT, 4, 100),
+        (RelaxationKind.ALLOWED_VEHICLES, 9, 0),
+    ]
     relaxed = the_only(day(Job(id=1, location_index=1, lock=Lock.KEEP_POSTMAN, locked_vehicle=4)), (), ()).relaxations
     assert [(r.kind, r.vehicle) for r in relaxed] == [(RelaxationKind.SHIFT, 4), (RelaxationKind.LOCK, 9)]
 
@@ -243,12 +280,18 @@ def test_a_relaxation_is_enough_and_a_little_less_is_not(seed, shipments):
     kept = next((order for order in ((0, 1), (1, 0), (0,), (1,)) if possible(problem, 0, order)), ())
     vehicle = problem.vehicles[0]
     for told in explain(problem, planned(problem, kept)).left_out:
-        number = next(n for n, task in enumerate(problem.tasks) if (task.kind.value, task.id) == (told.kind.value, told.id))
+        number = next(
+            n for n, task in enumerate(problem.tasks) if (task.kind.value, task.id) == (told.kind.value, told.id)
+        )
         partner = problem.tasks[number].partner
         if partner is None:
             orders = [(*kept[:g], number, *kept[g:]) for g in range(len(kept) + 1)]
         else:
-            orders = [(*kept[:a], number, *kept[a:b], partner, *kept[b:]) for a in range(len(kept) + 1) for b in range(a, len(kept) + 1)]
+            orders = [
+                (*kept[:a], number, *kept[a:b], partner, *kept[b:])
+                for a in range(len(kept) + 1)
+                for b in range(a, len(kept) + 1)
+            ]
         if not told.relaxations:
             continue
         for relaxed in told.relaxations:
@@ -258,9 +301,14 @@ def test_a_relaxation_is_enough_and_a_little_less_is_not(seed, shipments):
                 more = {
                     RelaxationKind.SHIFT: {"time_window": (vehicle.time_window[0], vehicle.time_window[1] + amount)},
                     RelaxationKind.CAPACITY: {
-                        "capacity": tuple(c + (amount if problem.dimension_name(d) == relaxed.dimension else 0) for d, c in enumerate(vehicle.capacity))
+                        "capacity": tuple(
+                            c + (amount if problem.dimension_name(d) == relaxed.dimension else 0)
+                            for d, c in enumerate(vehicle.capacity)
+                        )
                     },
-                    RelaxationKind.MAX_TASKS: {"max_tasks": None if vehicle.max_tasks is None else vehicle.max_tasks + amount},
+                    RelaxationKind.MAX_TASKS: {
+                        "max_tasks": None if vehicle.max_tasks is None else vehicle.max_tasks + amount
+                    },
                 }[relaxed.kind]
                 day = problem.replace(vehicles=(dataclasses.replace(vehicle, **more),))
                 assert any(possible(day, 0, order) for order in orders) == wanted
@@ -306,7 +354,9 @@ def test_the_command_explains_a_plan_and_says_what_changed(tmp_path, capsys):
         "matrices": {"car": {"durations": LINE.seconds.tolist()}},
     }
     problem = Problem(
-        jobs=(Job(id=1, location_index=1), Job(id=2, location_index=5)), vehicles=(Vehicle(id=4, start=0, end=0, time_window=(0, 900)),), matrices={"car": LINE}
+        jobs=(Job(id=1, location_index=1), Job(id=2, location_index=5)),
+        vehicles=(Vehicle(id=4, start=0, end=0, time_window=(0, 900)),),
+        matrices={"car": LINE},
     )
     plans = {"empty": planned(problem, ()), "one": planned(problem, (0,))}
     (tmp_path / "problem.json").write_text(json.dumps(body))

@@ -56,7 +56,13 @@ def test_a_preference_of_its_own_is_weighed_beside_the_price():
     """The stop lies on the way of both. Its beat's postman saves 500 of preference: less than 501, more than 499."""
     own = Job(id=1, location_index=2, preferred_vehicles=frozenset({10}), preference_cost=500)
     others = (Job(id=2, location_index=3), Job(id=3, location_index=4))
-    problem = a_day(own, *(dataclasses.replace(job, lock=Lock.KEEP_POSTMAN, locked_vehicle=v) for job, v in zip(others, (10, 11), strict=True)))
+    problem = a_day(
+        own,
+        *(
+            dataclasses.replace(job, lock=Lock.KEEP_POSTMAN, locked_vehicle=v)
+            for job, v in zip(others, (10, 11), strict=True)
+        ),
+    )
     running = planned(problem, (1,), (0, 2))
     assert replan(problem, running, stability=501, seconds=0.5).moved == ()
     moved = replan(problem, running, stability=499, seconds=0.5)
@@ -67,7 +73,10 @@ def test_a_preference_of_its_own_is_weighed_beside_the_price():
 def test_who_is_preferred_keeps_his_stop_unless_price_and_preference_are_saved_together():
     """By hand: with the other postman it would save 400 of travel and lose its preference of 500."""
     own = Job(id=1, location_index=4, preferred_vehicles=frozenset({10}), preference_cost=500)
-    fixed = [Job(id=2, location_index=2, lock=Lock.KEEP_POSTMAN, locked_vehicle=10), Job(id=3, location_index=5, lock=Lock.KEEP_POSTMAN, locked_vehicle=11)]
+    fixed = [
+        Job(id=2, location_index=2, lock=Lock.KEEP_POSTMAN, locked_vehicle=10),
+        Job(id=3, location_index=5, lock=Lock.KEEP_POSTMAN, locked_vehicle=11),
+    ]
     problem = a_day(own, *fixed)
     found = replan(problem, planned(problem, (1, 0), (2,)), stability=10, seconds=0.5)
     assert (found.moved, found.solution.cost) == ((), 1800)
@@ -78,7 +87,9 @@ def test_what_has_begun_stays_at_its_time_and_the_next_stop_is_where_he_is_going
     problem = a_day(*jobs, vehicles=1)
     running = planned(problem, (0, 1, 2, 3, 4))
     # begins at 100, 250, 400, 550, 700; at 320 he has left 2 and is on his way to 3
-    found = replan(problem.replace(jobs=(*jobs, Job(id=9, location_index=2))), running, stability=0, seconds=0.5, now=320)
+    found = replan(
+        problem.replace(jobs=(*jobs, Job(id=9, location_index=2))), running, stability=0, seconds=0.5, now=320
+    )
     (route,) = found.solution.routes
     assert [(step.id, step.begins) for step in route.visits[:3]] == [(1, 100), (2, 250), (3, 400)]
     assert {job.id for job in found.problem.jobs if job.lock is Lock.FROZEN} == {1, 2, 3}
@@ -141,7 +152,9 @@ def test_kept_ranks_go_on_behind_what_has_happened():
     kept = [Job(id=n, location_index=n, lock=Lock.KEEP_ORDER, locked_vehicle=10, locked_rank=9 - n) for n in (1, 2, 3)]
     problem = a_day(*kept, vehicles=1)
     running = planned(problem, (2, 1, 0))
-    found = replan(problem.replace(jobs=(*kept, Job(id=7, location_index=1))), running, stability=0, seconds=0.5, now=300)
+    found = replan(
+        problem.replace(jobs=(*kept, Job(id=7, location_index=1))), running, stability=0, seconds=0.5, now=300
+    )
     order = [n for n in places(found.solution, 10) if n != 7]
     assert order == [3, 2, 1]
     assert found.solution.unassigned == ()
@@ -151,7 +164,9 @@ def test_a_stop_that_no_longer_fits_its_postman_goes_to_another():
     jobs = [Job(id=n, location_index=n) for n in range(1, 5)]
     problem = a_day(*jobs)
     running = planned(problem, (0, 1, 2, 3), ())
-    changed = problem.replace(jobs=(*jobs[:3], dataclasses.replace(jobs[3], time_windows=((400, 400),), allowed_vehicles=frozenset({11}))))
+    changed = problem.replace(
+        jobs=(*jobs[:3], dataclasses.replace(jobs[3], time_windows=((400, 400),), allowed_vehicles=frozenset({11})))
+    )
     found = replan(changed, running, stability=10_000, seconds=0.5)
     assert found.moved == (4,)
     assert found.solution.unassigned == ()
@@ -177,10 +192,17 @@ def a_running_day(seed: int, stops: int, vehicles: int):
     matrix = square(stops + 7, rng, width=9000)
     opens = [rng.randrange(0, 9000) for _ in range(stops + 6)]
     jobs = tuple(
-        Job(id=n + 1, location_index=n + 1, service=60, time_windows=((opens[n], opens[n] + 4000),) if rng.random() < 0.3 else ())
+        Job(
+            id=n + 1,
+            location_index=n + 1,
+            service=60,
+            time_windows=((opens[n], opens[n] + 4000),) if rng.random() < 0.3 else (),
+        )
         for n in range(stops + 6)
     )
-    fleet = tuple(Vehicle(id=v, start=0, end=0, time_window=(0, 16_000), costs=Costs(fixed=100)) for v in range(vehicles))
+    fleet = tuple(
+        Vehicle(id=v, start=0, end=0, time_window=(0, 16_000), costs=Costs(fixed=100)) for v in range(vehicles)
+    )
     whole = Problem(jobs=jobs, vehicles=fleet, matrices={"car": matrix})
     return rng, whole, whole.replace(jobs=jobs[:stops])
 

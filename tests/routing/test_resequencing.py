@@ -23,7 +23,9 @@ from tests.routing.ticking import naive_cost, naive_cost_or_none, possible
 LINE = Matrix(seconds=[[abs(a - b) * 100 for b in range(6)] for a in range(6)])
 
 
-def a_route(seed: int, stops: int, *, windows: float, width: int = 3000, day: int = 14_000, holes: bool = False) -> Problem:
+def a_route(
+    seed: int, stops: int, *, windows: float, width: int = 3000, day: int = 14_000, holes: bool = False
+) -> Problem:
     """One vehicle with many stops; every window is open where some order passes, so that the order keeps all."""
     rng = random.Random(seed)
     matrix = square(stops + 1, rng, width=9000)
@@ -35,9 +37,15 @@ def a_route(seed: int, stops: int, *, windows: float, width: int = 3000, day: in
         # where the order passes early enough, the window has a hole behind its passing
         hole = ((opens, now), (now + width // 3, closes)) if now + width // 3 < closes else ((opens, closes),)
         kept = hole if holes and rng.random() < 0.6 else ((opens, closes),)
-        jobs.append(Job(id=number, location_index=number, service=100, time_windows=kept if rng.random() < windows else ()))
+        jobs.append(
+            Job(id=number, location_index=number, service=100, time_windows=kept if rng.random() < windows else ())
+        )
         now, place = max(now, opens) + 100, number
-    return Problem(jobs=tuple(jobs), vehicles=(Vehicle(id=1, start=0, end=0, time_window=(0, max(day, now + 3000))),), matrices={"car": matrix})
+    return Problem(
+        jobs=tuple(jobs),
+        vehicles=(Vehicle(id=1, start=0, end=0, time_window=(0, max(day, now + 3000))),),
+        matrices={"car": matrix},
+    )
 
 
 def every_order(problem: Problem, visits) -> dict[tuple[int, ...], int]:
@@ -61,7 +69,9 @@ def nearest_first(problem: Problem) -> tuple[int, ...]:
 
 def test_the_way_there_and_back_along_a_line():
     problem = Problem(
-        jobs=tuple(Job(id=n, location_index=n) for n in range(1, 6)), vehicles=(Vehicle(id=1, start=0, end=0),), matrices={"car": LINE}
+        jobs=tuple(Job(id=n, location_index=n) for n in range(1, 6)),
+        vehicles=(Vehicle(id=1, start=0, end=0),),
+        matrices={"car": LINE},
     )
     found = resequence(problem, 0, (2, 0, 4, 1, 3))
     assert (found.cost, found.lower_bound, found.proven) == (1000, 1000, True)
@@ -105,7 +115,9 @@ def test_what_is_frozen_stays_in_front_and_its_clock_counts():
         Job(id=3, location_index=4),
         Job(id=4, location_index=3, service=50),
     )
-    problem = Problem(jobs=jobs, vehicles=(Vehicle(id=1, start=0, end=0, time_window=(0, 9000)),), matrices={"car": LINE})
+    problem = Problem(
+        jobs=jobs, vehicles=(Vehicle(id=1, start=0, end=0, time_window=(0, 9000)),), matrices={"car": LINE}
+    )
     found = resequence(problem, 0, (0, 2, 1, 3))
     assert found.visits == (0, 2, 1, 3)
     assert (found.cost, found.proven) == (500 + 100 + 300 + 200 + 300, True)
@@ -129,12 +141,22 @@ def test_an_order_that_breaks_a_rule_is_never_called_proven():
 
 def test_a_limit_the_search_cannot_say_costs_the_proof_but_never_the_truth():
     """By hand: 3 first and 1 last costs 600, but waits for 1 until 2,000 and lasts 2,100 instead of 1,300."""
-    jobs = (Job(id=1, location_index=1, time_windows=((2000, 9000),)), Job(id=2, location_index=2), Job(id=3, location_index=3, time_windows=((0, 300), (2200, 9000))))
+    jobs = (
+        Job(id=1, location_index=1, time_windows=((2000, 9000),)),
+        Job(id=2, location_index=2),
+        Job(id=3, location_index=3, time_windows=((0, 300), (2200, 9000))),
+    )
     vehicle = Vehicle(id=1, start=0, end=0, time_window=(0, 9000), max_duration=700)
     problem = Problem(jobs=jobs, vehicles=(vehicle,), matrices={"car": LINE})
     found = resequence(problem, 0, (0, 2, 1))
     assert (found.cost, found.proven) == (600, True)
-    shorter = problem.replace(vehicles=(dataclasses.replace(vehicle, max_duration=None, costs=Costs(per_hour_over_target=3600), target_duration=500),))
+    shorter = problem.replace(
+        vehicles=(
+            dataclasses.replace(
+                vehicle, max_duration=None, costs=Costs(per_hour_over_target=3600), target_duration=500
+            ),
+        )
+    )
     found = resequence(shorter, 0, (0, 2, 1))
     assert (found.cost, found.lower_bound, found.proven) == (700, 600, False)
     assert "price" in found.open_question
@@ -168,7 +190,8 @@ def test_every_way_to_a_proof_gives_the_same_price(seed, locks):
     if locks:
         kept = rng.sample(range(7), 3)
         jobs = [
-            dataclasses.replace(job, lock=Lock.KEEP_ORDER, locked_vehicle=1, locked_rank=n) if n in kept else job for n, job in enumerate(problem.jobs)
+            dataclasses.replace(job, lock=Lock.KEEP_ORDER, locked_vehicle=1, locked_rank=n) if n in kept else job
+            for n, job in enumerate(problem.jobs)
         ]
         problem = problem.replace(jobs=tuple(jobs))
     start = tuple(range(7))
@@ -210,7 +233,9 @@ def test_mixed_loads_decide_the_order_exactly():
     doors = zip((3, 5, 1, 2), (gives, gives, takes, takes), strict=True)
     jobs = tuple(Job(id=n, location_index=n, delivery=delivery, pickup=pickup) for n, (delivery, pickup) in doors)
     steps = Matrix(seconds=[[abs(a - b) * 10 for b in range(6)] for a in range(6)])
-    problem = Problem(jobs=jobs, vehicles=(Vehicle(id=1, start=0, capacity=(4,), time_window=(0, 200)),), matrices={"car": steps})
+    problem = Problem(
+        jobs=jobs, vehicles=(Vehicle(id=1, start=0, capacity=(4,), time_window=(0, 200)),), matrices={"car": steps}
+    )
     orders = every_order(problem, range(4))
     found = resequence(problem, 0, max(orders, key=orders.get))
     assert found.cost == min(orders.values()) == 90
@@ -232,11 +257,23 @@ def test_with_a_ferry_the_bound_holds_and_the_order_catches_its_boats(seed):
     ferry = Crossing(opens=0, closes=rng.choice([4000, 20_000]), headway=headway, ride=200)
     table = Matrix(seconds=seconds, crossings=Crossings(ferries=(ferry,), crossing=crossing, to_landing=landing))
     jobs = tuple(
-        Job(id=n, location_index=n, service=60, time_windows=((0, rng.randrange(800, 4000)),) if rng.random() < 0.4 else ()) for n in range(1, 6)
+        Job(
+            id=n,
+            location_index=n,
+            service=60,
+            time_windows=((0, rng.randrange(800, 4000)),) if rng.random() < 0.4 else (),
+        )
+        for n in range(1, 6)
     )
-    problem = Problem(jobs=jobs, vehicles=(Vehicle(id=1, start=0, end=0, time_window=(0, 7000)),), matrices={"car": table})
+    problem = Problem(
+        jobs=jobs, vehicles=(Vehicle(id=1, start=0, end=0, time_window=(0, 7000)),), matrices={"car": table}
+    )
     timetable = Timetable(problem)
-    costs = {order: timetable.cost(0, order) for order in itertools.permutations(range(5)) if timetable.returns(0, order) is not None}
+    costs = {
+        order: timetable.cost(0, order)
+        for order in itertools.permutations(range(5))
+        if timetable.returns(0, order) is not None
+    }
     if not costs:
         return
     found = resequence(problem, 0, rng.choice(sorted(costs)), seconds=5)
@@ -248,7 +285,10 @@ def test_with_a_ferry_the_bound_holds_and_the_order_catches_its_boats(seed):
 def test_a_pickup_comes_before_its_delivery():
     shipment = Shipment(pickup=ShipmentStop(id=1, location_index=4), delivery=ShipmentStop(id=1, location_index=1))
     problem = Problem(
-        jobs=(Job(id=7, location_index=2),), shipments=(shipment,), vehicles=(Vehicle(id=1, start=0, end=0),), matrices={"car": LINE}
+        jobs=(Job(id=7, location_index=2),),
+        shipments=(shipment,),
+        vehicles=(Vehicle(id=1, start=0, end=0),),
+        matrices={"car": LINE},
     )
     found = resequence(problem, 0, (1, 2, 0))
     assert (found.cost, found.proven) == (800, True)
@@ -259,7 +299,9 @@ def test_a_way_that_does_not_exist_is_not_taken():
     seconds = LINE.seconds.copy()
     seconds[1, 0] = UNREACHABLE
     problem = Problem(
-        jobs=tuple(Job(id=n, location_index=n) for n in range(1, 4)), vehicles=(Vehicle(id=1, start=0, end=0),), matrices={"car": Matrix(seconds=seconds)}
+        jobs=tuple(Job(id=n, location_index=n) for n in range(1, 4)),
+        vehicles=(Vehicle(id=1, start=0, end=0),),
+        matrices={"car": Matrix(seconds=seconds)},
     )
     found = resequence(problem, 0, (2, 0, 1))
     assert (found.cost, found.proven) == (600, True)

@@ -116,7 +116,9 @@ def test_many_windows_asked_for_at_once_are_answered_as_one_by_one(seed):
 
 def test_a_job_that_keeps_its_rank_is_offered_every_window_that_its_place_allows():
     first = Job(id=1, location_index=1, lock=Lock.KEEP_ORDER, locked_vehicle=4, locked_rank=1)
-    last = Job(id=3, location_index=3, lock=Lock.KEEP_ORDER, locked_vehicle=4, locked_rank=9, time_windows=((300, 400),))
+    last = Job(
+        id=3, location_index=3, lock=Lock.KEEP_ORDER, locked_vehicle=4, locked_rank=9, time_windows=((300, 400),)
+    )
     asked = Job(id=2, location_index=2, lock=Lock.KEEP_ORDER, locked_vehicle=4, locked_rank=5)
     problem = a_day(first, last)
     found = slots(problem, planned(problem, (0, 1), ()), asked, [(0, 250), (280, 390), (1000, 1100)])

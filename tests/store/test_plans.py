@@ -643,7 +643,6 @@ def test_the_stored_problem_passes_the_checker(sqlite_office):
 __all__ = ["ItemCharge", "Phone", "Plan", "itertools", "office_day"]
 
 
-
 # ----------------------------------------------------------------------------------------------------------- progress
 def test_a_draft_tells_how_far_the_search_is_and_a_solved_plan_no_longer(office):
     scatter(office, 40)
