@@ -9,7 +9,6 @@ from typing import Final
 
 from courier import dispatch
 from courier.desk import Desk
-from routing.children import warm_up
 
 # A solve under way is waited for this long at the end; what is cut off is done again by the next runner.
 PATIENCE_SECONDS: Final = 25
@@ -25,7 +24,7 @@ def start(desk: Desk) -> None:
         gave_up=dispatch.give_up,
     )
     # The processes that search for routes load their libraries now, not when the first dispatcher waits for a plan.
-    warm_up()
+    dispatch.warm_up()
     desk.jobs.start()
 
 

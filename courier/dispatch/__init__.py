@@ -18,6 +18,7 @@ from courier.dispatch.planning import (
 )
 from courier.dispatch.publishing import publish
 from courier.dispatch.windows import Slot, check_slot, slots
+from routing.children import warm_up
 
 __all__ = [
     "LEAST_SECONDS",
@@ -36,4 +37,5 @@ __all__ = [
     "solve_job",
     "solve_plan",
     "unplanned",
+    "warm_up",
 ]
