@@ -160,6 +160,14 @@ _PATIENCE: Final = 0.25
 """Seconds after the end that a process is waited for."""
 
 
+def _from(clock: Callable[[], float], end: float) -> Callable[[], bool]:
+    return lambda: clock() >= end
+
+
+def _or_orphaned(late: Callable[[], bool], parent: int) -> Callable[[], bool]:
+    return lambda: late() or os.getppid() != parent
+
+
 @contextmanager
 def _workers(whole: Whole, processes: int, *, settings: Settings, clock: Callable[[], float]) -> Iterator[_Work]:
     if processes == 1:
@@ -168,10 +176,8 @@ def _workers(whole: Whole, processes: int, *, settings: Settings, clock: Callabl
             for part in parts:
                 if part is None:
                     return
-                end = share.ends(part)
-                answer = search_part(
-                    whole, part, seed=_mixed(seed, part), stop=lambda: clock() >= end, settings=settings
-                )  # noqa: B023 - used up in this turn
+                stop = _from(clock, share.ends(part))
+                answer = search_part(whole, part, seed=_mixed(seed, part), stop=stop, settings=settings)
                 share.take(answer)
 
         yield alone
@@ -261,10 +267,10 @@ class _Farm:
                 if not data:
                     self._end(worker)
                     heard.append((worker, None))
+                    continue
                 # A process has one part at a time, so there is at most one answer.
-                heard += (
-                    [(worker, pickle.loads(message)) for message in self._readers[worker].feed(data)] if data else []
-                )  # noqa: S301 - our own child
+                answers = map(pickle.loads, self._readers[worker].feed(data))  # from our own child
+                heard += [(worker, answer) for answer in answers]
         return heard
 
     def _end(self, worker: socket.socket) -> None:
@@ -285,13 +291,8 @@ def _serve(orders: socket.socket, whole: Whole, settings: Settings, clock: Calla
     while True:
         try:
             part, seed, end = pickle.loads(receive_frame(orders))  # noqa: S301 - our own parent
-            answer = search_part(
-                whole,
-                part,
-                seed=seed,
-                stop=lambda: clock() >= end or os.getppid() != parent,
-                settings=settings,  # noqa: B023
-            )
+            late = _from(clock, end)
+            answer = search_part(whole, part, seed=seed, stop=_or_orphaned(late, parent), settings=settings)
             send_frame(orders, pickle.dumps(answer))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return

@@ -36,7 +36,7 @@ _DEAREST: Final = 2**40
 _ROOM_FOR_PENALTIES: Final = 2**62 // 100_000
 _LEVELS: Final = 10
 _MOST_AMOUNT: Final = 2**42
-_OUTWEIGHED: Final = 20_000  # a prize for which nobody overloads a vehicle by one unit at usual penalties
+_OUTWEIGHED: Final = 20_000  # what nobody overloads a vehicle by one unit for at usual penalties
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +386,9 @@ class _Translator:
         words_of: dict[int, tuple[str, ...]] = {}
         prizes = self._prizes(scale, dearest_way)
         offered = max((prize for number, prize in prizes.items() if not self._must(number)), default=0)
-        self.weight = 1 + offered // _OUTWEIGHED
+        # Whoever overloads a vehicle by one unit may save another vehicle, or the way back to the depot.
+        saved = max(offered, 2 * dearest_way, self._dearest_vehicle(scale))
+        self.weight = 1 + saved // _OUTWEIGHED
         self.units = self._amount_units()
         limited = self._limits_tasks()
         for number, stop in stops.items():
@@ -427,6 +429,9 @@ class _Translator:
     def _must(self, number: int) -> bool:
         return self.compulsory and self.problem.tasks[number].prize is None
 
+    def _dearest_vehicle(self, scale: float) -> int:
+        return max((round(scale * kind.sample.costs.fixed) for kind in self.kinds), default=0)
+
     def _prizes(self, scale: float, dearest_way: int) -> dict[int, int]:
         """What PyVRP is offered for each task that it may leave out."""
         tasks = {number: self.problem.tasks[number] for number in self.numbers}
@@ -434,8 +439,9 @@ class _Translator:
             number: (task.lock is not Lock.FREE, task.priority) for number, task in tasks.items() if task.prize is None
         }
         levels = {rank: level for level, rank in enumerate(sorted(set(ranks.values())))}
-        fixed = max((round(scale * kind.sample.costs.fixed) for kind in self.kinds), default=0)
-        dear = min(round(2.2 * dearest_way) + fixed, _DEAREST // (2 * _LEVELS * max(len(tasks), 1)) + 1)
+        dear = min(
+            round(2.2 * dearest_way) + self._dearest_vehicle(scale), _DEAREST // (2 * _LEVELS * max(len(tasks), 1)) + 1
+        )
         prizes = {}
         for number, task in tasks.items():
             if task.prize is None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from routing import UNREACHABLE, Break, Costs, Job, Lock, Matrix, Problem, Vehicle
 from routing.engines.pyvrp_model import translate
-from routing.engines.pyvrp_search import Searcher
+from routing.engines.pyvrp_search import BRISK, INFEASIBLE, Searcher
 from routing.insertion import Insertion
 from routing.problem import Reload, Shipment, ShipmentStop
 from routing.timetable import Timetable
@@ -227,3 +227,20 @@ def test_amounts_near_the_end_of_the_numbers_are_still_amounts():
     most = 2**47
     jobs = tuple(Job(id=n, location_index=1, delivery=(most,)) for n in range(3))
     assert len(planned(a_line(*jobs, capacity=(2 * 2**46,)), compulsory=False)[0]) == 1
+
+
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_nobody_overloads_a_vehicle_to_save_another_however_dear_it_is(unit):
+    rng = random.Random(5)
+    size = 41
+    table = [[0 if a == b else rng.randint(200_000, 1_500_000) for b in range(size)] for a in range(size)]
+    jobs = tuple(Job(id=n, location_index=n, delivery=(unit * rng.randint(60, 100),)) for n in range(1, size))
+    vehicles = tuple(
+        Vehicle(id=n, start=0, end=0, capacity=(unit * (130, 185, 261)[n % 3],),
+                costs=Costs(fixed=(132, 202, 308)[n % 3] * 10**6, per_hour=360_000))
+        for n in range(90)
+    )  # fmt: skip
+    problem = Problem(jobs=jobs, vehicles=vehicles, matrices={"car": Matrix(seconds=table)})
+    searcher = Searcher(translate(problem).data, seed=1, settings=BRISK)
+    searcher.run(lambda: searcher.iterations >= 300)
+    assert searcher.cost < INFEASIBLE
