@@ -103,6 +103,7 @@ class Child:
         self.connection = ours
         self.pid: int | None = None
         self.ended = False
+        self.died = False  # without a word: killed, or crashed below Python
         self._reader = FrameReader()
         self._line = bytearray()
         self._put(order)
@@ -143,7 +144,7 @@ class Child:
         except ConnectionResetError:
             data = b""
         if not data:
-            self.ended = True
+            self.ended = self.died = True
             return [("failed", "the engine's process ended without an answer")]
         heard: list[News] = []
         for message in self._reader.feed(data):

@@ -210,6 +210,7 @@ class _Search:
         ]  # fmt: skip
         failures: list[str] = []
         quiet_until = 0.0
+        lost = False
         try:
             while (now := time.monotonic()) < stop and any(not seat.child.ended for seat in seats):
                 if now >= quiet_until and self.bring_in(seats):
@@ -218,11 +219,12 @@ class _Search:
                 patience = quiet_until if any(seat.waiting for seat in seats) else now + _TICK
                 self.hear(seats, failures, until=min(stop, now + _TICK, patience))
                 self.report()
+            lost = all(seat.child.ended for seat in seats)
         finally:
             for seat in seats:
                 seat.child.kill()
         self.bring_in([seat for seat in seats if seat.waiting and self.affords(seat.waiting)])
-        if failures and not self.found:
+        if failures and lost and not self.found:
             raise EngineFailed("\n".join(failures))
 
     def hear(self, seats: list[_Seat], failures: list[str], *, until: float) -> None:
@@ -357,10 +359,12 @@ class _Seat:
         return Child(pickle.dumps((self._order, self._problem)))
 
     def restart(self, best: Visits | None) -> None:
-        """Put another child in the place of the one that failed."""
-        if self._restarts and best is not None and time.monotonic() < self._order.until:
+        """Put another child in the place of the one that failed; what raised without a plan would raise again."""
+        worth = best is not None or self.child.died
+        if self._restarts and worth and time.monotonic() < self._order.until:
             self._restarts -= 1
-            self._order = replace(self._order, start=best, seed=self._order.seed + self._order.size)
+            start = self._order.start if best is None else best
+            self._order = replace(self._order, start=start, seed=self._order.seed + self._order.size)
             self.child.kill()
             self.child = self._begun()
 

@@ -211,6 +211,21 @@ def test_a_child_that_is_killed_or_stopped_costs_its_own_work_only(born, blow, p
     assert all(is_gone(child.pid) for child in born if child.pid is not None)
 
 
+def test_a_child_that_is_killed_before_it_has_a_plan_is_followed_by_another(born, monkeypatch):
+    news = children.Child.news
+
+    def killing(child):
+        if child is born[0] and child.pid is not None and not child.ended:
+            os.kill(child.pid, signal.SIGKILL)
+        heard = news(child)
+        return [one for one in heard if one[0] == "failed"] if child is born[0] else heard
+
+    monkeypatch.setattr(children.Child, "news", killing)
+    solution = solve(a_plain_day(80, 4), seconds=2.0)
+    assert solution.unassigned == ()
+    assert len(born) == 2
+
+
 def test_a_child_that_is_stopped_before_it_takes_the_problem_holds_nobody_up(born, monkeypatch):
     problem = a_plain_day(80, 4)
     news = children.Child.news
