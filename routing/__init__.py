@@ -2,13 +2,13 @@
 
 solve(problem, *, seconds, seed=0, processes=1, start=None, on_best=None, on_progress=None, engine="auto") -> Solution
 check(problem, solution) -> list[Violation]                                    [routing.checking]
-slots(problem, solution, job, windows) -> list[Slot]                           [routing.slots]
 explain(problem, solution) -> Explanation                                      [routing.explaining]
 diff(a, b) -> Difference                                                       [routing.comparing]
-replan(problem, running, *, stability, seconds, now, positions) -> Replanned   [routing.replanning]
-resequence(problem, vehicle_index, visits, *, seconds) -> Resequenced          [routing.engines.resequencing]
+replan(problem, running, *, stability, seconds=1.0, ...) -> Replanned          [routing.replanning]
+slots(problem, solution, job, windows) -> list[Slot]                           [routing.slots]
 read_problem(body) -> Problem, solution_body(problem, solution) -> dict,
 read_solution(body, problem) -> Solution, error_body(error) -> dict            [routing.vroom]
+read_instance(path, convention) -> Instance, problem_of(instance) -> Problem   [routing.instances, routing.vrplib]
 EstimatedTravel().table(points, profile) -> Matrix                             [routing.travel]
 """
 

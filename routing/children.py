@@ -60,6 +60,8 @@ def _control() -> socket.socket:
     global _nursery  # noqa: PLW0603 - one nursery per process is the point
     if _nursery is not None and _nursery[0] == os.getpid() and _nursery[1].poll() is None:
         return _nursery[2]
+    if _nursery is not None:
+        _nursery[2].close()
     ours, theirs = socket.socketpair()
     package = Path(__file__).resolve().parent.parent
     paths = [str(package), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
