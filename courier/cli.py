@@ -210,7 +210,7 @@ def plan(login: str, code: str | None, day: datetime | None, seconds: float | No
         )
         worker.start(desk)
         while (found := dispatch.get_plan(desk, caller, plan_id)).state == "draft":
-            time.sleep(_PLAN_POLL_SECONDS)
+            time.sleep(_PLAN_POLL_SECONDS)  # another process may be solving it: the database is what both see
         if found.state != "solved":
             _stop(f"The plan of {wanted} failed: {found.error or found.state}.")
         if publish:

@@ -102,7 +102,7 @@ def _live(connection: socket.socket) -> None:
         def tell(visits: Visits) -> None:
             send_frame(connection, pickle.dumps(("best", visits)))
 
-        engine = (ENGINES | HANDS)[order.engine]()
+        engine = ENGINES[order.engine]() if order.engine in ENGINES else HANDS[order.engine]()
         if isinstance(engine, Companion):
             company = _Company(connection, order.number, order.size)
             engine.solve_together(

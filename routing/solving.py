@@ -14,6 +14,7 @@ from routing.alike import fleet_of
 from routing.checking import CheckFailed, check, summary_of
 from routing.children import Child, Order, listen, warm_up
 from routing.engines import ENGINES
+from routing.engines.both import Both
 from routing.engines.orders import Ordered
 from routing.engines.pyvrp import PARTS_FROM, PyVrp
 from routing.engines.unsaid import unsaid
@@ -119,10 +120,7 @@ def solve(
 
 def _chosen(problem: Problem) -> str:
     """The engine for this problem."""
-    if not unsaid(problem):
-        return "pyvrp"
-    # OR-Tools holds a table of all ways; beyond its size PyVRP's plan, repaired by the exact rules, is what there is.
-    return "both"
+    return Both.name if unsaid(problem) else PyVrp.name
 
 
 class _Search:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import sys
 import time
 from pathlib import Path
-from typing import Any
+
+from routing.matrix import InvalidProblem
+from routing.solving import EngineFailed
+from routing.vroom import INPUT, error_body
 
 VALID, INVALID, UNREADABLE = 0, 1, 2
 
@@ -38,6 +43,13 @@ def at_least_1(text: str) -> int:
     return value
 
 
-def unreadable_body(error: Exception) -> dict[str, Any]:
-    """The answer when there is no input: VROOM's code 2 and why."""
-    return {"code": 2, "error": f"cannot read the input: {error}"}
+def told(error: Exception) -> int:
+    """What a command could not read or do: VROOM's answer on standard output, and its code to exit with."""
+    if isinstance(error, EngineFailed):
+        print(error, file=sys.stderr)
+    if isinstance(error, EngineFailed | InvalidProblem):
+        body = error_body(error)
+    else:
+        body = {"code": INPUT, "error": f"cannot read the input: {error}"}
+    print(json.dumps(body))
+    return int(body["code"])

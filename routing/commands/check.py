@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from routing.auditing import audit
 from routing.checking import check
-from routing.commands import INVALID, UNREADABLE, VALID, unreadable_body
+from routing.commands import INVALID, VALID, told
 from routing.instances import CONVENTIONS, Instance, read_instance
-from routing.matrix import InvalidProblem
 from routing.solution import Violation
 from routing.solving import assemble
 from routing.timetable import Timetable
-from routing.vroom import error_body, read_problem, read_solution
+from routing.vroom import read_problem, read_solution
 from routing.vrplib import Routes, problem_of, visits_of_routes
 from routing.vrplib import read_solution as read_routes
 
@@ -49,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
             routes, stated = read_routes(arguments.solution)
             cost, violations = verdict(instance, routes, stated)
     except (OSError, ValueError) as error:
-        print(json.dumps(error_body(error) if isinstance(error, InvalidProblem) else unreadable_body(error)))
-        return UNREADABLE
+        return told(error)
     print(json.dumps({"cost": cost, "violations": [asdict(v) for v in violations]}, ensure_ascii=False))
     return INVALID if violations else VALID
 

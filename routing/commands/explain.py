@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from routing.checking import CheckFailed
-from routing.commands import INVALID, UNREADABLE, VALID, unreadable_body
+from routing.commands import INVALID, VALID, told
 from routing.comparing import diff, difference_body
 from routing.explaining import explain, explanation_body
-from routing.matrix import InvalidProblem
-from routing.vroom import error_body, read_problem, read_solution
+from routing.vroom import read_problem, read_solution
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction  # it is generic for the type checker only
@@ -35,8 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         solution = read_solution(_read(arguments.solution), problem)
         earlier = None if arguments.earlier is None else read_solution(_read(arguments.earlier), problem)
     except (OSError, ValueError) as error:
-        print(json.dumps(error_body(error) if isinstance(error, InvalidProblem) else unreadable_body(error)))
-        return UNREADABLE
+        return told(error)
     try:
         body = explanation_body(explain(problem, solution))
     except CheckFailed as error:

@@ -9,15 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from routing.children import warm_up
-from routing.commands import age, at_least_1, seconds_above_0, unreadable_body
+from routing.commands import age, at_least_1, seconds_above_0, told
 from routing.commands.progress import add_quiet, progress_line
 from routing.engines import ENGINES
-from routing.matrix import InvalidProblem
 from routing.solving import AUTO, EngineFailed, solve
 from routing.vroom import (
-    INPUT,
-    INTERNAL,
-    error_body,
     is_told,
     read_problem,
     requested_seconds,
@@ -68,13 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
                     problem, seconds=left, seed=arguments.seed, processes=arguments.processes, engine=arguments.engine,
                     on_progress=on_progress,
                 )  # fmt: skip
-    except (OSError, ValueError) as error:
-        print(json.dumps(error_body(error) if isinstance(error, InvalidProblem) else unreadable_body(error)))
-        return INPUT
-    except EngineFailed as error:
-        print(error, file=sys.stderr)
-        print(json.dumps(error_body(error)))
-        return INTERNAL
+    except (OSError, ValueError, EngineFailed) as error:
+        return told(error)
     answer = solution_body(problem, solution, loading=loaded, solving=age() - loaded)
     print(json.dumps(answer, ensure_ascii=False))
     if arguments.plot is not None:

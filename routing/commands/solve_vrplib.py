@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routing.auditing import audit
 from routing.children import warm_up
-from routing.commands import INVALID, VALID, age, at_least_1, seconds_above_0, unreadable_body
+from routing.commands import INVALID, VALID, age, at_least_1, seconds_above_0, told
 from routing.commands.progress import add_quiet, progress_line
 from routing.engines import ENGINES
 from routing.instances import CONVENTIONS, read_instance
 from routing.matrix import InvalidProblem
 from routing.solving import AUTO, EngineFailed, solve
-from routing.vroom import INPUT, INTERNAL, error_body
 from routing.vrplib import problem_of, routes_of, solution_text
 
 if TYPE_CHECKING:
@@ -59,13 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
                 problem, seconds=left, seed=arguments.seed, processes=arguments.processes, engine=arguments.engine,
                 on_progress=on_progress,
             )  # fmt: skip
-    except (OSError, ValueError) as error:
-        print(json.dumps(error_body(error) if isinstance(error, InvalidProblem) else unreadable_body(error)))
-        return INPUT
-    except EngineFailed as error:
-        print(error, file=sys.stderr)
-        print(json.dumps(error_body(error)))
-        return INTERNAL
+    except (OSError, ValueError, EngineFailed) as error:
+        return told(error)
     routes = routes_of(problem, solution)
     counted = audit(instance, routes)
     text = solution_text(instance, routes, counted.cost)

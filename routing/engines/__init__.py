@@ -61,5 +61,5 @@ class Companion(Protocol):
 ENGINES: dict[str, Callable[[], Engine]] = {PyVrp.name: PyVrp, OrTools.name: OrTools, Both.name: Both}
 """What `solve(engine=...)` can be asked for besides "auto"."""
 
-HANDS: dict[str, Callable[[], Engine]] = {Orders.name: Orders}
+HANDS: dict[str, Callable[[], Companion]] = {Orders.name: Orders}
 """What `solve` asks for by itself when a search is over."""

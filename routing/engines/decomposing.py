@@ -43,14 +43,13 @@ class Part:
     """What one process shall search, said in numbers to somebody who knows the `Whole`.
 
     `routes` are to be made better; `spare` vehicles may be used, `extra` stops are left out as yet and may stay so,
-    at a high price where they are compulsory; with `strict` they must not.
+    at a high price where they are compulsory.
     """
 
     number: int
     routes: Loads
     spare: tuple[int, ...]
     extra: tuple[int, ...]
-    strict: bool = False
 
     @property
     def stops(self) -> int:
@@ -176,12 +175,6 @@ class Decomposition:
         return np.flatnonzero(self._vehicle_of < 0)
 
     # -- the first plan
-
-    def everything(self) -> Part:
-        """All stops, with all vehicles that they can fill, as one part."""
-        vehicles = np.flatnonzero((self._count == 0) & ~self._busy)
-        stops = self.left_out.tolist()
-        return self._hand_out((), self._enough(vehicles.tolist(), stops), stops, strict=True)
 
     def forgotten(self) -> bool:
         """Whether a compulsory stop is left out although a vehicle stands idle."""
@@ -311,11 +304,11 @@ class Decomposition:
         others = wanted[mine[kinds[wanted]] == 0][:_OTHER_KINDS]
         return [*wanted[mine[kinds[wanted]] > 0].tolist(), *others.tolist()]
 
-    def _hand_out(self, routes: Loads, spare: Sequence[int], extra: Iterable[int], *, strict: bool = False) -> Part:
+    def _hand_out(self, routes: Loads, spare: Sequence[int], extra: Iterable[int]) -> Part:
         bundles = self.whole.bundles
         extra = dict.fromkeys(other for stop in extra for other in bundles.get(stop, (stop,)))
         self._next += 1
-        part = Part(self._next, routes, tuple(int(vehicle) for vehicle in spare), tuple(extra), strict)
+        part = Part(self._next, routes, tuple(int(vehicle) for vehicle in spare), tuple(extra))
         self._parts[part.number] = part
         self._busy[[*(vehicle for vehicle, _ in routes), *part.spare]] = True
         self._given[list(part.extra)] = True

@@ -35,8 +35,6 @@ _LEAST_PER_STOP: Final = 0.001
 _SOME: Final = 0.3
 _SECOND_THOUGHTS: Final = 2
 _SHORT_SHARE: Final = 0.01
-_AT_ONCE_UP_TO: Final = 2000
-"""More stops are not searched as a whole even once."""
 
 
 def search_part(
@@ -66,7 +64,6 @@ def search_in_parts(
     clock: Callable[[], float] = time.monotonic,
     size: int | None = None,
     rounds: float | None = None,
-    at_once_up_to: int = _AT_ONCE_UP_TO,
     settings: Settings = SEARCH,
 ) -> Loads:
     """The best plan found until `clock()` reaches `until`, from `plan` if one is given.
@@ -78,9 +75,6 @@ def search_in_parts(
     begin = clock()
     share = _Share(decomposition, until=until, processes=processes, clock=clock, tell=tell)
     with _workers(whole, processes, settings=settings, clock=clock) as work:
-        if not plan and decomposition.stops <= at_once_up_to:
-            share.allot(begin + _FIRST_SHARE * (until - begin), rounds=1)
-            work(share.all_of([decomposition.everything()]), share, seed)
         if len(decomposition.left_out) > _SOME * decomposition.stops:
             share.allot(clock() + _FIRST_SHARE * (until - begin), rounds=1)
             work(share.all_of(decomposition.blocks()), share, seed)

@@ -32,16 +32,6 @@ class Orders:
 
     name = "orders"
 
-    def supports(self, problem: Problem) -> list[str]:  # noqa: ARG002 - whatever it is, its routes have orders
-        """Nothing stands against it."""
-        return []
-
-    def solve(
-        self, problem: Problem, *, seconds: float, seed: int, start: Visits | None, on_best: Callable[[Visits], None]
-    ) -> None:
-        """Nobody would hear it."""
-        raise NotImplementedError
-
     def solve_together(
         self, problem: Problem, *, seconds: float, seed: int, start: Visits | None, on_best: Callable[[Visits], None],  # noqa: ARG002 - see Companion
         company: Company,

@@ -135,7 +135,7 @@ class DataWhole:
         """See `Whole`: slices of the tables, and the same clients, shipments and depots at new places."""
         numbers = {number for _, visits in part.routes for number in visits if number < self.stops} | set(part.extra)
         numbers |= {other for number in tuple(numbers) for other in self.bundles.get(number, ())}
-        urgent = not part.strict and any(self._must(number) for number in part.extra)
+        urgent = any(self._must(number) for number in part.extra)
         pools: dict[int, list[int]] = {}
         for vehicle in sorted([*(vehicle for vehicle, _ in part.routes), *part.spare]):
             pools.setdefault(int(self.kinds[vehicle]), []).append(vehicle)
@@ -335,7 +335,7 @@ class ProblemWhole:
         problem = self.problem
         numbers = {number for _, visits in part.routes for number in visits if number < self.stops} | set(part.extra)
         vehicles = [*(vehicle for vehicle, _ in part.routes), *part.spare]
-        translation = translate(problem, tasks=numbers, vehicles=vehicles, compulsory=part.strict or not part.extra)
+        translation = translate(problem, tasks=numbers, vehicles=vehicles, compulsory=not part.extra)
         visits = dict(part.routes)
         urgency = {
             word: 1 + problem.tasks[number].priority
@@ -345,7 +345,7 @@ class ProblemWhole:
             and problem.tasks[number].kind is not TaskKind.DELIVERY
         }
         start = translation.from_visits(tuple(visits.get(v, ()) for v in range(len(problem.vehicles))))
-        return ProblemPiece(translation, start, part, urgency if part.extra and not part.strict else {})
+        return ProblemPiece(translation, start, part, urgency if part.extra else {})
 
 
 # -- where things are

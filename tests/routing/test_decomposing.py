@@ -249,7 +249,7 @@ def test_however_short_the_time_every_block_gets_its_first_routes():
     data = data_of("plain", clients=200)
     whole = DataWhole(data)
     until = time.process_time() + 0.6
-    plan = search_in_parts(whole, seed=1, until=until, clock=time.process_time, size=20, at_once_up_to=0)
+    plan = search_in_parts(whole, seed=1, until=until, clock=time.process_time, size=20)
     assert sum(len(visits) for _, visits in plan) > 0.9 * whole.stops
 
 
