@@ -158,15 +158,16 @@ class Campaign:
 
     def runs(
         self, cases: Iterable[Case], *, solvers: Sequence[str], processes: Sequence[int], seconds: float,
-        seeds: Sequence[int],
+        seeds: Sequence[int], peer_seeds: Sequence[int] | None = None,
     ) -> Iterator[_Run]:  # fmt: skip
-        """All runs wished for: ours with each number of processes, peers with one."""
+        """All runs wished for: ours with each number of processes, peers with one, and with `peer_seeds` if given."""
         for case in cases:
             for solver in solvers:
                 if solver != OURS and peers.cannot_express(solver, self._instance(case)):
                     continue
+                wanted = seeds if solver == OURS or peer_seeds is None else peer_seeds
                 for count in processes if solver == OURS else [1]:
-                    for seed in seeds if solver in _SEEDED else [0]:
+                    for seed in wanted if solver in _SEEDED else [0]:
                         yield _Run(case, case.order(solver, seconds, seed, count))
 
     def _instance(self, case: Case) -> Instance:

@@ -46,6 +46,7 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--seeds", type=at_least_1, default=1, metavar="N", help="runs of every solver that takes a seed"
     )
+    parser.add_argument("--peer-seeds", type=at_least_1, metavar="N", help="runs of the peers, if not as many")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--processes", type=_counts, default=[1, 2], help="of ours, for example 1,2")
     parser.add_argument("--families", type=_several, default=[])
@@ -166,10 +167,10 @@ def run(arguments: argparse.Namespace) -> int:
             return UNREADABLE
         plan = campaign.Campaign(file, cores=arguments.cores, say=campaign.say_on_terminal)
         seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-        solvers = ["ours", *arguments.peers]
         runs = plan.runs(
-            cases, solvers=solvers, processes=arguments.processes, seconds=arguments.time_limit, seeds=seeds
-        )
+            cases, solvers=["ours", *arguments.peers], processes=arguments.processes, seconds=arguments.time_limit,
+            seeds=seeds, peer_seeds=seeds[: arguments.peer_seeds],
+        )  # fmt: skip
         _commands(arguments.output / f"{name}-commands.txt", add=True, folder=arguments.folder)
         plan.carry_out(runs)
     rows = campaign.read_rows(file)

@@ -138,6 +138,16 @@ def test_runs_side_by_side_all_end_in_the_table_each_on_its_own_core(tmp_path):
     assert {row.cores for row in rows} <= {str(core) for core in cores}
 
 
+def test_peers_may_run_with_fewer_seeds_than_ours(tmp_path):
+    plan = Campaign(tmp_path / "runs.csv", cores=[0], say=lambda _: None)
+    runs = plan.runs(
+        cases_of(a_folder(tmp_path, "CVRP")), solvers=["ours", "pyvrp"], processes=[1, 2], seconds=1.0, seeds=range(3),
+        peer_seeds=range(1),
+    )  # fmt: skip
+    ours = [("ours", processes, seed) for processes in (1, 2) for seed in range(3)]
+    assert [(r.order.solver, r.order.processes, r.order.seed) for r in runs] == [*ours, ("pyvrp", 1, 0)]
+
+
 def test_a_line_that_a_kill_cut_off_is_done_again_and_the_others_are_not_lost(tmp_path):
     file = tmp_path / "runs.csv"
     append_row(file, a_row(seed=0))
