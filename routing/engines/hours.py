@@ -66,7 +66,8 @@ def times_of(course: Course, opens: int, closes: int, grown: tuple[Times, int] |
     if grown is not None and (course.heavy is not None or any(course.ready) or grown[0].closes != closes):
         grown = None
     earliest = Earliest(course, grown)
-    if not earliest.walk(opens) or (course.tasks and earliest.end > closes):
+    # Who may come home at any time must still come home: after the last ferry, or with a break not taken, nobody does.
+    if not earliest.walk(opens) or (course.tasks and (earliest.end > closes or earliest.end >= FAR)):
         return None
     rows, departures = latest(course, closes, grown)
     return Times(closes, earliest.states, earliest.leaves, earliest.begins, rows, departures, earliest.end)

@@ -101,7 +101,7 @@ class Model:
         self._breaks()
         add_loads(self)
         self._limits()
-        self._trips()
+        self._trips(start)
         self._releases()
         self.prices = Prices(self)
         self.choices = self.prices.add()
@@ -407,9 +407,13 @@ class Model:
             return np.zeros((len(self.location), len(self.location)), dtype=np.int64)
         return self.between_nodes(metres)
 
-    def _trips(self) -> None:
-        """Reloads that do nothing are not driven to: at either end of the route, or beside one that does as much."""
+    def _trips(self, start: Visits | None) -> None:
+        """Reloads that do nothing are not driven to: at either end of the route, or beside one that does as much.
+
+        What the given start begins with has its use: it is waited there for what comes late.
+        """
         tasks = self.problem.tasks
+        begun = {} if start is None else {index: route[0] for index, route in enumerate(start) if route}
         for (vehicle_index, number), nodes in self.reloads.items():
             others = [
                 int(self.manager.NodeToIndex(node))
@@ -423,7 +427,8 @@ class Model:
                 self.routing.VehicleVar(index).SetValues([-1, vehicle_index])
                 self.routing.NextVar(index).RemoveValues([o for o in others if o != index])
                 self.routing.NextVar(index).RemoveValue(self.routing.End(vehicle_index))
-                self.routing.NextVar(self.routing.Start(vehicle_index)).RemoveValue(index)
+                if begun.get(vehicle_index) != number:
+                    self.routing.NextVar(self.routing.Start(vehicle_index)).RemoveValue(index)
         for vehicle_index, vehicle in enumerate(self.problem.vehicles):
             mine = [node for (whose, _), nodes in self.reloads.items() if whose == vehicle_index for node in nodes]
             if vehicle.max_reloads is not None and len(mine) > vehicle.max_reloads:

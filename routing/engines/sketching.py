@@ -46,7 +46,14 @@ class _Plan:
 
     @property
     def visits(self) -> Visits:
-        return tuple(_busy(self.sketch.problem, route.visits) for route in self.routes)
+        return tuple(self._busy(index, route) for index, route in enumerate(self.routes))
+
+    def _busy(self, vehicle_index: int, route: Sketched) -> tuple[int, ...]:
+        def holds(visits: tuple[int, ...]) -> bool:
+            fewer = self.sketch.route(vehicle_index, visits)
+            return fewer is not None and fewer.cost <= route.cost
+
+        return _busy(self.sketch.problem, route.visits, holds)
 
     def put(self, vehicle_index: int, gap: int, number: int) -> bool:
         route = self.routes[vehicle_index]
@@ -234,7 +241,7 @@ class Proof:
         there = {number for route in kept for number in route}
         wanted = range(self.problem.stops) if self.ferries else (number for route in plan for number in route)
         lost = [n for n in wanted if n not in there and n < self.problem.stops]
-        routes = list(kept)
+        routes = [self._busy(index, route) for index, route in enumerate(kept)]
         for number in lost[:_SAVED]:
             if self.problem.tasks[number].kind is TaskKind.DELIVERY:
                 continue
@@ -248,15 +255,25 @@ class Proof:
                 routes[index] = new
         return tuple(routes)
 
+    def _busy(self, vehicle_index: int, visits: tuple[int, ...]) -> tuple[int, ...]:
+        cost = self.insertion.timetable.cost(vehicle_index, visits)
+
+        def holds(fewer: tuple[int, ...]) -> bool:
+            new = self.insertion.timetable.cost(vehicle_index, fewer)
+            return new is not None and (cost is None or new <= cost) and self.insertion.fits(vehicle_index, fewer)
+
+        return _busy(self.problem, visits, holds)
+
     def _route(self, vehicle_index: int, visits: tuple[int, ...]) -> tuple[int, ...]:
         key = (vehicle_index, visits)
         if key not in self._proven:
             # A sketch is stricter than the rules where breaks and facts meet; what is frozen stays all the same.
             frozen = self.frozen[vehicle_index]
-            kept = _busy(self.problem, visits if visits[: len(frozen)] == frozen else frozen)
+            kept = visits if visits[: len(frozen)] == frozen else frozen
             while len(kept) > len(frozen) and not self.insertion.fits(vehicle_index, kept):
                 kept = _possible(self.problem, self.insertion, vehicle_index, kept, len(frozen))
-            self._proven[key] = _busy(self.problem, kept)
+                kept = self._busy(vehicle_index, kept)
+            self._proven[key] = kept
         return self._proven[key]
 
 
@@ -279,7 +296,22 @@ def _possible(
     return kept if len(kept) < len(visits) else visits[:frozen]
 
 
-def _busy(problem: Problem, visits: tuple[int, ...]) -> tuple[int, ...]:
+def _busy(problem: Problem, visits: tuple[int, ...], holds: Callable[[tuple[int, ...]], bool]) -> tuple[int, ...]:
+    """The visits without the reloads that do nothing, as far as the route `holds` without them.
+
+    Even a reload right at the start can be of use: who loads there waits there for what comes late, and not at home.
+    """
+    busy = _without_idle(problem, visits)
+    if busy == visits or holds(busy):
+        return busy
+    for at in reversed(range(len(visits))):
+        fewer = visits[:at] + visits[at + 1 :]
+        if problem.tasks[visits[at]].kind is TaskKind.RELOAD and holds(fewer):
+            visits = fewer
+    return visits
+
+
+def _without_idle(problem: Problem, visits: tuple[int, ...]) -> tuple[int, ...]:
     """The visits without reloads at either end, or beside a reload that does as much."""
     tasks = problem.tasks
     busy: list[int] = []

@@ -2,7 +2,7 @@
 
 Gap g lies before the g-th visit, the last gap before the end. Times are kept per number of breaks taken, in the order
 in which their windows close; a load is counted from one emptying to the next. What is said here about a route is a
-little stricter than the rules; laxer only about the longest duration, where a visit has several windows.
+little stricter than the rules and never laxer.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from routing.problem import (
     Vehicle,
     travel_seconds,
 )
+from routing.timetable import Timetable
 
 Numbers: TypeAlias = NDArray[np.int64]
 Prices: TypeAlias = NDArray[np.float64]
@@ -73,6 +74,8 @@ class Slack:
             [max((b for _, b in t.time_windows), default=FAR) for t in tasks], dtype=np.int64
         )
         self.spans = [span_of(task.time_windows) for task in tasks]
+        self.holey = [len(task.time_windows) > 1 for task in tasks]
+        self._exact = Timetable(problem)
         shape = (len(tasks), problem.dimensions)
         nothing = (0,) * problem.dimensions
         brought = [t.delivery if t.kind is TaskKind.JOB else nothing for t in tasks]
@@ -165,8 +168,11 @@ class Slack:
         total = int(ways.sum() + work.sum()) + sum(length for _, _, length, *_ in self.rests[vehicle_index])
         total -= sum(boat[0].headway // 2 for boat in boats or () if boat is not None)
         duration = max(total, times.end - times.departures[0])
-        if visits and vehicle.longest_duration is not None and duration > vehicle.longest_duration:
-            return None
+        if visits and vehicle.longest_duration is not None:
+            if duration > vehicle.longest_duration:
+                return None
+            if self._has_holes(vehicle_index, visits, boats) and self._exact.returns(vehicle_index, visits) is None:
+                return None
         cost = 0.0
         if visits:
             cost = float(vehicle.costs.fixed + direct.sum() + self.strange[chosen, vehicle_index].sum())
@@ -191,6 +197,14 @@ class Slack:
             ready_at_most=self._of_trips(visits, times.departures) if self.released else None,
             dear_delay=dear_delay,
             times=times,
+        )
+
+    def _has_holes(self, vehicle_index: int, visits: tuple[int, ...], boats: list[Boat | None] | None) -> bool:
+        """Whether leaving later can mean to wait longer: for another window, a break's or a visit's, or a ferry."""
+        return (
+            any(map(self.holey.__getitem__, visits))
+            or any(len(windows) > 1 for _, _, _, windows, _ in self.rests[vehicle_index])
+            or any(boat is not None for boat in boats or ())
         )
 
     def _few_enough(self, vehicle_index: int, visits: tuple[int, ...]) -> bool:
