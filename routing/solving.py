@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from routing.alike import fleet_of
+from routing.alike import Fleet, fleet_of
 from routing.checking import CheckFailed, check, summary_of
 from routing.children import Child, Order, listen, warm_up
 from routing.engines import ENGINES
@@ -31,8 +31,13 @@ AUTO: Final = "auto"
 
 # What comes after the search: bringing the last plans in, completing, timing, checking and explaining the best one.
 _END_OF_SMALL: Final = 0.05
-_END_PER_STOP: Final = 0.00013
-_JUDGING_PER_STOP: Final = 0.00012
+_JUDGING_PER_STOP: Final = 0.00006
+_COUNTING: Final = 0.3  # of judging a stop, whether it is served or not
+_USUAL_CROWD: Final = 1.4
+_MOST_CROWDED: Final = 3.0
+_MOMENT: Final = 0.01  # seconds of work that say how crowded the machine is
+_TRIED: Final = 40  # vehicles that are tried for a left-out task although one has room already
+_LOOKED_AT: Final = 8  # visits of a route that say how near it comes
 _SLACK: Final = 0.1
 _MOST_OF_THE_TIME: Final = 0.4
 _ENDS_IN_JUDGEMENTS: Final = 1.2  # as many times as it takes to judge one plan
@@ -149,7 +154,8 @@ class _Search:
         self.solution: Solution | None = None  # the best, where it has been judged already
         self.found = False
         self.plans = 0
-        self.judging = 0.0  # seconds that a judgement takes
+        self.judging = 0.0  # seconds that judging a plan takes, for each of its stops
+        self.crowd = _USUAL_CROWD  # seconds that pass during a second of work
         self.processes = processes
         total = deadline - called
         self.proving = 0.0
@@ -166,8 +172,9 @@ class _Search:
         if self.on_best is not None or not self.found:
             began, worked = time.monotonic(), time.thread_time()
             self.solution = solution = self.judged(visits)
-            took = min(time.monotonic() - began, 3 * (time.thread_time() - worked))  # a stalled moment is no measure
-            self.judging = min(self.judging or float("inf"), took)
+            # The children that search beside it will be gone when the last plan is judged.
+            took = min(time.monotonic() - began, self.crowd * (time.thread_time() - worked))
+            self.judging = min(self.judging or float("inf"), took / self.weight(visits))
             if self.on_best is not None:
                 self.on_best(solution)
         self.found, self.best, self.rank = True, visits, rank
@@ -189,10 +196,13 @@ class _Search:
 
     def run(self, seed: int, known: Visits | None) -> None:
         """Search in children until it is time to end."""
+        began, worked = time.monotonic(), time.thread_time()
+        body = pickle.dumps(self.problem)
+        if (worked := time.thread_time() - worked) > _MOMENT:
+            self.crowd = min(max((time.monotonic() - began) / worked, 1.0), _MOST_CROWDED)
         stop = self.deadline - self.end()
         # A handful of stops is searched through long before the time is up.
         enough = 0.2 + 0.02 * self.problem.stops**2
-        body = pickle.dumps(self.problem)
         memory = _free_memory() // self.processes
         # Of a large day one child sees to all parts, and has them searched by children of its own.
         alone = self.engine == PyVrp.name and self.problem.stops >= PARTS_FROM
@@ -212,7 +222,8 @@ class _Search:
         try:
             while (now := time.monotonic()) < stop and any(not seat.child.ended for seat in seats):
                 if now >= quiet_until and self.bring_in(seats):
-                    quiet_until = time.monotonic() + self.judging / _SHARE_OF_JUDGING
+                    took = time.monotonic() - now
+                    quiet_until = now + took + took / _SHARE_OF_JUDGING
                     stop = self.deadline - self.end()
                 patience = quiet_until if any(seat.waiting for seat in seats) else now + _TICK
                 self.hear(seats, failures, until=min(stop, now + _TICK, patience))
@@ -253,18 +264,26 @@ class _Search:
         """Whether there is time left for judging the plan."""
         return time.monotonic() + self.needed(visits) < self.deadline + _SLACK
 
+    def weight(self, visits: Visits) -> float:
+        """How much work judging the plan is, in stops; what is left out has to be counted too."""
+        return sum(len(route) for route in visits) + _COUNTING * self.problem.stops
+
+    @property
+    def pace(self) -> float:
+        """Seconds that judging takes for each unit of weight."""
+        return self.judging or self.crowd * _JUDGING_PER_STOP
+
     def needed(self, visits: Visits) -> float:
-        """Seconds that judging the plan will take; what is left out has to be counted too."""
-        return max(_JUDGING_PER_STOP * (sum(len(route) for route in visits) + 0.3 * self.problem.stops), self.judging)
+        """Seconds that judging the plan will take."""
+        return self.pace * self.weight(visits)
 
     def end(self) -> float:
         """Seconds to keep for what comes after the search."""
         left = self.deadline - self.called
-        if not self.found:
-            needed = _END_OF_SMALL + _END_PER_STOP * self.problem.stops + self.proving
-            return min(needed, _MOST_OF_THE_TIME * left)
-        needed = _END_OF_SMALL + _ENDS_IN_JUDGEMENTS * self.judging + self.proving
-        if len({n for route in self.best for n in route if n < self.problem.stops}) < self.problem.stops:
+        whole = (1 + _COUNTING) * self.problem.stops
+        needed = _END_OF_SMALL + _ENDS_IN_JUDGEMENTS * self.pace * whole + self.proving
+        served = {number for route in self.best for number in route if number < self.problem.stops}
+        if self.found and len(served) < self.problem.stops:
             needed += min(_LONGEST_EXPLANATION, _EXPLAINING * left)
         return min(needed, _MOST_OF_THE_TIME * left)
 
@@ -483,18 +502,38 @@ def _completed(problem: Problem, insertion: Insertion, visits: Visits, until: fl
     fleet = fleet_of(problem, tasks=waiting, vehicles=range(len(routes)))
     waiting.sort(key=lambda n: (problem.tasks[n].lock is Lock.FREE, -problem.tasks[n].priority, n))
     for number in waiting:
-        if time.monotonic() > until:
-            break
-        places = [
-            (found[0], index, found[1])
-            for index in fleet.without_twins(tuple(routes))
-            if (found := insertion.cheapest(index, routes[index], number)) is not None
-        ]
+        places: list[tuple[int, int, tuple[int, ...]]] = []
+        for tried, index in enumerate(_nearest_first(problem, insertion.timetable, number, fleet, routes)):
+            if time.monotonic() > until:
+                return tuple(routes)
+            if places and tried >= _TRIED:
+                break
+            if (found := insertion.cheapest(index, routes[index], number)) is not None:
+                places.append((found[0], index, found[1]))
         prize = problem.tasks[number].prize
         if places and (prize is None or min(places)[0] < prize):
             _, index, new = min(places)
             routes[index] = new
     return tuple(routes)
+
+
+def _nearest_first(
+    problem: Problem, timetable: Timetable, number: int, fleet: Fleet, routes: Sequence[tuple[int, ...]]
+) -> list[int]:
+    """The vehicles worth looking at for a task; of many, those first that come near it."""
+    indices = fleet.without_twins(tuple(routes))
+    if len(indices) <= _TRIED:
+        return indices
+    place = problem.tasks[number].location_index
+
+    def apart(index: int) -> int:
+        vehicle, route = problem.vehicles[index], routes[index]
+        from_here = timetable.seconds(vehicle)[place]
+        places = [problem.tasks[visit].location_index for visit in route[:: max(1, len(route) // _LOOKED_AT)]]
+        home = vehicle.end if vehicle.start is None else vehicle.start
+        return min(from_here[to] for to in [*places, *([] if home is None or places else [home])])
+
+    return sorted(indices, key=apart)
 
 
 def _unexplained(problem: Problem, number: int) -> Unassigned:

@@ -11,7 +11,8 @@ from routing.engines.decomposing import Loads
 from routing.engines.farming import SEARCH, search_in_parts
 from routing.engines.greedy import greedy_plan
 from routing.engines.pyvrp_model import translate
-from routing.engines.pyvrp_search import INFEASIBLE, Language, Searcher
+from routing.engines.pyvrp_search import INFEASIBLE, Language, Searcher, Settings
+from routing.engines.savings import savings_plan
 from routing.engines.unsaid import unsaid
 from routing.engines.wholes import ProblemWhole
 from routing.problem import Problem, Visits
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 _DENSE: Final = 2_500  # stops that may be looked at all at once
 _GREEDY: Final = 15_000  # more are better begun by several processes
+_VAST: Final = Settings(history=20, exhaustive_on_best=False, neighbours=20)
+"""How parts of more stops than are looked at at once are searched: of seconds that are but milliseconds a stop."""
+
+_HURRIED: Final = (150, 2.5)
+_UNHURRIED: Final = (250, 5.0)
+_HURRY: Final = 0.003  # seconds of all processes for a stop
+"""Stops of a part and turns of a stop, where seconds are few and where they are not."""
+
 _BY_THE_THOUSAND: Final = 2.0  # seconds that a first plan of a thousand stops must be worth
 _SHARE_OF_THE_WHOLE: Final = 0.12
 
@@ -44,13 +53,25 @@ def search(
         crier.hear(visits)
 
     whole = ProblemWhole(problem)
-    if start is None and problem.stops <= _GREEDY:
-        start = crier.proof.verified(greedy_plan(problem, None if problem.stops <= _DENSE else whole.places))
+    vast = problem.stops > _DENSE
+    if start is None and vast and (saving := savings_plan(problem, whole.places, whole.homes)) is not None:
+        start = crier.proof.verified(saving)
         crier.tell(start)
-        if problem.stops <= _DENSE and _BY_THE_THOUSAND * (problem.stops / 1000) ** 2 < until - time.monotonic():
+    elif start is None and problem.stops <= _GREEDY:
+        start = crier.proof.verified(greedy_plan(problem, whole.places if vast else None))
+        crier.tell(start)
+        if not vast and _BY_THE_THOUSAND * (problem.stops / 1000) ** 2 < until - time.monotonic():
             start = _first_of_the_whole(problem, until=until, seed=seed, crier=crier) or start
     plan = () if start is None else tuple((vehicle, route) for vehicle, route in enumerate(start) if route)
-    search_in_parts(whole, seed=seed, until=until, processes=processes, plan=plan, tell=tell)
+    if not vast:
+        search_in_parts(whole, seed=seed, until=until, processes=processes, plan=plan, tell=tell)
+    else:
+        in_a_hurry = processes * (until - time.monotonic()) < _HURRY * problem.stops
+        size, rounds = _HURRIED if in_a_hurry else _UNHURRIED
+        search_in_parts(
+            whole, seed=seed, until=until, processes=processes, plan=plan, tell=tell, size=size, rounds=rounds,
+            settings=_VAST,
+        )  # fmt: skip
     crier.catch_up(at_once=True)
 
 
