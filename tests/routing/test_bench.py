@@ -356,3 +356,27 @@ def test_a_solution_on_the_globe_can_be_drawn():
     located = problem.replace(locations=tuple((105.0 + x / 1e5, 9.0 + y / 1e5) for x, y in day.places))
     picture = ET.fromstring(solution_picture(located, solve(located, seconds=2.0)))  # noqa: S314 - our own
     assert list(picture.iter(f"{SVG}polyline"))
+
+
+def test_a_table_of_scale_says_which_promises_were_kept():
+    from routing.bench.scale import promises_of, table_of  # noqa: PLC0415 - the other tests need no scale
+
+    usual = {"processes": "1", "seed": "0", "cores": "0", "per_stop": "", "first": "", "cpu": "39.0", "note": ""}
+    rows = [
+        usual | {"stops": "5000", "solver": "pyvrp", "limit": "40.0", "cost": "1000", "wall": "45", "peak_mb": "700"},
+        usual | {"stops": "5000", "solver": "ours", "limit": "40.0", "cost": "960", "wall": "40.2", "peak_mb": "150"},
+        usual | {"stops": "2000", "solver": "ours", "limit": "20.0", "cost": "", "wall": "20.4", "peak_mb": "900"},
+    ]
+    kept = {(run.split()[0], promised): kept for run, promised, _, kept in promises_of(rows)}
+    assert kept == {
+        ("5,000", "everybody is served"): True,
+        ("5,000", "at most 0.3 s late"): True,
+        ("5,000", "cost <= 0.95 of PyVRP's"): False,
+        ("5,000", "at most 200 MB"): True,
+        ("2,000", "everybody is served"): False,
+        ("2,000", "at most 0.3 s late"): False,
+    }
+    ours = next(line for line in table_of(rows).splitlines() if line.startswith("| 5,000 | ours"))
+    assert "| 0.960 |" in ours
+    assert "| 7.8 |" in ours  # milliseconds of CPU for each stop
+    assert "| 30.0 |" in ours  # kilobytes
