@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from ortools.linear_solver.python import model_builder_helper as linear
 from ortools.sat.python import cp_model
 from pyvrp import Client, CostEvaluator, ProblemData, Route, Shipment, Solution
 
+from routing.engines.driving import Drivers
 from routing.engines.pyvrp_search import Language, Line, Routes
 
 Column: TypeAlias = tuple[int, str, int]
@@ -29,6 +31,12 @@ _PRICED = 12_000
 
 _CHOSEN = 1_200
 """Columns among which CP-SAT mostly proves the best choice in a fraction of a second."""
+
+
+_RETRIED = 1_500
+"""Columns of least reduced cost that are tried with other vehicles."""
+
+_TINY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class Pool:
 
     def __init__(self, data: ProblemData) -> None:
         self.language = Language(data)
-        self._rows = _Rows(data)
+        self._rows = _Rows(data, Drivers(data, self.language.line))
         self._columns: dict[tuple[int, int], _Known] = {}
         self._keys: dict[Line, tuple[int, int]] = {}
         self._fresh: dict[tuple[int, int], Column] = {}
@@ -124,10 +132,20 @@ class Pool:
         return None if routes is None or self.cost(routes) >= cost else routes
 
 
+@dataclass(frozen=True, slots=True)
+class _Relaxed:
+    """A solved relaxation: its cost, each column's reduced cost, the price of each kind of vehicle; all in units of `scale`."""
+
+    cost: float
+    reduced: NDArray[np.float64]
+    prices: NDArray[np.float64]
+    scale: float
+
+
 class _Rows:
     """What must be covered: clients, groups of clients and shipments, once or at most once; and the vehicles at hand."""
 
-    def __init__(self, data: ProblemData) -> None:
+    def __init__(self, data: ProblemData, drivers: Drivers) -> None:
         self._of: dict[str, int] = {}  # a word of a line: the row it covers
         self._bit: dict[str, int] = {}
         self._prize: dict[str, int] = {}
@@ -146,6 +164,7 @@ class _Rows:
                 self.must.append(stop.required)
         self.prizes = sum(self._prize.values())
         self.vehicles = [kind.num_available for kind in data.vehicle_types()]
+        self._drivers = drivers
 
     def of(self, text: str) -> tuple[tuple[int, ...], int, int]:
         """The rows that a line covers, its set of stops as bits, and the prizes it collects."""
@@ -159,6 +178,25 @@ class _Rows:
 
     def priced(self, known: list[_Known], lines: set[Line], bar: int, *, seconds: float, most: int) -> list[_Known]:
         """The columns that may be part of something cheaper than `bar`, at most `most`; none when there can be none."""
+        until = time.monotonic() + seconds
+        solved = self._relaxed(known, seconds=seconds)
+        if solved is None:
+            return []
+        if self._drivers and (others := self._driven_otherwise(known, solved)):
+            known = [*known, *others]
+            solved = self._relaxed(known, seconds=until - time.monotonic()) or solved
+        # A column whose reduced cost exceeds the gap is in no solution below the bar.
+        gap = bar / solved.scale - solved.cost
+        if gap * solved.scale < 1 - 1e-6:
+            return []
+        order = np.argsort(solved.reduced, kind="stable")
+        order = order[: min(most, int(np.searchsorted(solved.reduced[order], gap, side="left")))]
+        chosen = [known[index] for index in order]
+        missing = lines - {one.column[:2] for one in chosen}
+        return chosen + [one for one in known if one.column[:2] in missing]
+
+    def _relaxed(self, known: list[_Known], *, seconds: float) -> _Relaxed | None:
+        """The linear relaxation of choosing among the columns; None in too short a time."""
         from scipy.sparse import csr_matrix  # noqa: PLC0415 - takes longer to load than many a search lasts
 
         count, first = len(known), len(self.must)
@@ -180,17 +218,23 @@ class _Rows:
         solver.set_time_limit_in_seconds(seconds)
         solver.solve(model)
         if solver.status() != linear.SolveStatus.OPTIMAL:
-            return []
-        reduced = solver.reduced_costs()
-        # A column whose reduced cost exceeds the gap is in no solution below the bar.
-        gap = bar / scale - solver.objective_value()
-        order = np.argsort(reduced, kind="stable")
-        order = order[: min(most, int(np.searchsorted(reduced[order], gap, side="left")))]
-        if bar - solver.objective_value() * scale < 1 - 1e-6:
-            return []
-        chosen = [known[index] for index in order]
-        missing = lines - {one.column[:2] for one in chosen}
-        return chosen + [one for one in known if one.column[:2] in missing]
+            return None
+        prices = np.asarray(solver.dual_values())[first:]
+        return _Relaxed(solver.objective_value(), np.asarray(solver.reduced_costs()), prices, scale)
+
+    def _driven_otherwise(self, known: list[_Known], solved: _Relaxed) -> list[_Known]:
+        """Promising columns with other vehicles, where that makes them cheaper by the relaxation's prices."""
+        others = []
+        for index in np.argsort(solved.reduced, kind="stable")[:_RETRIED]:
+            one = known[index]
+            kind, text, cost = one.column
+            costs = self._drivers.costs(text)
+            reduced = solved.reduced[index] + (costs - cost) / solved.scale - (solved.prices - solved.prices[kind])
+            for other in np.flatnonzero(reduced < -_TINY):
+                if other != kind:
+                    worth = one.worth + int(costs[other]) - cost
+                    others.append(_Known((int(other), text, int(costs[other])), one.rows, worth))
+        return others
 
     def chosen(self, known: list[_Known], lines: set[Line], *, seconds: float) -> Routes | None:
         """The cheapest choice that CP-SAT finds; None in too short a time."""

@@ -6,6 +6,7 @@ learnt (late-acceptance history, penalties, random numbers); with `PYVRP` settin
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -31,6 +32,9 @@ from pyvrp.search import (
     PerturbationParams,
     compute_neighbours,
 )
+
+from routing.engines.driving import Drivers
+from routing.engines.ruining import Ruins
 
 Line: TypeAlias = tuple[int, str]
 """One vehicle's route: the index of its vehicle type, and its activities in order, separated by blanks, without the start
@@ -99,12 +103,15 @@ class Settings:
     penalty: float | None = None
     penalties_every: int = 500  # solutions between two looks at how many of them were feasible
     penalties_rise: float = 1.5
+    ruins: float = 0.0  # share of descents that begin at a ruin
+    fitted: bool = False  # whether the routes of a new best go to the vehicles that suit them best
 
 
 PYVRP = Settings()
 BRISK = Settings(
-    history=20, exhaustive_on_best=False, neighbours=25, penalty=1.0, penalties_every=100, penalties_rise=1.25
-)
+    history=20, exhaustive_on_best=False, neighbours=25, penalty=1.0, penalties_every=100, penalties_rise=1.25,
+    ruins=0.5, fitted=True,
+)  # fmt: skip
 """For searches of seconds: they measured better than PyVRP's in half of them already, and more so with more stops."""
 
 
@@ -132,11 +139,21 @@ class Searcher:
         self._on_candidate = on_candidate
         self._random = RandomNumberGenerator(seed=seed)
         neighbours = compute_neighbours(data, NeighbourhoodParams(num_neighbours=settings.neighbours))
-        perturbation = PerturbationManager(PerturbationParams(*settings.perturbations))
-        self._descend = LocalSearch(data, self._random, neighbours, perturbation)
-        for operator in OPERATORS:
-            if operator.supports(data):
-                self._descend.add_operator(operator(data))
+        operators = [operator(data) for operator in OPERATORS if operator.supports(data)]
+
+        def descent(perturbations: tuple[int, int]) -> LocalSearch:
+            made = LocalSearch(data, self._random, neighbours, PerturbationManager(PerturbationParams(*perturbations)))
+            for operator in operators:
+                made.add_operator(operator)
+            return made
+
+        self._descend = descent(settings.perturbations)
+        self._drivers = Drivers(data, self.language.line) if settings.fitted else None
+        self._ruins = None
+        if settings.ruins and (ruins := Ruins(data, self.language.line, seed=seed)):
+            self._ruins = ruins
+            self._rebuild = descent(_AS_GOOD_AS_NONE)
+            self._chance = random.Random(seed + 1).random  # noqa: S311 - a search, not a secret
         params = PenaltyParams(
             solutions_between_updates=settings.penalties_every, penalty_increase=settings.penalties_rise
         )
@@ -217,7 +234,10 @@ class Searcher:
                 self.reheat()
 
             evaluator = self._penalties.cost_evaluator()
-            candidate = descend(self.current, evaluator, exhaustive=False)
+            if self._ruins is not None and self.cost < INFEASIBLE and self._chance() < settings.ruins:
+                candidate = self._rebuild(self._ruins.of(self.current), evaluator, exhaustive=False)
+            else:
+                candidate = descend(self.current, evaluator, exhaustive=False)
             self._penalties.register(candidate)
             self._since_best += 1
             cost = judge.cost(candidate)
@@ -229,6 +249,9 @@ class Searcher:
                     cost = judge.cost(candidate)
                     if cost < INFEASIBLE:
                         self.best, self.cost = candidate, cost
+                if self._drivers and (fitted := self._drivers.fitted(self.best)) is not None:
+                    candidate = self.best = fitted
+                    cost = self.cost = judge.cost(fitted)
                 self._relax()
                 if self._on_best is not None:
                     self._on_best(self.cost, self.best)
@@ -248,6 +271,9 @@ class Searcher:
                 history[self._place % length] = self.current
             self._place += 1
 
+
+_AS_GOOD_AS_NONE = (1, 1)
+"""Stops moved at random after a ruin: with none at all PyVRP 0.14.1 takes the descent for an exhaustive one."""
 
 _NEAR = 3
 """Routes of a solution are worth recombining if it costs no more than the best and the mean cost of three stops."""
