@@ -10,15 +10,17 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from routing.problem import UNREACHABLE, Crossings, InvalidProblem, Matrix
-from routing.travel import EstimatedTravel
+from routing.travel import EstimatedTravel, apart_m
 
 Floats = NDArray[np.float64]
+
+_KNOWN: Final = 200_000  # ways that are remembered
 
 ROUNDING: Final[Mapping[str, Callable[[Floats], Floats]]] = MappingProxyType(
     {
@@ -117,15 +119,34 @@ class EstimatedPlane:
         # Good enough to see who is whose neighbour; every way is measured on the globe.
         middle = math.radians(float(flat[:, 1].mean())) if len(flat) else 0.0
         self.places: Floats = flat * (111_320 * math.cos(middle), 111_320.0)
+        self._radians: Floats = np.radians(flat)
+        self._known: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process asks for ways of its own."""
+        return self.__dict__ | {"_known": {}}
 
     @property
     def size(self) -> int:
         """How many locations it knows."""
         return len(self._points)
 
+    def along(
+        self, origins: NDArray[np.intp] | Sequence[int], to: NDArray[np.intp] | Sequence[int]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Seconds and metres from each origin to the place at the same position in `to`."""
+        here, there = self._radians[origins], self._radians[to]
+        return self.travel.ways(apart_m(here[:, 0], here[:, 1], there[:, 0], there[:, 1]), self.profile)
+
     def pair(self, origin: int, to: int) -> tuple[int, int]:
-        """Seconds and metres of one way."""
-        return self.block([origin, to]).pair(0, 1)
+        """Seconds and metres of one way; a plan asks for the same ways again and again."""
+        known = self._known.get((origin, to))
+        if known is None:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            seconds, metres = self.along([origin], [to])
+            known = self._known[origin, to] = int(seconds[0]), int(metres[0])
+        return known
 
     def price(self, origin: int, to: int) -> int:  # noqa: ARG002 - see Plane
         """Always 0: travel is priced by hour and kilometre."""

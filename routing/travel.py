@@ -67,7 +67,11 @@ class EstimatedTravel:
         if profile not in self.speeds_kmh:
             sentence = f"expected one of the modes {sorted(self.speeds_kmh)}"
             raise InvalidProblem("profile", "profile", profile, sentence)
-        straight = geodesic_m(points)
+        seconds, metres = self.ways(geodesic_m(points), profile)
+        return Matrix(seconds=seconds, metres=metres)
+
+    def ways(self, straight: NDArray[np.float64], profile: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Seconds and metres of ways that are `straight` metres as the crow flies, in an array of any shape."""
         ends = np.array([end for end, _ in self.detours])
         factors = np.array([factor for _, factor in self.detours])
         # A band's factor must not make a longer straight line the shorter way.
@@ -76,7 +80,7 @@ class EstimatedTravel:
         metres = np.maximum(straight * factors[band], floors[band])
         seconds = metres * 3.6 / self.speeds_kmh[profile]
         whole = [np.minimum(np.rint(values), UNREACHABLE - 1).astype(np.int32) for values in (seconds, metres)]
-        return Matrix(seconds=whole[0], metres=whole[1])
+        return whole[0], whole[1]
 
     def provenance(self) -> Travel:
         """The label of every matrix of this provider."""
@@ -101,13 +105,20 @@ def geodesic_m(points: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
         culprit = int(np.argmax(off))
         sentence = "expected (longitude, latitude) within 180 and 90 degrees"
         raise InvalidProblem("location", f"locations[{culprit}]", tuple(points[culprit]), sentence)
-    lon, lat = np.radians(places[:, 0]), np.radians(places[:, 1])
-    middle = (lat[:, None] + lat[None, :]) / 2
+    lon, lat = np.radians(places).T
+    return apart_m(lon[:, None], lat[:, None], lon[None, :], lat[None, :])
+
+
+def apart_m(
+    lon: NDArray[np.float64], lat: NDArray[np.float64], to_lon: NDArray[np.float64], to_lat: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Metres between points in radians, element by element."""
+    middle = (lat + to_lat) / 2
     curved = 1 - _ECCENTRICITY2 * np.sin(middle) ** 2
     meridian = _EQUATORIAL_M * (1 - _ECCENTRICITY2) / curved**1.5
     prime = _EQUATORIAL_M / np.sqrt(curved)
     # The shorter way round the globe.
-    east = (lon[None, :] - lon[:, None] + np.pi) % (2 * np.pi) - np.pi
-    north = lat[None, :] - lat[:, None]
+    east = (to_lon - lon + np.pi) % (2 * np.pi) - np.pi
+    north = to_lat - lat
     metres: NDArray[np.float64] = np.hypot(meridian * north, prime * np.cos(middle) * east)
     return metres

@@ -14,11 +14,12 @@ they break.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from routing.answers import read_solution, solution_body
 from routing.bodies import a_list, a_text, a_whole, a_whole_or_none, a_window, an_object, ids, wholes, windows
+from routing.plane import EstimatedPlane
 from routing.problem import (
     UNREACHABLE,
     Break,
@@ -35,6 +36,7 @@ from routing.problem import (
     Shipment,
     ShipmentStop,
     Travel,
+    TravelTable,
     Vehicle,
 )
 from routing.telling import told_plan
@@ -56,6 +58,8 @@ __all__ = [
 
 INTERNAL, INPUT, ROUTING = 1, 2, 3
 _VROOM_UNREACHABLE: Final = 2**32 - 1
+_DENSE_UP_TO: Final = 2_500
+"""Places up to which all ways are kept: 50 MB of them."""
 
 
 class TravelFailed(RuntimeError):
@@ -104,6 +108,7 @@ def read_problem(body: Any, *, travel: TravelProvider | None = None) -> Problem:
     read_jobs = tuple(_job(f"jobs[{i}]", j, places) for i, j in enumerate(jobs))
     read_shipments = tuple(_shipment(f"shipments[{i}]", s, places) for i, s in enumerate(shipments))
     reloads = tuple(_reload(f"reloads[{i}]", r, places) for i, r in enumerate(a_list("reloads", top.get("reloads"))))
+    matrices: dict[str, Any]  # tables of travel, lazy ones among them
     if places.given:
         matrices = _matrices(top["matrices"])
         size = max((matrix.size for matrix in matrices.values()), default=0)
@@ -113,7 +118,7 @@ def read_problem(body: Any, *, travel: TravelProvider | None = None) -> Problem:
         provider = travel or EstimatedTravel()
         points = [point for _, point in sorted(places.known.items())]
         locations = tuple(points)
-        matrices = {profile: provider.table(points, profile) for profile in {v.profile for v in read_vehicles}}
+        matrices = {profile: _travel(provider, points, profile) for profile in {v.profile for v in read_vehicles}}
         provenance = provider.provenance()
     problem = Problem(
         jobs=read_jobs,
@@ -129,6 +134,15 @@ def read_problem(body: Any, *, travel: TravelProvider | None = None) -> Problem:
     )
     _steps_exist(problem)
     return problem
+
+
+def _travel(
+    provider: TravelProvider | EstimatedTravel, points: Sequence[tuple[float, float]], profile: str
+) -> TravelTable:
+    """The table of all ways; of the estimate for very many places only what is asked for, since all take gigabytes."""
+    if isinstance(provider, EstimatedTravel) and len(points) > _DENSE_UP_TO:
+        return EstimatedPlane(points, profile, provider)
+    return provider.table(points, profile)
 
 
 class _Places:

@@ -93,3 +93,26 @@ def test_a_plane_that_no_matrix_could_hold_is_refused(places, rounding, code):
 def test_an_unknown_profile_is_refused_before_the_first_question():
     with pytest.raises(InvalidProblem, match="modes"):
         EstimatedPlane([(105.0, 9.0)], "rocket")
+
+
+def test_ways_of_an_estimate_are_the_same_one_by_one_in_a_row_and_in_a_table(random):
+    points = [(104.7 + x, 8.6 + y) for x, y in random.random((60, 2)).tolist()]
+    table, plane = EstimatedTravel().table(points, "boat"), EstimatedPlane(points, "boat")
+    origins, to = random.integers(0, 60, 500), random.integers(0, 60, 500)
+    seconds, metres = plane.along(origins, to)
+    assert np.array_equal(seconds, table.seconds[origins, to])
+    assert np.array_equal(metres, table.metres[origins, to])
+    for _ in ("asked", "remembered"):
+        pairs = [plane.pair(a, b) for a, b in zip(origins.tolist(), to.tolist(), strict=True)]
+        assert pairs == list(zip(seconds.tolist(), metres.tolist(), strict=True))
+
+
+def test_what_an_estimate_remembers_does_not_travel_to_other_processes(random):
+    points = [(104.7 + x, 8.6 + y) for x, y in random.random((60, 2)).tolist()]
+    plane = EstimatedPlane(points, "boat")
+    before = len(pickle.dumps(plane))
+    way = plane.pair(3, 4)
+    for to in range(60):
+        plane.pair(0, to)
+    assert len(pickle.dumps(plane)) == before
+    assert pickle.loads(pickle.dumps(plane)).pair(3, 4) == way  # noqa: S301 - just pickled here

@@ -9,6 +9,7 @@ import pytest
 
 from routing import InvalidProblem, Lock
 from routing.checking import check
+from routing.plane import EstimatedPlane
 from routing.solving import EngineFailed, solve
 from routing.vroom import TravelFailed, error_body, read_problem, read_solution, requested_seconds, solution_body
 
@@ -91,6 +92,17 @@ def test_a_body_with_coordinates_is_planned_with_estimated_travel_and_says_so():
     assert {tuple(s["location"]) for s in steps[1:-1]} == {(105.2, 9.2), (105.1, 9.1)}
     assert answer["routes"][0]["description"] == "bưu tá 1"
     assert 20_000 < answer["summary"]["distance"] < 60_000
+
+
+def test_of_many_places_only_those_ways_are_computed_that_are_asked_for():
+    jobs = [{"id": n, "location": [104.7 + (n % 60) / 100, 8.6 + (n // 60) / 100]} for n in range(1, 3_001)]
+    vehicles = [{"id": 1, "start": [105.15, 9.18], "end": [105.15, 9.18], "profile": "boat"}]
+    problem = read_problem({"jobs": jobs, "vehicles": vehicles})
+    travel = problem.matrices["boat"]
+    assert isinstance(travel, EstimatedPlane)
+    assert travel.size == 3_001
+    fewer = read_problem({"jobs": jobs[:40], "vehicles": vehicles}).matrices["boat"]
+    assert travel.pair(0, 39) == fewer.pair(0, 39)
 
 
 def test_two_jobs_at_one_point_are_one_door():
