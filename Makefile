@@ -22,7 +22,7 @@ run: install ## set up what is missing and serve the demo day at http://127.0.0.
 	@exec $(VENV)/bin/courier serve --demo
 
 test: install-dev vendor system lint ## lint, types, layers and all tests but the slow ones
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -m "not slow" --hypothesis-profile few
 
 test-all: install-dev vendor system lint ## everything
 	@$(PYTEST)

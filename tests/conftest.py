@@ -22,6 +22,7 @@ from tests.databases import (
     sqlite_database,
     sqlite_template,
 )
+from tests.examples import FEW
 
 __all__ = [
     "database",
@@ -42,9 +43,10 @@ __all__ = [
 NEEDED = {"browser": "Chromium", "postgres": "PostgreSQL"}
 
 # A shared machine makes any deadline a coin toss; a run on CI must say the same thing twice.
-hypothesis.settings.register_profile("default", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
-hypothesis.settings.load_profile("ci" if databases.on_ci() else "default")
+repeatable = {"derandomize": True, "database": None, "print_blob": True} if databases.on_ci() else {}
+for profile in ("all", FEW):
+    hypothesis.settings.register_profile(profile, deadline=None, **repeatable)
+hypothesis.settings.load_profile("all")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from uuid_utils.compat import uuid7
 
 from api.app import create_app
+from api.health import Readiness
 from courier.desk import Desk
 from courier.domain.people import Caller, Role
 from courier.gazetteer import Gazetteer
@@ -99,9 +100,32 @@ def clock() -> Clock:
     return Clock()
 
 
+class SharedApp:
+    """One application for the tests of a process: to make one costs ten times what most tests do."""
+
+    def __init__(self) -> None:
+        self._app: Flask | None = None
+
+    def around(self, desk: Desk, clock: Clock) -> Flask:
+        """The application, with another desk and another clock; what it remembers by itself is forgotten."""
+        if self._app is None:
+            self._app = create_app(desk, clock=clock)
+            self._app.test_client().get("/livez")  # from its first request on Flask refuses new routes
+        self._app.extensions |= {"desk": desk, "clock": clock, "readiness": Readiness()}
+        return self._app
+
+
+@pytest.fixture(scope="session")
+def shared_app() -> SharedApp:
+    return SharedApp()
+
+
 @pytest.fixture
-def app(desk: Desk, clock: Clock) -> Flask:
-    return create_app(desk, clock=clock)
+def app(request: pytest.FixtureRequest, shared_app: SharedApp, desk: Desk, clock: Clock) -> Flask:
+    """The server; with the mark `own_app` one that nobody has asked anything, and that may get more routes."""
+    if request.node.get_closest_marker("own_app"):
+        return create_app(desk, clock=clock)
+    return shared_app.around(desk, clock)
 
 
 @pytest.fixture

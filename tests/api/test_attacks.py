@@ -130,6 +130,7 @@ def test_a_forwarded_address_that_is_none_does_not_keep_anybody_out(app_with, to
     assert answer.status_code == 201
 
 
+@pytest.mark.own_app
 def test_invented_methods_do_not_grow_the_metrics_without_end(client):
     for number in range(5):
         client.open("/livez", method=f"BIA{number}")

@@ -179,6 +179,7 @@ def slow_route(app, started, go_on, *, fail=False):
     app.add_url_rule("/slow", view_func=slow, methods=["POST"])
 
 
+@pytest.mark.own_app
 def test_a_second_request_while_the_first_runs_is_told_to_wait(app, town):
     started, go_on, answers = threading.Event(), threading.Event(), []
     slow_route(app, started, go_on)
@@ -211,6 +212,7 @@ def test_the_same_request_sent_eight_times_at_once_has_one_effect(town, database
     assert agencies(database) == 1
 
 
+@pytest.mark.own_app
 def test_after_a_fault_of_ours_the_same_key_may_be_tried_again(app, town):
     started, go_on = threading.Event(), threading.Event()
     go_on.set()
@@ -228,6 +230,7 @@ def test_a_key_whose_process_died_is_free_again_after_ten_minutes(town, database
     problem(town.admin.post(AGENCIES, json=NEW, headers=KEY), 409, "code-taken")
 
 
+@pytest.mark.own_app
 def test_a_form_sent_again_with_another_boundary_is_the_same_request(app, town):
     @roles("admin")
     @idempotent
@@ -283,6 +286,7 @@ def test_a_write_by_cookie_from_our_own_script_is_taken(browser):
     assert answer.status_code == 201
 
 
+@pytest.mark.own_app
 def test_a_form_carries_the_token_of_its_session(app, browser, town):
     @roles("admin")
     def form():
@@ -362,6 +366,7 @@ def test_the_log_names_routes_and_ids_but_no_token_path_or_person(town, client):
         assert secret not in told
 
 
+@pytest.mark.own_app
 def test_a_crash_is_told_by_type_and_place_without_its_message(app, town):
     @roles("admin")
     def crash():

@@ -77,6 +77,7 @@ def test_a_proxy_on_this_machine_is_not_this_machine(client, header):
     assert metrics(client, "127.0.0.1", **{header: "192.0.2.1"}).status_code == 401
 
 
+@pytest.mark.own_app
 def test_figures_count_by_route_and_name_nobody(client, town):
     client.get(f"{V1}/public/items/TOKENOFACITIZEN")
     town.clerk.get(f"{V1}/me")
