@@ -1,8 +1,8 @@
 """The cheapest order of one vehicle's visits as a problem on arrays, and the three ways to prove it.
 
 A linear programme with subtour cuts gives a bound and strikes ways that no better order can use; labels over sets of
-visits search what is left when little is left; CP-SAT's circuit constraint does the rest. All arithmetic behind a proof
-is on whole numbers: the programme's prices are rounded first and are then valid as they are.
+visits (`routing.engines.labels`) search what is left; where that is too much, CP-SAT's circuit constraint tries. All
+arithmetic behind a proof is on whole numbers: the programme's prices are rounded first and are then valid as they are.
 """
 
 from __future__ import annotations
@@ -11,23 +11,31 @@ import importlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Whole: TypeAlias = NDArray[np.int64]
-Mask: TypeAlias = NDArray[np.bool_]
+from routing.engines.labels import FAR, MOST_BITS, Mask, Whole, cheaper_order
 
-FAR: Final = 2**50
-"""Later than any instant, dearer than any tour."""
+__all__ = [
+    "FAR",
+    "Hours",
+    "Mask",
+    "Proof",
+    "Relaxed",
+    "Tour",
+    "Whole",
+    "cost_of",
+    "descended",
+    "load_libraries",
+    "prove",
+]
+
 _MOST_SCALE = 128
 _FEW_LABELS = 20_000
-_FEW_VISITS = 20
-_MOST_LABELS = 500_000
-_MOST_STEPS_AT_ONCE = 700_000
-_MOST_BITS = 62
-_LOOKED_AT = 4
+_MOST_LABELS = 1_500_000
+_MOST_BITS = MOST_BITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +78,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Hours:
+class Hours:
     """When each visit can be ready at the earliest and at the latest, what must precede what, and which ways remain."""
 
     earliest: Whole
@@ -104,24 +112,34 @@ def prove(tour: Tour, order: tuple[int, ...], *, until: float) -> Proof:
     hours = _hours(tour)
     if hours is None:
         return best
-    relaxed = _Relaxed.of(tour, hours, until=until - 0.5 * (until - time.monotonic()))
+    relaxed = Relaxed.of(tour, hours, until=until - 0.5 * (until - time.monotonic()))
     if relaxed is None:
         return best
     best = Proof(order=order, cost=best.cost, bound=min(best.cost, relaxed.bound))
     if best.closed:
         return best
-    # Few labels cost little; where there are many, CP-SAT proves more, and the labels have the last word on small tours.
-    few = _MOST_LABELS if len(order) <= _FEW_VISITS else _FEW_LABELS
-    labelled = _labelled(tour, hours, relaxed, best, until, most=few)
+    # Windows are what CP-SAT proves little about; without them it proves more than labels do, but for a few of these.
+    many = _MOST_LABELS if any(tour.windows) else _FEW_LABELS
+    labelled = _labelled(tour, hours, relaxed, best, until - 0.1 * (until - time.monotonic()), most=many)
     if labelled is not None:
         return labelled
-    found = _circuit(tour, hours, relaxed, best, until - 0.3 * (until - time.monotonic()))
+    found = _circuit(tour, hours, relaxed, best, until - (0 if any(tour.windows) else 0.3) * (until - time.monotonic()))
     if found.closed:
         return found
     if _keeps(tour, found.order):
         best = found
     labelled = _labelled(tour, hours, relaxed, best, until, most=_MOST_LABELS)
     return found if labelled is None else labelled
+
+
+def _labelled(tour: Tour, hours: Hours, relaxed: Relaxed, best: Proof, until: float, *, most: int) -> Proof | None:
+    if len(tour.service) > _MOST_BITS:
+        return None
+    cheaper = cheaper_order(tour, hours, relaxed, best.cost, until=until, most=most)
+    if cheaper is None:
+        return None
+    order = cheaper or best.order
+    return Proof(order=order, cost=cost_of(tour, order), bound=cost_of(tour, order))
 
 
 def descended(tour: Tour, order: tuple[int, ...], until: float) -> tuple[int, ...]:
@@ -196,7 +214,7 @@ def _keeps(tour: Tour, order: tuple[int, ...]) -> bool:
 # -- what the hours alone say
 
 
-def _hours(tour: Tour) -> _Hours | None:
+def _hours(tour: Tour) -> Hours | None:
     """Tightened times of readiness, the precedences they force, and the ways that survive; None when none can do."""
     n = len(tour.service)
     step = np.where(tour.allowed, tour.lag + tour.setup, FAR)
@@ -233,19 +251,24 @@ def _hours(tour: Tour) -> _Hours | None:
     allowed[0] &= ~before.any(axis=0)
     allowed[:, 0] &= ~before.any(axis=1) & (earliest + tour.lag[:, 0] <= tour.closes)
     np.fill_diagonal(allowed, val=False)
-    return _Hours(earliest=earliest, latest=latest, before=before, allowed=allowed, shortest=shortest)
+    return Hours(earliest=earliest, latest=latest, before=before, allowed=allowed, shortest=shortest)
 
 
 # -- the linear programme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Relaxed:
-    """Prices of the relaxed problem: any tour costs at least (`base` + its ways' `reduced`) / `scale`."""
+class Relaxed:
+    """Prices of the relaxed problem: any tour costs at least (`base` + its ways' `reduced`) / `scale`.
+
+    Of the `groups` of places each has a price that a tour pays besides, every time but one that it leaves the group; a
+    group with the office stands for all that is not in it.
+    """
 
     base: int
     reduced: Whole
     scale: int
+    groups: tuple[tuple[tuple[int, ...], int], ...]
 
     @property
     def bound(self) -> int:
@@ -253,7 +276,7 @@ class _Relaxed:
         return -(-self.base // self.scale)
 
     @classmethod
-    def of(cls, tour: Tour, hours: _Hours, *, until: float) -> _Relaxed | None:
+    def of(cls, tour: Tour, hours: Hours, *, until: float) -> Relaxed | None:
         """Visit every place once and leave every set of places, in fractions; None when even that cannot be."""
         import ortools.linear_solver.pywraplp as pywraplp  # type: ignore[import-untyped]  # noqa: PLC0415, PLR0402 - heavy
 
@@ -294,14 +317,17 @@ class _Relaxed:
         )
         reduced = tour.cost * scale - out[:, None] - into[None, :]
         base = int(out.sum() + into.sum())
+        groups = []
         for places, cut in cuts.items():
             # The rule reads "at most"; its price is never above nothing, also when the solver errs by a hair.
             price = min(0, round(cut.dual_value() * scale))
             reduced[np.ix_(places, places)] -= price
             base += price * (len(places) - 1)
+            if price:
+                groups.append((places, -price))
         # A way may come out a hair below nothing: paid once per place in advance, the rest is never negative.
         lows = np.minimum(0, np.where(hours.allowed, reduced, 0).min(axis=1))
-        return cls(base=base + int(lows.sum()), reduced=reduced - lows[:, None], scale=scale)
+        return cls(base=base + int(lows.sum()), reduced=reduced - lows[:, None], scale=scale, groups=tuple(groups))
 
     def kept(self, allowed: Mask, below: int) -> Mask:
         """The ways that an order cheaper than `below` may use."""
@@ -335,179 +361,10 @@ def _closed_sets(flow: NDArray[np.float64], until: float) -> list[tuple[int, ...
     return [tuple(part.tolist()) for part in smaller if len(part) >= 2]
 
 
-# -- labels over sets
-
-
-def _labelled(tour: Tour, hours: _Hours, relaxed: _Relaxed, best: Proof, until: float, *, most: int) -> Proof | None:
-    """The cheapest order by going through all sets of visits that can be part of a better one; None when too many.
-
-    A label is (set visited, last visit) with the time of readiness and the cost; of two with the same set and last
-    visit, one that is neither earlier nor cheaper is dropped. What a label's ways cost beyond the relaxed prices must
-    stay within the gap.
-    """
-    n = len(tour.service)
-    if n > _MOST_BITS:
-        return None
-    allowed = relaxed.kept(hours.allowed, best.cost)
-    gap = (best.cost - 1) * relaxed.scale - relaxed.base
-    origins, targets = np.nonzero(allowed[:, 1:])
-    targets = targets + 1
-    first = np.searchsorted(origins, np.arange(n))
-    count = np.bincount(origins, minlength=n)
-    bits = np.int64(1) << np.arange(n, dtype=np.int64)
-    needed = np.array([int(bits[hours.before[:, j]].sum()) for j in range(n)], dtype=np.int64)
-    urgent = [j for j in range(1, n) if tour.windows[j]]
-    width = max(1, *(len(w) for w in tour.windows))
-    opens, closes = np.full((n, width), FAR), np.full((n, width), -1)
-    for j, windows in enumerate(tour.windows):
-        for place, (a, b) in enumerate(windows or ((0, FAR),)):
-            opens[j, place], closes[j, place] = a, b
-    labels = _Labels.at_office(tour)
-    ahead = _Ahead.of(relaxed, allowed)
-    history: list[tuple[Whole, Whole]] = []
-    seen = 0
-    for _ in range(n - 1):
-        if count[labels.last].sum() > _MOST_STEPS_AT_ONCE:
-            return None
-        parent = np.repeat(np.arange(len(labels.last)), count[labels.last])
-        into = np.arange(len(parent)) - np.repeat(
-            np.cumsum(count[labels.last]) - count[labels.last], count[labels.last]
-        )
-        i = labels.last[parent]
-        j = targets[first[i] + into]
-        fresh = (labels.visited[parent] & bits[j]) == 0
-        fresh &= (needed[j] & ~labels.visited[parent]) == 0
-        fresh &= labels.excess[parent] + relaxed.reduced[i, j] <= gap
-        parent, i, j = parent[fresh], i[fresh], j[fresh]
-        begins = np.full(len(j), FAR)
-        arrives = labels.ready[parent] + tour.lag[i, j]
-        for place in range(width):
-            start = np.maximum(arrives, opens[j, place])
-            begins = np.minimum(begins, np.where(start <= closes[j, place], start, FAR))
-        new = _Labels(
-            last=j, visited=labels.visited[parent] | bits[j], ready=begins + tour.setup[i, j],
-            cost=labels.cost[parent] + tour.cost[i, j], excess=labels.excess[parent] + relaxed.reduced[i, j],
-            load=None if labels.load is None or tour.change is None else labels.load[parent] + tour.change[j],
-        )  # fmt: skip
-        good = new.ready <= hours.latest[j]
-        if new.load is not None and tour.capacity is not None:
-            good &= (new.load <= tour.capacity).all(axis=1)
-        for late in urgent:
-            good &= ((new.visited & bits[late]) != 0) | (new.ready + hours.shortest[j, late] <= hours.latest[late])
-        kept = np.nonzero(good)[0]
-        kept = kept[new.undominated(kept)]
-        kept = kept[ahead.least(new.visited[kept], j[kept]) <= gap - new.excess[kept]]
-        labels = new.some(kept)
-        history.append((j[kept], parent[kept]))
-        seen += len(kept)
-        if not len(kept):
-            return Proof(order=best.order, cost=best.cost, bound=best.cost)
-        if len(kept) > most // 10 or seen > most or time.monotonic() > until:
-            return None
-    return _closing(tour, allowed, labels, history, best)
-
-
-def _closing(tour: Tour, allowed: Mask, labels: _Labels, history: list[tuple[Whole, Whole]], best: Proof) -> Proof:
-    home = labels.cost + tour.cost[labels.last, 0]
-    home = np.where(allowed[labels.last, 0] & (labels.ready + tour.lag[labels.last, 0] <= tour.closes), home, FAR)
-    at = int(home.argmin())
-    if home[at] >= best.cost:
-        return Proof(order=best.order, cost=best.cost, bound=best.cost)
-    order = []
-    cost = int(home[at])
-    for nodes, parents in reversed(history):
-        order.append(int(nodes[at]))
-        at = int(parents[at])
-    return Proof(order=tuple(reversed(order)), cost=cost, bound=cost)
-
-
-class _Ahead:
-    """What the rest of a tour costs at least beyond the relaxed prices: every place is still entered, and left, once.
-
-    For each place the few cheapest ways into it (and out of it), and a price that no other way undercuts.
-    """
-
-    def __init__(self, ways: list[tuple[Whole, Whole]]) -> None:
-        self._ways = ways
-
-    @classmethod
-    def of(cls, relaxed: _Relaxed, allowed: Mask) -> _Ahead:
-        """For entering (columns) and for leaving (rows)."""
-        prices = np.where(allowed, relaxed.reduced, FAR)
-        both = []
-        for table in (prices.T, prices):
-            order = np.argsort(table, axis=1, kind="stable")[:, : _LOOKED_AT + 1]
-            both.append((order, np.take_along_axis(table, order, axis=1)))
-        return cls(both)
-
-    def least(self, visited: Whole, last: Whole) -> Whole:
-        """The larger of what entering and what leaving the rest costs, for labels with these sets and last visits."""
-        n = len(self._ways[0][0])
-        bits = np.int64(1) << np.arange(n, dtype=np.int64)
-        rest = (bits.sum() - 1) & ~visited  # the visits to come; bit 0 is the office
-        enter = self._sum(self._ways[0], rest | 1, rest | bits[last], bits)
-        leave = self._sum(self._ways[1], rest | bits[last], rest | 1, bits)
-        larger: Whole = np.maximum(enter, leave)
-        return larger
-
-    @staticmethod
-    def _sum(ways: tuple[Whole, Whole], places: Whole, others: Whole, bits: Whole) -> Whole:
-        total = np.zeros(len(places), dtype=np.int64)
-        for place, (ends, prices) in enumerate(zip(*ways, strict=True)):
-            *near, far = prices.tolist()
-            if far == 0 or len(near) < _LOOKED_AT:
-                continue
-            price = np.full(len(places), far)
-            for end, known in zip(reversed(ends[:-1].tolist()), reversed(near), strict=True):
-                price[(others & bits[end]) != 0] = known
-            total += np.where((places & bits[place]) != 0, price, 0)
-        return total
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Labels:
-    last: Whole
-    visited: Whole
-    ready: Whole
-    cost: Whole
-    excess: Whole
-    load: Whole | None
-
-    @classmethod
-    def at_office(cls, tour: Tour) -> _Labels:
-        nothing = np.zeros(1, dtype=np.int64)
-        return cls(
-            last=nothing, visited=nothing, ready=np.array([tour.departs]), cost=nothing, excess=nothing,
-            load=None if tour.at_start is None else tour.at_start[None, :],
-        )  # fmt: skip
-
-    def undominated(self, among: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Places in `among` that no other with the same set and last visit beats in both time and cost."""
-        if not len(among):
-            return among
-        last, visited, cost, ready = (x[among] for x in (self.last, self.visited, self.cost, self.ready))
-        order = np.lexsort((ready, cost, visited, last))
-        last, visited, ready = last[order], visited[order], ready[order]
-        new = np.ones(len(order), dtype=bool)
-        new[1:] = (last[1:] != last[:-1]) | (visited[1:] != visited[:-1])
-        # Groups later in the order get a smaller offset, so that one running minimum serves them all.
-        groups = np.cumsum(new)
-        offset = ready + (groups[-1] - groups) * (int(ready.max()) + 1)
-        kept = np.ones(len(order), dtype=bool)
-        kept[1:] = offset[1:] < np.minimum.accumulate(offset)[:-1]
-        return order[kept]
-
-    def some(self, places: NDArray[np.intp]) -> _Labels:
-        return _Labels(
-            last=self.last[places], visited=self.visited[places], ready=self.ready[places], cost=self.cost[places],
-            excess=self.excess[places], load=None if self.load is None else self.load[places],
-        )  # fmt: skip
-
-
 # -- CP-SAT
 
 
-def _circuit(tour: Tour, hours: _Hours, relaxed: _Relaxed, best: Proof, until: float) -> Proof:
+def _circuit(tour: Tour, hours: Hours, relaxed: Relaxed, best: Proof, until: float) -> Proof:
     """What CP-SAT finds below the best cost: an order, or that there is none, or at least a better bound."""
     from ortools.sat.python import cp_model  # noqa: PLC0415 - heavy, and only needed here
 

@@ -2,12 +2,13 @@
 
 import dataclasses
 import itertools
+import math
 import random
 import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from routing import UNREACHABLE, Costs, Job, Lock, Matrix, Problem, Shipment, ShipmentStop, Vehicle
@@ -208,6 +209,33 @@ def test_every_way_to_a_proof_gives_the_same_price(seed, locks):
         circuit = resequence(problem, 0, start, seconds=5)
     assert (labelled.cost, labelled.proven) == (min(costs), True)
     assert (circuit.cost, circuit.proven) == (min(costs), True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_hamlets_that_must_be_visited_twice_are_proven_as_well(seed):
+    """Windows send the postman from one hamlet to the other and back: what the relaxed problem thinks is paid once."""
+    rng = random.Random(seed)
+    spots = [(0, 0), *((3000 * (n % 2) + rng.randrange(300), rng.randrange(300)) for n in range(7))]
+    seconds = [[round(math.dist(a, b)) + rng.randrange(20) * (a != b) for b in spots] for a in spots]
+    times = [(0, 6000), (5000, 9000), (8000, 16_000), (0, 30_000)]
+    jobs = tuple(
+        Job(id=n, location_index=n, service=100, time_windows=(rng.choice(times),) if rng.random() < 0.7 else ())
+        for n in range(1, 8)
+    )
+    problem = Problem(
+        jobs=jobs, vehicles=(Vehicle(id=1, start=0, end=0, time_window=(0, 30_000)),),
+        matrices={"car": Matrix(seconds=seconds)},
+    )  # fmt: skip
+    timetable = Timetable(problem)
+    orders = {o: timetable.cost(0, o) for o in itertools.permutations(range(7)) if timetable.returns(0, o) is not None}
+    assume(len(set(orders.values())) > 1)
+    second = min((order for order in orders if orders[order] > min(orders.values())), key=orders.get)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tours, "descended", lambda _, order, __: order)
+        patch.setattr(tours, "_circuit", None)  # labels alone
+        found = resequence(problem, 0, second, seconds=60)
+    assert (found.cost, found.lower_bound, found.proven) == (min(orders.values()), min(orders.values()), True)
 
 
 def test_a_dearer_way_that_is_earlier_is_not_forgotten():
