@@ -16,14 +16,20 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Final
+
+from pyvrp import ProblemData
 
 from routing.engines.decomposing import Answer, Decomposition, Loads, Part, Whole
 from routing.engines.pyvrp_search import Searcher, Settings
 from routing.frames import FrameReader, receive_frame, send_frame
 
-SEARCH: Final = Settings(neighbours=25)
-"""How parts are searched: half of PyVRP's neighbours, since a part's search lasts some hundred moves only."""
+SEARCH: Final = Settings(history=20, exhaustive_on_best=False, neighbours=25)
+"""How parts are searched: with half of PyVRP's neighbours and little memory, since it lasts some hundred moves only."""
+
+_NEIGHBOURS_OF_THE_PICKY: Final = 50
+"""Where vehicles may serve only some stops, half of a stop's neighbours may be out of reach."""
 
 _FIRST_SHARE: Final = 0.12
 _ROUNDS: Final = ((3000, 4.0), (0, 5.0))
@@ -37,11 +43,19 @@ _SECOND_THOUGHTS: Final = 2
 _SHORT_SHARE: Final = 0.01
 
 
+def suited(settings: Settings, data: ProblemData) -> Settings:
+    """The settings with as many neighbours as the data need."""
+    if data.num_profiles == 1 or settings.neighbours >= _NEIGHBOURS_OF_THE_PICKY:
+        return settings
+    return replace(settings, neighbours=_NEIGHBOURS_OF_THE_PICKY)
+
+
 def search_part(
     whole: Whole, part: Part, *, seed: int, stop: Callable[[], bool], settings: Settings = SEARCH
 ) -> Answer:
     """Search one part until `stop()`; only routes that break no rule come back, so some stops may not."""
     piece = whole.piece(part)
+    settings = suited(settings, piece.data)
     searcher = Searcher(piece.data, seed=seed, settings=settings, start=piece.start if part.routes else None)
     before = piece.rank(piece.start, searcher.cost)
     searcher.run(stop)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from routing.engines.beginning import first_of_the_whole, share_of_the_whole
 from routing.engines.crier import Crier
 from routing.engines.decomposing import Loads
-from routing.engines.farming import SEARCH, search_in_parts
+from routing.engines.farming import search_in_parts
 from routing.engines.greedy import greedy_plan
-from routing.engines.pyvrp_model import translate
-from routing.engines.pyvrp_search import INFEASIBLE, Language, Searcher, Settings
+from routing.engines.pyvrp_search import Settings
 from routing.engines.savings import savings_plan
 from routing.engines.unsaid import unsaid
 from routing.engines.wholes import ProblemWhole
 from routing.problem import Problem, Visits
-
-if TYPE_CHECKING:
-    from pyvrp import Solution
 
 _DENSE: Final = 2_500  # stops that may be looked at all at once
 _GREEDY: Final = 15_000  # more are better begun by several processes
@@ -31,7 +28,6 @@ _HURRY: Final = 0.003  # seconds of all processes for a stop
 """Stops of a part and turns of a stop, where seconds are few and where they are not."""
 
 _BY_THE_THOUSAND: Final = 2.0  # seconds that a first plan of a thousand stops must be worth
-_SHARE_OF_THE_WHOLE: Final = 0.12
 
 
 def search(
@@ -61,7 +57,11 @@ def search(
         start = crier.proof.verified(greedy_plan(problem, whole.places if vast else None))
         crier.tell(start)
         if not vast and _BY_THE_THOUSAND * (problem.stops / 1000) ** 2 < until - time.monotonic():
-            start = _first_of_the_whole(problem, until=until, seed=seed, crier=crier) or start
+            share = share_of_the_whole(problem, start)
+            first = first_of_the_whole(
+                problem, until=until, seed=seed, crier=crier, share=share, processes=processes
+            )  # fmt: skip
+            start = first if _due(problem, first) >= _due(problem, start) else start
     plan = () if start is None else tuple((vehicle, route) for vehicle, route in enumerate(start) if route)
     if not vast:
         search_in_parts(whole, seed=seed, until=until, processes=processes, plan=plan, tell=tell)
@@ -75,16 +75,6 @@ def search(
     crier.catch_up(at_once=True)
 
 
-def _first_of_the_whole(problem: Problem, *, until: float, seed: int, crier: Crier) -> Visits | None:
-    """A plan of all stops at once: it takes long to become good, and serves more than parts by themselves would."""
-    now = time.monotonic()
-    translation = translate(problem)
-    begun = now + _SHARE_OF_THE_WHOLE * (until - now)
-    language = Language(translation.data)
-
-    def tell(_: int, solution: Solution) -> None:
-        crier.hear(lambda: translation.to_visits(language.routes(solution)))
-
-    searcher = Searcher(translation.data, seed=seed, settings=SEARCH, on_best=tell)
-    searcher.run(lambda: time.monotonic() > (begun if searcher.cost < INFEASIBLE else until - 0.6 * (until - now)))
-    return translation.to_visits(searcher.routes) if searcher.cost < INFEASIBLE else None
+def _due(problem: Problem, plan: Visits) -> int:
+    """How many stops it serves that have no prize."""
+    return sum(problem.tasks[number].prize is None for route in plan for number in route)
