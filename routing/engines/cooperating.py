@@ -47,10 +47,14 @@ class Role:
 def roles(data: ProblemData, processes: int) -> list[Role]:
     """A role for each process; the first recombines, and every other one begins with a longer memory."""
     alone, together = (0.12, 0.25) if data.num_clients + 2 * data.num_shipments <= _FEW else (0.06, 0.12)
-    patient = replace(BRISK, history=3 * BRISK.history)
-    others = [Role(BRISK if number % 2 else patient, 0.0) for number in range(processes - 1)]
-    return [Role(BRISK, together if others else alone), *others]
+    brisk = replace(BRISK, neighbours=_NEIGHBOURS_APART) if data.num_profiles > 1 else BRISK
+    patient = replace(brisk, history=3 * brisk.history)
+    others = [Role(brisk if number % 2 else patient, 0.0) for number in range(processes - 1)]
+    return [Role(brisk, together if others else alone), *others]
 
+
+_NEIGHBOURS_APART = 50
+"""Where vehicles may not all serve everybody, many a neighbour is out of reach."""
 
 _FEW = 250
 """With more stops than this a search of seconds is still falling at its end, and recombining gains less."""

@@ -404,6 +404,17 @@ def test_two_searches_tell_each_other_and_end_with_the_same_best():
     assert price(data, both) == heard[-1] <= price(data, alone)
 
 
+def test_where_vehicles_may_not_serve_everybody_a_search_looks_at_more_neighbours():
+    data = a_town(20)
+    apart = data.replace(
+        vehicle_types=[VehicleType(4, [5]), VehicleType(4, [5], profile=1)],
+        distance_matrices=[data.distance_matrix(0)] * 2,
+        duration_matrices=[data.duration_matrix(0)] * 2,
+    )
+    assert {role.settings.neighbours for role in roles(data, 3)} == {25}
+    assert {role.settings.neighbours for role in roles(apart, 3)} == {50}
+
+
 def test_a_stuck_search_begins_another_round_and_loses_nothing():
     """Eight stops: the first round has nothing left to find after a blink."""
     data = a_town(8, kinds=[VehicleType(4, [4])], clients=[Client(2 + i, delivery=[1]) for i in range(8)])
