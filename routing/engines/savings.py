@@ -69,7 +69,7 @@ def savings_plan(problem: Problem, places: Places, homes: Places) -> Visits | No
         usual = _usual(problem, indices)
         limits = _limits(problem, usual, mine, places)
         area = _Area(places[mine], corners[number], loads[mine], work[mine], usual.capacity, limits)
-        found = [(route, loads[mine[route]].sum(axis=0)) for route in area.plan()]
+        found = [(route, loads[mine[route]].sum(axis=0)) for route in area.plan(len(indices))]
         for index, route in _manned(problem, indices, found):
             routes[index] = tuple(mine[route].tolist())
     return tuple(routes)
@@ -166,10 +166,13 @@ class _Area:
         self._from, self._to = (pair // len(places)).astype(np.int32), (pair % len(places)).astype(np.int32)
         self._apart = np.hypot(*(places[self._from] - places[self._to]).T)
 
-    def plan(self) -> list[list[int]]:
-        """The shortest of the plans of all shapes; of many stops only the first is tried."""
+    def plan(self, vehicles: int) -> list[list[int]]:
+        """Of the plans of all shapes the one that needs no more vehicles than there are, then the shortest.
+
+        Of many stops only the first shape is tried.
+        """
         plans = [self._joined(shape) for shape in (_SHAPES if len(self.places) <= _MANY else _SHAPES[:1])]
-        return min(plans, key=self._length)
+        return min(plans, key=lambda routes: (max(0, len(routes) - vehicles), self._length(routes)))
 
     def _length(self, routes: list[list[int]]) -> float:
         flat = np.array([stop for route in routes for stop in route], dtype=np.intp)

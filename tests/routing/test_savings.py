@@ -137,5 +137,14 @@ def test_what_savings_cannot_weigh_is_left_to_others(job: dict[str, object]) -> 
     assert saving(replace(scattered(20, vehicles=20), vehicles=open_ended)) is None
 
 
+def test_where_vehicles_are_few_the_plan_that_needs_fewest_is_taken() -> None:
+    roomy, tight = scattered(1_000, vehicles=400), scattered(1_000, vehicles=100)
+    short, thrifty = saving(roomy), saving(tight)
+    assert short is not None
+    assert thrifty is not None
+    assert sum(map(bool, short)) > 100, "the shortest plan needs more than there are"
+    assert sorted(chain(*thrifty)) == list(range(1_000))
+
+
 def test_one_stop_is_a_plan() -> None:
     assert saving(scattered(1, vehicles=2)) == ((0,), ())
