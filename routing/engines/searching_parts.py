@@ -24,7 +24,7 @@ _VAST: Final = Settings(history=20, exhaustive_on_best=False, neighbours=20)
 
 _HURRIED: Final = (150, 2.5)
 _UNHURRIED: Final = (250, 5.0)
-_HURRY: Final = 0.003  # seconds of all processes for a stop
+_HURRY: Final = 0.004  # seconds of all processes for a stop
 """Stops of a part and turns of a stop, where seconds are few and where they are not."""
 
 _BY_THE_THOUSAND: Final = 2.0  # seconds that a first plan of a thousand stops must be worth
