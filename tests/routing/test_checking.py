@@ -32,6 +32,7 @@ from routing.insertion import Insertion
 from routing.problem import TaskKind
 from routing.solving import assemble
 from routing.timetable import Timetable
+from tests.examples import examples
 from tests.routing.inventing import a_problem, with_everything
 from tests.routing.ticking import carried, late, longest, released, sails, too_long, ways
 
@@ -508,7 +509,7 @@ def disturbed(solution, rng: random.Random):
     return dataclasses.replace(solution, routes=tuple(routes))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(25, of=60))
 @given(seed=st.integers(0, 10**6))
 def test_the_checker_and_the_naive_judge_agree_on_disturbed_plans(seed):
     rng = random.Random(seed)

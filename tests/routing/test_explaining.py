@@ -19,6 +19,7 @@ from routing.solution import ReasonCode
 from routing.solving import assemble, solve
 from routing.timetable import Timetable
 from routing.vroom import solution_body
+from tests.examples import examples
 from tests.routing.inventing import a_problem, a_tiny_problem
 from tests.routing.ticking import possible
 
@@ -150,7 +151,7 @@ def test_what_has_happened_is_a_fact():
     assert stop.slack == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10, of=25))
 @given(seed=st.integers(0, 10**6))
 def test_the_slack_is_exact_and_the_limit_real(seed):
     """A stop made to begin at its slack can be kept, and a second later it cannot: tried with the window so narrowed."""
@@ -272,7 +273,7 @@ def test_a_missing_skill_a_right_and_a_lock_are_named_where_they_alone_stand_in_
     assert [(r.kind, r.vehicle) for r in relaxed] == [(RelaxationKind.SHIFT, 4), (RelaxationKind.LOCK, 9)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(8, of=20))
 @given(seed=st.integers(0, 10**6), shipments=st.integers(0, 1))
 def test_a_relaxation_is_enough_and_a_little_less_is_not(seed, shipments):
     """Played second by second: with the change some place works, with a unit less none does in any place."""

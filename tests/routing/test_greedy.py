@@ -11,11 +11,12 @@ from routing.engines.greedy import greedy_plan
 from routing.engines.sketching import Proof
 from routing.solving import assemble
 from routing.timetable import Timetable
+from tests.examples import examples
 from tests.routing.inventing import a_problem
 from tests.routing.test_solving import a_plain_day
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(25, of=80))
 @given(seed=st.integers(0, 10**6), jobs=st.integers(0, 12), shipments=st.integers(0, 2), rich=st.booleans())
 def test_what_is_left_of_it_after_the_exact_rules_is_a_plan(seed, jobs, shipments, rich):
     problem = a_problem(seed, jobs=jobs, vehicles=3, shipments=shipments, rich=rich)

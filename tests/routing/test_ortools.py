@@ -31,6 +31,7 @@ from routing.engines.sketching import Proof, first_plan, improved_plan
 from routing.engines.slack import Slack
 from routing.solving import assemble, solve
 from routing.timetable import Timetable
+from tests.examples import examples
 from tests.routing.inventing import a_problem, square
 
 LINE = [[abs(a - b) * 10 for b in range(8)] for a in range(8)]
@@ -349,7 +350,7 @@ def with_a_ferry(matrix: Matrix, rng: random.Random) -> Matrix:
     return Matrix(seconds=longer, metres=matrix.metres, crossings=crossings)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(6, of=20), suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10**6), jobs=st.integers(1, 9), vehicles=st.integers(1, 3), shipments=st.integers(0, 2))
 def test_no_day_with_everything_yields_a_plan_that_the_checker_refuses(seed, jobs, vehicles, shipments):
     problem = a_rich_problem(seed, jobs=jobs, vehicles=vehicles, shipments=shipments)
@@ -358,7 +359,7 @@ def test_no_day_with_everything_yields_a_plan_that_the_checker_refuses(seed, job
         assert check(problem, assemble(problem, timetable, plan)) == []
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(15, of=40), suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10**6), jobs=st.integers(2, 14), vehicles=st.integers(1, 3), shipments=st.integers(0, 2))
 @example(seed=3282, jobs=6, vehicles=3, shipments=2)
 @example(seed=1123, jobs=6, vehicles=2, shipments=2)

@@ -17,6 +17,7 @@ from routing.engines.orders import Orders
 from routing.engines.searching import Alone
 from routing.problem import Reload
 from routing.solving import Progress, solve
+from tests.examples import examples
 from tests.routing.bad_engines import BAD
 from tests.routing.inventing import a_problem, a_tiny_problem
 from tests.routing.test_solving import LATE, a_plain_day, is_gone, visits
@@ -81,7 +82,7 @@ def test_each_engine_can_be_asked_for(engine):
     assert check(problem, solution) == []
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(4, of=12), suppress_health_check=[HealthCheck.too_slow])
 @given(
     seed=st.integers(0, 10**6), jobs=st.integers(1, 25), shipments=st.integers(0, 3),
     engine=st.sampled_from(["auto", "both"]), processes=st.integers(1, 2),
@@ -112,7 +113,7 @@ def test_a_deposit_point_is_used_with_everything_else_on_board():
     assert [item.code for item in few.unassigned] == ["cash_limit", "cash_limit"]
 
 
-@pytest.mark.parametrize("seed", range(20, 28))
+@pytest.mark.parametrize("seed", range(20, 20 + examples(3, of=8)))
 def test_two_processes_plan_a_tiny_day_as_well_as_by_trying_everything(seed):
     problem = a_tiny_problem(seed, jobs=4)
     solution = solve(problem, seconds=1.0, processes=2)

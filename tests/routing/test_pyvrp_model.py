@@ -14,6 +14,7 @@ from routing.engines.pyvrp_search import BRISK, INFEASIBLE, Searcher
 from routing.insertion import Insertion
 from routing.problem import Reload, Shipment, ShipmentStop
 from routing.timetable import Timetable
+from tests.examples import examples
 from tests.routing.inventing import a_problem
 
 LINE = [[0, 10, 20, 30], [10, 0, 10, 20], [20, 10, 0, 10], [30, 20, 10, 0]]
@@ -46,7 +47,7 @@ def cost_of(problem, visits) -> int:
     return sum(timetable.cost_lines(v, [problem.tasks[n] for n in route]).total for v, route in routes)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(15, of=40))
 @given(
     seed=st.integers(0, 10**6), jobs=st.integers(1, 12), shipments=st.integers(0, 2), rich=st.booleans(),
     compulsory=st.booleans(),

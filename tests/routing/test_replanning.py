@@ -14,6 +14,7 @@ from routing.replanning import replan
 from routing.solution import StepKind
 from routing.solving import assemble, solve
 from routing.timetable import Timetable
+from tests.examples import examples
 from tests.routing.inventing import square
 
 LINE = Matrix(seconds=[[abs(a - b) * 100 for b in range(9)] for a in range(9)])
@@ -207,7 +208,7 @@ def a_running_day(seed: int, stops: int, vehicles: int):
     return rng, whole, whole.replace(jobs=jobs[:stops])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(4, of=8))
 @given(seed=st.integers(0, 10**6))
 def test_any_moment_of_any_day_can_be_planned_anew(seed):
     rng, whole, known = a_running_day(seed, 14, 3)

@@ -18,6 +18,7 @@ from routing.engines.resequencing import resequence, shortened
 from routing.problem import Crossing, Crossings, Reload
 from routing.solving import assemble
 from routing.timetable import Timetable
+from tests.examples import examples
 from tests.routing.inventing import a_tiny_problem, square
 from tests.routing.ticking import naive_cost, naive_cost_or_none, possible
 
@@ -163,7 +164,7 @@ def test_a_limit_the_search_cannot_say_costs_the_proof_but_never_the_truth():
     assert "price" in found.open_question
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(4, of=10))
 @given(seed=st.integers(0, 10**6), shipments=st.integers(0, 1))
 def test_no_order_is_cheaper_than_what_is_proven_and_none_is_below_the_bound(seed, shipments):
     problem = a_tiny_problem(seed, jobs=4 - shipments, vehicles=1, shipments=shipments)
@@ -182,7 +183,7 @@ def test_no_order_is_cheaper_than_what_is_proven_and_none_is_below_the_bound(see
         assert found.proven
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(12, of=40))
 @given(seed=st.integers(0, 10**6), locks=st.booleans())
 def test_every_way_to_a_proof_gives_the_same_price(seed, locks):
     """Labels and CP-SAT, each alone, against all orders of seven stops with windows."""
@@ -270,7 +271,7 @@ def test_mixed_loads_decide_the_order_exactly():
     assert found.proven
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(5, of=12))
 @given(seed=st.integers(0, 10**6))
 def test_with_a_ferry_the_bound_holds_and_the_order_catches_its_boats(seed):
     """The search expects half a headway; what counts is the boat that is really caught, in every order there is."""

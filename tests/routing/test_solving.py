@@ -30,6 +30,7 @@ from routing.checking import CheckFailed, check
 from routing.engines import ENGINES
 from routing.engines.ortools import OrTools
 from routing.solving import EngineFailed, solve
+from tests.examples import examples
 from tests.routing.bad_engines import BAD
 from tests.routing.inventing import a_problem, a_tiny_problem, square
 from tests.routing.ticking import best_by_trying_everything
@@ -69,7 +70,7 @@ def visits(solution, vehicle: int) -> list[int]:
 # -- what a plan is
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(8, of=25), suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10**6), jobs=st.integers(1, 9), vehicles=st.integers(1, 3), shipments=st.integers(0, 2))
 def test_no_problem_yields_a_plan_that_the_checker_refuses(seed, jobs, vehicles, shipments):
     problem = a_problem(seed, jobs=jobs, vehicles=vehicles, shipments=shipments)
@@ -82,7 +83,7 @@ def test_no_problem_yields_a_plan_that_the_checker_refuses(seed, jobs, vehicles,
     assert all(item.code is not None and item.sentence for item in solution.unassigned)
 
 
-@pytest.mark.parametrize("seed", range(14))
+@pytest.mark.parametrize("seed", range(examples(6, of=14)))
 def test_a_tiny_day_is_planned_as_well_as_by_trying_everything(seed):
     problem = a_tiny_problem(seed, jobs=4) if seed % 3 else a_tiny_problem(seed, jobs=2, shipments=1)
     solution = solve(problem, seconds=1.0)

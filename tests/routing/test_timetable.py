@@ -23,6 +23,7 @@ from routing import (
     Vehicle,
 )
 from routing.timetable import Timetable
+from tests.examples import examples
 from tests.routing.inventing import a_tiny_problem, with_everything
 from tests.routing.ticking import best_departure, earliest_end, naive_cost
 
@@ -141,7 +142,7 @@ def test_shipments_ride_between_their_two_doors():
     assert [(s.kind, s.load) for s in route.visits] == [(StepKind.PICKUP, (3,)), (StepKind.DELIVERY, (0,))]
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(examples(24, of=60)))
 def test_times_and_costs_agree_with_a_day_played_second_by_second(seed):
     rng = random.Random(seed)
     problem = a_tiny_problem(seed, jobs=rng.randint(2, 5), shipments=rng.choice([0, 0, 1]))
@@ -433,7 +434,7 @@ def test_a_matrix_too_large_for_lists_is_asked_way_by_way():
 # -- everything together
 
 
-@settings(max_examples=16)
+@settings(max_examples=examples(5, of=16))
 @given(seed=st.integers(0, 10**6))
 def test_days_of_every_kind_agree_with_days_played_second_by_second(seed):
     rng = random.Random(seed)
@@ -458,7 +459,7 @@ def test_days_of_every_kind_agree_with_days_played_second_by_second(seed):
             assert route.cost == naive_cost(problem, vehicle, order)
 
 
-@pytest.mark.parametrize("seed", range(0, 24, 2))
+@pytest.mark.parametrize("seed", range(0, examples(8, of=24), 2))
 def test_with_breaks_the_vehicle_leaves_as_late_as_the_same_return_allows(seed):
     rng = random.Random(seed)
     problem = with_everything(a_tiny_problem(seed, jobs=4), seed)

@@ -11,31 +11,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
-from uuid_utils.compat import uuid7
 
 from courier import dispatch
 from courier.domain.calendar import local_day
 from courier.store.jobs import Jobs, JobState
 from courier.store.session import Database, open_database
-from courier.store.tables import AuditEntry
 from tests.planning_office import open_office, scatter, state_of, stored
+from tests.store.noting import note, notes, nothing
 
 PATIENCE = 60.0  # the machine may be busy
-
-
-def note(act: str):
-    """An effect with no protection of its own: done twice, it stands there twice."""
-
-    def effect(session):
-        session.add(AuditEntry(id=uuid7(), at=datetime.now(UTC), actor_id=None, actor_role="admin", act=act, thing="x"))
-
-    return effect
-
-
-def notes(database: Database, act: str) -> int:
-    with database.read() as session:
-        return session.scalar(select(func.count()).where(AuditEntry.act == act)) or 0
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -43,10 +27,6 @@ def eventually(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.05)
-
-
-def nothing(session, payload):
-    """Records nothing about a job given up."""
 
 
 @pytest.fixture
@@ -166,35 +146,12 @@ def test_one_process_runs_the_jobs_of_one_database(database, jobs):
 
 
 # --------------------------------------------------------------------------------------------- runners that are killed
-RUNNER = """
-import sys, time
-from courier.store.jobs import Jobs
-from courier.store.session import open_database
-from tests.store.test_jobs import note, nothing
-
-database = open_database(sys.argv[1])
-jobs = Jobs(database)
-
-def work(payload):
-    with database.write() as session:
-        note("attempt")(session)
-    time.sleep(payload["seconds"])
-    return note("done")
-
-jobs.register("slow", work, gave_up=nothing)
-jobs.start()
-print("started", flush=True)
-sys.stdin.read()
-jobs.stop()
-"""
-
-
 class Runner:
     """A real process that runs jobs."""
 
     def __init__(self, url: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUNNER, url],
+            [sys.executable, "-m", "tests.store.noting", url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=Path(__file__).parents[2],
@@ -223,7 +180,7 @@ def a_runner(url: str) -> Iterator[Runner]:
 
 def test_a_job_whose_runner_is_killed_in_the_middle_is_done_once_by_the_next_one(database, database_url, jobs):
     with database.write() as session:
-        jobs.enqueue(session, "slow", {"seconds": 3}, key="slow:1")
+        jobs.enqueue(session, "slow", {"seconds": 60, "again": 0}, key="slow:1")
     with a_runner(database_url) as first:
         eventually(lambda: notes(database, "attempt") == 1)
         first.send(signal.SIGKILL)

@@ -26,6 +26,7 @@ from courier.store import ledger
 from courier.store.session import Database, open_database
 from courier.store.tables import LedgerEntry, LedgerTx, Remittance
 from tests.builders import DAY, House, a_house, clock
+from tests.examples import examples
 
 MOST = 10**12
 
@@ -666,6 +667,9 @@ def test_random_postings_and_attacks_leave_what_a_plain_dict_says(database_url):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples(5, of=15),
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )

@@ -18,6 +18,7 @@ from courier.store import items
 from courier.store.session import open_database
 from courier.store.tables import Device, EventOfItem, Incident, ItemEvent, QuarantinedEvent
 from tests.builders import Phone, a_house, clock, done_right, number, paying
+from tests.examples import examples
 from tests.faults import histories
 
 
@@ -107,10 +108,11 @@ def test_twenty_phones_in_any_order_doubled_and_split_come_to_what_the_naive_sto
 
 
 def test_small_histories_one_after_another_add_up_to_the_dong(database):
-    assert histories.run(database, n=24, seed=7, at_once=12) > 60
+    n = examples(12, of=24)
+    assert histories.run(database, n=n, seed=7, at_once=12) > 2.5 * n
 
 
-@settings(max_examples=5, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(2, of=5), suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_any_small_history_comes_to_the_naive_story(new_sqlite, seed):
     database = open_database(new_sqlite())
