@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from routing.engines.beginning import first_of_the_whole, share_of_the_whole
@@ -11,7 +12,7 @@ from routing.engines.crier import Crier
 from routing.engines.decomposing import Loads
 from routing.engines.farming import search_in_parts
 from routing.engines.greedy import greedy_plan
-from routing.engines.pyvrp_search import Settings
+from routing.engines.pyvrp_search import BRISK, Settings
 from routing.engines.savings import savings_plan
 from routing.engines.unsaid import unsaid
 from routing.engines.wholes import ProblemWhole
@@ -21,6 +22,9 @@ _DENSE: Final = 2_500  # stops that may be looked at all at once
 _GREEDY: Final = 15_000  # more are better begun by several processes
 _VAST: Final = Settings(history=20, exhaustive_on_best=False, neighbours=20)
 """How parts of more stops than are looked at at once are searched: of seconds that are but milliseconds a stop."""
+
+_PATIENT: Final = replace(BRISK, neighbours=20, fitted=False)
+"""The same where seconds are not few and stops have no windows: loads too large are cheap for a while, and strings are moved."""
 
 _HURRIED: Final = (150, 2.5)
 _UNHURRIED: Final = (250, 5.0)
@@ -50,6 +54,7 @@ def search(
 
     whole = ProblemWhole(problem)
     vast = problem.stops > _DENSE
+    saving: Visits | None = None
     if start is None and vast and (saving := savings_plan(problem, whole.places, whole.homes)) is not None:
         start = crier.proof.verified(saving)
         crier.tell(start)
@@ -70,7 +75,7 @@ def search(
         size, rounds = _HURRIED if in_a_hurry else _UNHURRIED
         search_in_parts(
             whole, seed=seed, until=until, processes=processes, plan=plan, tell=tell, size=size, rounds=rounds,
-            settings=_VAST,
+            settings=_VAST if in_a_hurry or saving is None else _PATIENT,
         )  # fmt: skip
     crier.catch_up(at_once=True)
 
