@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from routing.alike import Fleet, fleet_of
+from routing.bounding import lower_bound
 from routing.checking import CheckFailed, check, summary_of
 from routing.children import Child, Order, listen, warm_up
 from routing.engines import ENGINES
@@ -52,6 +53,7 @@ _SHARE_OF_PROVING: Final = 0.03
 _LONGEST_PROVING: Final = 1.0
 _USUAL_PROVING: Final = 0.2
 _LEAST_PROVING: Final = 0.03
+_LEAST_FOR_A_BOUND: Final = 1.9
 _SHARE_OF_MEMORY: Final = 0.8
 _LEAST_MEMORY: Final = 2**29
 
@@ -62,8 +64,12 @@ class EngineFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far the search is: the best cost so far, what no plan can cost less than (None where nobody knows), the
-    seconds since the call, and how many better plans were found."""  # noqa: D205, D209
+    """How far the search is: the best cost so far, what no plan that serves every compulsory stop costs less than, the
+    seconds since the call, and how many better plans were found.
+
+    `bound` is None while the best plan leaves a compulsory stop out, and where nobody knows (`routing.bounding`): for
+    more than 500 stops, and searches of less than two seconds.
+    """  # noqa: D205
 
     cost: int
     bound: int | None
@@ -153,6 +159,8 @@ class _Search:
         self.rank = _rank(problem, self.timetable, self.best)
         self.solution: Solution | None = None  # the best, where it has been judged already
         self.found = False
+        self.due = sum(task.prize is None for task in problem.tasks[: problem.stops])
+        self.bound: int | None = None
         self.plans = 0
         self.judging = 0.0  # seconds that judging a plan takes, for each of its stops
         self.crowd = _USUAL_CROWD  # seconds that pass during a second of work
@@ -192,7 +200,8 @@ class _Search:
         """Say how far the search is."""
         if self.on_progress is not None and self.found:
             passed = time.monotonic() - self.called
-            self.on_progress(Progress(cost=-self.rank[-1], bound=None, seconds=passed, plans=self.plans))
+            bound = self.bound if self.rank[2] == self.due else None
+            self.on_progress(Progress(cost=-self.rank[-1], bound=bound, seconds=passed, plans=self.plans))
 
     def run(self, seed: int, known: Visits | None) -> None:
         """Search in children until it is time to end."""
@@ -216,6 +225,8 @@ class _Search:
             )
             for number in range(1 if alone else self.processes)
         ]  # fmt: skip
+        if self.on_progress is not None and self.deadline - time.monotonic() > _LEAST_FOR_A_BOUND:
+            self.bound = lower_bound(self.problem)  # the children search meanwhile
         failures: list[str] = []
         quiet_until = 0.0
         lost = False

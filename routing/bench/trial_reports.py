@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 Rows: TypeAlias = Sequence[Mapping[str, str]]
 
 _LATE_SECONDS: Final = 0.3
+_MOST_MOVED: Final = 0.03
 
 
 def write_trials(kind: str, rows: Rows, file: Path, *, commands: Sequence[str], machine: str) -> None:
@@ -25,23 +26,26 @@ def _numbers(rows: Rows, name: str) -> list[float]:
 
 def _replan(rows: Rows) -> list[str]:
     lines = [
-        "150 stops, some of them behind us, 1-6 changes (new stops, cancelled ones, other hours). Cost of the plan made from the",
-        "running one / cost of one made from nothing in the same time; share of the stops still to come that change postman.",
+        "150 stops, some of them behind us, 1-6 changes (new stops, cancelled ones, other hours), planned anew by",
+        "`routing.replanning.replan`. Cost of its plan / cost of one made from nothing in the same time (`higher`: days with more,",
+        "or with more left out); share of the stops still to come that change postman (`above 3 %`: days), and how many of",
+        "them no longer fitted where they were: these are `forced`, and moved by the plan that only puts in what must be too.",
         "",
-        "| changes | days | cost: mean, largest | dearer than cold | moved: mean, largest | moved by cold | longest, s | left out |",
-        "|---|---|---|---|---|---|---|---|",
+        "| changes | days | cost: mean, most | higher | moved: mean, most | above 3 % | forced | moved, cold | wall, s | left out |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for changes in [*sorted({int(row["changes"]) for row in rows}), None]:
         own = [row for row in rows if changes is None or int(row["changes"]) == changes]
         ratios = [a / b for a, b in zip(_numbers(own, "warm_cost"), _numbers(own, "cold_cost"), strict=True)]
+        lost = [a - b for a, b in zip(_numbers(own, "warm_left_out"), _numbers(own, "cold_left_out"), strict=True)]
+        higher = sum(more > 0 or (more == 0 and ratio > 1) for more, ratio in zip(lost, ratios, strict=True))
         coming = _numbers(own, "still_to_come")
         moved = [a / b for a, b in zip(_numbers(own, "moved"), coming, strict=True)]
         cold = [a / b for a, b in zip(_numbers(own, "moved_cold"), coming, strict=True)]
-        left_out = sum(_numbers(own, "warm_left_out")) - sum(_numbers(own, "cold_left_out"))
         lines.append(
-            f"| {'all' if changes is None else changes} | {len(own)} | {mean(ratios):.4f}, {max(ratios):.4f} | "
-            f"{sum(ratio > 1 for ratio in ratios)} | {mean(moved):.2%}, {max(moved):.2%} | {mean(cold):.2%} | "
-            f"{max(_numbers(own, 'wall')):.2f} | {left_out:+.0f} |"
+            f"| {'all' if changes is None else changes} | {len(own)} | {mean(ratios):.4f}, {max(ratios):.4f} | {higher} | "
+            f"{mean(moved):.2%}, {max(moved):.2%} | {sum(share > _MOST_MOVED for share in moved)} | "
+            f"{sum(_numbers(own, 'forced')):.0f} | {mean(cold):.2%} | {max(_numbers(own, 'wall')):.2f} | {sum(lost):+.0f} |"
         )
     return lines
 

@@ -26,7 +26,7 @@ import numpy as np
 from routing.bench.measuring import descendants, measure
 from routing.days import day_instance
 from routing.instances import Carrier, Instance
-from routing.problem import Job, Lock, Problem
+from routing.problem import Problem
 from routing.solution import Solution
 from routing.vrplib import problem_of
 
@@ -84,8 +84,13 @@ class Trials:
 
 
 def _replan(day: int, changes: int, seed: int, price: int, seconds: float) -> Iterator[dict[str, Any]]:
-    """A running day with some changes: planned anew from the running plan, and from nothing, in the same time."""
-    from routing.solving import solve  # noqa: PLC0415 - loads the engines
+    """A running day with some changes: planned anew by what a product calls, and from nothing, in the same time.
+
+    `moved` are the known stops to come that change postman, `forced` those among them that also do so where nobody moves
+    but those who no longer fit.
+    """
+    from routing.replanning import replan  # noqa: PLC0415 - loads the engines
+    from routing.solving import solve  # noqa: PLC0415 - see above
 
     warm_pool(1)
     whole = problem_of(day_instance(day, stops=_RUNNING_STOPS + _MOST_CHANGES))
@@ -94,38 +99,33 @@ def _replan(day: int, changes: int, seed: int, price: int, seconds: float) -> It
     rng = random.Random(f"{day} {changes} {seed}")  # noqa: S311 - an invented day, not a secret
     now = rng.randint(1, 4) * 3600
     changed, kept = _changed(whole, running, now=now, changes=changes, rng=rng)
-    before = {step.id: route.vehicle for route in running.routes for step in route.visits}
     began = time.monotonic()
-    warm = solve(_with_price(changed, before, price), seconds=seconds, seed=seed, start=running)
+    warm = replan(changed, running, stability=price, seconds=seconds, seed=seed, now=now)
     wall = time.monotonic() - began
-    cold = solve(changed, seconds=seconds, seed=seed)
-    after = {step.id: route.vehicle for route in warm.routes for step in route.visits}
-    moved = sum(after.get(job) != before[job] for job in kept)
-    anew = {step.id: route.vehicle for route in cold.routes for step in route.visits}
+    cold = solve(warm.problem, seconds=seconds, seed=seed)
+    before = _postmen(running)
+    anew, patched = _postmen(cold), _postmen(warm.inserted)
     yield {
-        "day": day, "changes": changes, "now": now, "still_to_come": len(kept), "moved": moved,
+        "day": day, "changes": changes, "now": now, "still_to_come": len(kept),
+        "moved": len(set(warm.moved) & set(kept)),
+        "forced": sum(job in warm.moved and patched.get(job, before[job]) != before[job] for job in kept),
         "moved_cold": sum(anew.get(job) != before[job] for job in kept), "wall": round(wall, 3),
-        "warm_cost": warm.cost - warm.cost_lines.preference, "cold_cost": cold.cost,
-        "warm_left_out": len(warm.unassigned), "cold_left_out": len(cold.unassigned),
+        "warm_cost": warm.solution.cost, "cold_cost": cold.cost, "inserted_cost": warm.inserted.cost,
+        "warm_left_out": len(warm.solution.unassigned), "cold_left_out": len(cold.unassigned),
     }  # fmt: skip
+
+
+def _postmen(solution: Solution) -> dict[int | None, int]:
+    return {step.id: route.vehicle for route in solution.routes for step in route.visits}
 
 
 def _changed(
     whole: Problem, running: Solution, *, now: int, changes: int, rng: random.Random
 ) -> tuple[Problem, list[int]]:
-    """The day at `now` with what has begun frozen, and the ids of the known jobs that are still to come."""
+    """The day as it is known at `now`, and the ids of the known jobs that are still to come."""
     jobs = {job.id: job for job in whole.jobs[:_RUNNING_STOPS]}
-    for route in running.routes:
-        for rank, step in enumerate(route.visits):
-            if step.begins <= now and step.id is not None:
-                jobs[step.id] = dataclasses.replace(
-                    jobs[step.id],
-                    lock=Lock.FROZEN,
-                    locked_vehicle=route.vehicle,
-                    locked_rank=rank,
-                    locked_time=step.begins,
-                )
-    coming = [job.id for job in jobs.values() if job.lock is Lock.FREE]
+    begun = {step.id for route in running.routes for step in route.visits if step.begins <= now}
+    coming = [job for job in jobs if job not in begun]
     new = list(whole.jobs[_RUNNING_STOPS:])
     for _ in range(changes):
         kind = rng.choice(["new", "new", "cancelled", "hours"])
@@ -139,15 +139,6 @@ def _changed(
             asked = rng.choice(coming)
             jobs[asked] = dataclasses.replace(jobs[asked], time_windows=((now + 3600, now + 3 * 3600),))
     return whole.replace(jobs=tuple(jobs.values())), coming
-
-
-def _with_price(problem: Problem, before: Mapping[int | None, int], price: int) -> Problem:
-    def priced(job: Job) -> Job:
-        if job.lock is not Lock.FREE or job.id not in before:
-            return job
-        return dataclasses.replace(job, preferred_vehicles=frozenset({before[job.id]}), preference_cost=price)
-
-    return problem.replace(jobs=tuple(priced(job) for job in problem.jobs))
 
 
 # -- proofs
