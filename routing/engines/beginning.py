@@ -6,25 +6,23 @@ and then little can move between them; and which vehicles a mixed fleet should s
 
 from __future__ import annotations
 
-import gc
-import os
 import pickle
-import signal
-import socket
 import time
-import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from routing.engines.crier import Crier
+from routing.engines.forks import Forks, either, forks
 from routing.engines.pyvrp_model import translate
 from routing.engines.pyvrp_search import INFEASIBLE, Language, Routes, Searcher, Settings
 from routing.frames import receive_frame, send_frame
 from routing.problem import Problem, Visits
 
 if TYPE_CHECKING:
+    import socket
+
     from pyvrp import ProblemData, Solution
 
 Found: TypeAlias = tuple[int, Routes]
@@ -71,14 +69,13 @@ def first_of_the_whole(
         crier.hear(lambda: translation.to_visits(language.routes(solution)))
 
     meetings = [begin + at * share * (until - begin) for at in _MEETINGS]
-    others = _Others(translation.data, settings, [seed + number for number in range(1, processes)], meetings)
-    try:
+    with forks() if processes > 1 else nullcontext(Forks()) as others:
+        for other in range(seed + 1, seed + processes):
+            others.add(lambda line, orphaned, s=other: _beside(line, orphaned, translation.data, settings, s, meetings))  # type: ignore[misc]
         searcher = Searcher(translation.data, seed=seed, settings=settings, on_best=tell)
         for at in meetings:
             searcher.run(_until(at))
-            others.meet(searcher)
-    finally:
-        others.dismiss()
+            _meet(searcher, others)
     last = begin + _SHARE_IN_SEARCH_OF_ANY * (until - begin)
     searcher.run(lambda: searcher.cost < INFEASIBLE or time.monotonic() > last)
     if searcher.cost < INFEASIBLE:
@@ -90,78 +87,41 @@ def _until(end: float) -> Callable[[], bool]:
     return lambda: time.monotonic() > end
 
 
-class _Others:
-    """Forked processes that search the same from other random numbers, and meet this one now and then."""
-
-    def __init__(self, data: ProblemData, settings: Settings, seeds: Sequence[int], meetings: Sequence[float]) -> None:
-        self._pids: dict[socket.socket, int] = {}
-        if not seeds:
-            return
-        gc.collect()
-        gc.freeze()
-        for seed in seeds:
-            ours, theirs = socket.socketpair()
-            parent = os.getpid()
-            pid = os.fork()
-            if pid == 0:
-                code = 1
-                try:
-                    for other in (ours, *self._pids):
-                        other.close()
-                    _search_beside(theirs, data, settings, seed, meetings, parent)
-                    code = 0
-                except BaseException:  # noqa: BLE001 - a forked copy of the caller must not run the caller's code
-                    traceback.print_exc()
-                finally:
-                    os._exit(code)
-            theirs.close()
-            self._pids[ours] = pid
-
-    def meet(self, searcher: Searcher) -> None:
-        """Exchange what is best; whoever fails or does not come in time is not waited for again."""
-        late = time.monotonic() + _PATIENCE
-        found: list[Found] = []
-        for other in list(self._pids):
-            other.settimeout(max(late - time.monotonic(), 0.001))
-            try:
-                found.append(pickle.loads(receive_frame(other)))  # noqa: S301 - our own child
-            except (EOFError, OSError):
-                self._end(other)
-        cost, routes = min(found, default=(INFEASIBLE, ()))
-        if cost < searcher.cost:
-            searcher.inject(routes)
-        body = pickle.dumps((searcher.cost, searcher.routes if searcher.cost < INFEASIBLE else ()))
-        for other in list(self._pids):
-            try:
-                send_frame(other, body)
-            except OSError:
-                self._end(other)
-
-    def _end(self, other: socket.socket) -> None:
-        pid = self._pids.pop(other)
-        other.close()
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-
-    def dismiss(self) -> None:
-        """End all processes."""
-        if self._pids:
-            gc.unfreeze()
-        for other in list(self._pids):
-            self._end(other)
+def _meet(searcher: Searcher, others: Forks) -> None:
+    """Exchange what is best; whoever fails or does not come in time is not waited for again."""
+    late = time.monotonic() + _PATIENCE
+    found: list[Found] = []
+    for other in others:
+        other.settimeout(max(late - time.monotonic(), 0.001))
+        try:
+            found.append(pickle.loads(receive_frame(other)))  # noqa: S301 - our own child
+        except (EOFError, OSError):
+            others.end(other)
+    cost, routes = min(found, default=(INFEASIBLE, ()))
+    if cost < searcher.cost:
+        searcher.inject(routes)
+    body = pickle.dumps(_best(searcher))
+    for other in others:
+        try:
+            send_frame(other, body)
+        except OSError:
+            others.end(other)
 
 
-def _search_beside(
-    line: socket.socket, data: ProblemData, settings: Settings, seed: int, meetings: Sequence[float], parent: int
-) -> None:
-    """One other process; it ends with its parent."""
+def _best(searcher: Searcher) -> Found:
+    return searcher.cost, searcher.routes if searcher.cost < INFEASIBLE else ()
+
+
+def _beside(
+    line: socket.socket, orphaned: Callable[[], bool], data: ProblemData, settings: Settings, seed: int,
+    meetings: Sequence[float],
+) -> None:  # fmt: skip
+    """Search the same from other random numbers, in a process of its own that meets its parent now and then."""
     searcher = Searcher(data, seed=seed, settings=settings)
     for at in meetings:
-        ended = _until(at)
-        searcher.run(lambda ended=ended: ended() or os.getppid() != parent)  # type: ignore[misc]
+        searcher.run(either(_until(at), orphaned))
         try:
-            send_frame(line, pickle.dumps((searcher.cost, searcher.routes if searcher.cost < INFEASIBLE else ())))
+            send_frame(line, pickle.dumps(_best(searcher)))
             cost, routes = pickle.loads(receive_frame(line))  # noqa: S301 - our own parent
         except (EOFError, OSError):
             return

@@ -47,10 +47,20 @@ class Role:
 def roles(data: ProblemData, processes: int) -> list[Role]:
     """A role for each process; the first recombines, and every other one begins with a longer memory."""
     alone, together = (0.12, 0.25) if data.num_clients + 2 * data.num_shipments <= _FEW else (0.06, 0.12)
-    brisk = replace(BRISK, neighbours=_NEIGHBOURS_APART) if data.num_profiles > 1 else BRISK
+    apart = data.num_profiles > 1
+    brisk = replace(BRISK, neighbours=_NEIGHBOURS_APART) if apart else BRISK
+    if not apart and _timely(data):
+        brisk = replace(brisk, ruins=0.0)
     patient = replace(brisk, history=3 * brisk.history)
     others = [Role(brisk if number % 2 else patient, 0.0) for number in range(processes - 1)]
     return [Role(brisk, together if others else alone), *others]
+
+
+def _timely(data: ProblemData) -> bool:
+    """Whether times decide the routes more than places: strings of neighbours do not fit into each other's routes then."""
+    longest = max(kind.tw_late - kind.tw_early for kind in data.vehicle_types())
+    narrow = sum(2 * (client.tw_late - client.tw_early) < longest for client in data.clients())
+    return 2 * narrow > data.num_clients or any(kind.reload_depots for kind in data.vehicle_types())
 
 
 _NEIGHBOURS_APART = 50

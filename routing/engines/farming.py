@@ -6,14 +6,10 @@ end with this process, whatever ends it: nobody searches on for a parent that is
 
 from __future__ import annotations
 
-import gc
-import os
 import pickle
 import selectors
-import signal
 import socket
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -22,6 +18,7 @@ from typing import Final
 from pyvrp import ProblemData
 
 from routing.engines.decomposing import Answer, Decomposition, Loads, Part, Whole
+from routing.engines.forks import Forks, either, forks
 from routing.engines.pyvrp_search import Searcher, Settings
 from routing.frames import FrameReader, receive_frame, send_frame
 
@@ -172,10 +169,6 @@ def _from(clock: Callable[[], float], end: float) -> Callable[[], bool]:
     return lambda: clock() >= end
 
 
-def _or_orphaned(late: Callable[[], bool], parent: int) -> Callable[[], bool]:
-    return lambda: late() or os.getppid() != parent
-
-
 @contextmanager
 def _workers(whole: Whole, processes: int, *, settings: Settings, clock: Callable[[], float]) -> Iterator[_Work]:
     if processes == 1:
@@ -190,17 +183,11 @@ def _workers(whole: Whole, processes: int, *, settings: Settings, clock: Callabl
 
         yield alone
         return
-    # What is already here is never freed: children that count references in it copy the fewest pages this way.
-    gc.collect()
-    gc.freeze()
-    farm = _Farm(clock)
-    try:
+    with forks() as workers:
+        farm = _Farm(workers, clock)
         for _ in range(processes):
             farm.hire(whole, settings)
         yield farm.work
-    finally:
-        farm.dismiss()
-        gc.unfreeze()
 
 
 def _mixed(seed: int, part: Part) -> int:
@@ -210,36 +197,22 @@ def _mixed(seed: int, part: Part) -> int:
 class _Farm:
     """Forked processes that search parts."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, workers: Forks, clock: Callable[[], float]) -> None:
+        self._workers = workers
         self._clock = clock
-        self._pids: dict[socket.socket, int] = {}
         self._readers: dict[socket.socket, FrameReader] = {}
 
     def hire(self, whole: Whole, settings: Settings) -> None:
         """Fork one more process."""
-        ours, theirs = socket.socketpair()
-        parent = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                for other in (ours, *self._pids):
-                    other.close()
-                _serve(theirs, whole, settings, self._clock, parent)
-                code = 0
-            except BaseException:  # noqa: BLE001 - a forked copy of the caller must not run the caller's code
-                traceback.print_exc()
-            finally:
-                os._exit(code)
-        theirs.close()
-        self._pids[ours] = pid
-        self._readers[ours] = FrameReader()
+        clock = self._clock
+        worker = self._workers.add(lambda line, orphaned: _serve(line, whole, settings, clock, orphaned))
+        self._readers[worker] = FrameReader()
 
     def work(self, parts: Iterator[Part | None] | Iterator[Part], share: _Share, seed: int) -> None:
         """Have all parts searched; a process that fails or is late loses its part and its place."""
         busy: dict[socket.socket, tuple[Part, float]] = {}
-        while self._pids:
-            for worker in [worker for worker in self._pids if worker not in busy]:
+        while len(self._workers):
+            for worker in [worker for worker in self._workers if worker not in busy]:
                 part = next(parts, None)
                 if part is None:
                     break
@@ -258,7 +231,7 @@ class _Farm:
             late = [worker for worker, (_, end) in busy.items() if self._clock() > max(end, share.last) + _PATIENCE]
             for worker in late:
                 share.decomposition.given_up(busy.pop(worker)[0])
-                self._end(worker)
+                self._workers.end(worker)
 
     def _heard(self, busy: dict[socket.socket, tuple[Part, float]]) -> list[tuple[socket.socket, Answer | None]]:
         """Answers, None from a process that has ended without one."""
@@ -273,7 +246,7 @@ class _Farm:
                 except ConnectionResetError:
                     data = b""
                 if not data:
-                    self._end(worker)
+                    self._workers.end(worker)
                     heard.append((worker, None))
                     continue
                 # A process has one part at a time, so there is at most one answer.
@@ -281,26 +254,16 @@ class _Farm:
                 heard += [(worker, answer) for answer in answers]
         return heard
 
-    def _end(self, worker: socket.socket) -> None:
-        pid = self._pids.pop(worker)
-        worker.close()
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
 
-    def dismiss(self) -> None:
-        """End all processes."""
-        for worker in list(self._pids):
-            self._end(worker)
-
-
-def _serve(orders: socket.socket, whole: Whole, settings: Settings, clock: Callable[[], float], parent: int) -> None:
+def _serve(
+    orders: socket.socket, whole: Whole, settings: Settings, clock: Callable[[], float], orphaned: Callable[[], bool]
+) -> None:
     """Search what is ordered until the parent closes its end or is gone."""
     while True:
         try:
             part, seed, end = pickle.loads(receive_frame(orders))  # noqa: S301 - our own parent
-            late = _from(clock, end)
-            answer = search_part(whole, part, seed=seed, stop=_or_orphaned(late, parent), settings=settings)
+            stop = either(_from(clock, end), orphaned)
+            answer = search_part(whole, part, seed=seed, stop=stop, settings=settings)
             send_frame(orders, pickle.dumps(answer))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return

@@ -415,6 +415,16 @@ def test_where_vehicles_may_not_serve_everybody_a_search_looks_at_more_neighbour
     assert {role.settings.neighbours for role in roles(apart, 3)} == {50}
 
 
+def test_where_times_decide_routes_a_search_makes_no_ruins():
+    data = a_town(20)
+    hours = [Client(2 + i, delivery=[1], tw_early=0, tw_late=100 if i < 11 else 1000) for i in range(20)]
+    shift = VehicleType(4, [5], tw_early=0, tw_late=1000)
+    timely = data.replace(clients=hours, vehicle_types=[shift])
+    untimely = data.replace(clients=[Client(2 + i, delivery=[1]) for i in range(20)], vehicle_types=[shift])
+    trips = untimely.replace(vehicle_types=[VehicleType(4, [5], tw_early=0, tw_late=1000, reload_depots=[0])])
+    assert [roles(each, 1)[0].settings.ruins > 0 for each in (timely, untimely, trips)] == [False, True, False]
+
+
 def test_a_stuck_search_begins_another_round_and_loses_nothing():
     """Eight stops: the first round has nothing left to find after a blink."""
     data = a_town(8, kinds=[VehicleType(4, [4])], clients=[Client(2 + i, delivery=[1]) for i in range(8)])
