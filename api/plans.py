@@ -95,7 +95,7 @@ class RouteSchema(Strict):
 
 
 class ProgressSchema(Strict):
-    """How far the search is; `bound` is what no plan can cost less than, null where nobody knows."""
+    """How far the search is; `bound`: no plan that serves every compulsory stop costs less, null where nobody knows."""
 
     seconds = fields.Float(required=True)
     of_seconds = fields.Float(required=True)
