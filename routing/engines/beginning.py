@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from routing.engines.crier import Crier
@@ -71,7 +72,7 @@ def first_of_the_whole(
     meetings = [begin + at * share * (until - begin) for at in _MEETINGS]
     with forks() if processes > 1 else nullcontext(Forks()) as others:
         for other in range(seed + 1, seed + processes):
-            others.add(lambda line, orphaned, s=other: _beside(line, orphaned, translation.data, settings, s, meetings))  # type: ignore[misc]
+            others.add(partial(_beside, data=translation.data, settings=settings, seed=other, meetings=meetings))
         searcher = Searcher(translation.data, seed=seed, settings=settings, on_best=tell)
         for at in meetings:
             searcher.run(_until(at))
@@ -113,7 +114,7 @@ def _best(searcher: Searcher) -> Found:
 
 
 def _beside(
-    line: socket.socket, orphaned: Callable[[], bool], data: ProblemData, settings: Settings, seed: int,
+    line: socket.socket, orphaned: Callable[[], bool], *, data: ProblemData, settings: Settings, seed: int,
     meetings: Sequence[float],
 ) -> None:  # fmt: skip
     """Search the same from other random numbers, in a process of its own that meets its parent now and then."""

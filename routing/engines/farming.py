@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from pyvrp import ProblemData
@@ -204,8 +205,7 @@ class _Farm:
 
     def hire(self, whole: Whole, settings: Settings) -> None:
         """Fork one more process."""
-        clock = self._clock
-        worker = self._workers.add(lambda line, orphaned: _serve(line, whole, settings, clock, orphaned))
+        worker = self._workers.add(partial(_serve, whole=whole, settings=settings, clock=self._clock))
         self._readers[worker] = FrameReader()
 
     def work(self, parts: Iterator[Part | None] | Iterator[Part], share: _Share, seed: int) -> None:
@@ -256,7 +256,7 @@ class _Farm:
 
 
 def _serve(
-    orders: socket.socket, whole: Whole, settings: Settings, clock: Callable[[], float], orphaned: Callable[[], bool]
+    orders: socket.socket, orphaned: Callable[[], bool], *, whole: Whole, settings: Settings, clock: Callable[[], float]
 ) -> None:
     """Search what is ordered until the parent closes its end or is gone."""
     while True:
