@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -20,7 +21,7 @@ from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Refus
 from courier.domain.item import INTENTS, EventType
 from courier.domain.people import Caller, Role
 from courier.domain.release import Breach, DoorAct, breaches
-from courier.store import devices, items, worklists
+from courier.store import devices, envelopes, items, shifts, worklists
 
 log = logging.getLogger(__name__)
 
@@ -53,24 +54,55 @@ class Answer:
 
 
 def sync(
-    desk: Desk, caller: Caller, *, device_id: UUID, events: Sequence[Any], at: datetime
+    desk: Desk,
+    caller: Caller,
+    *,
+    device_id: UUID,
+    events: Sequence[Any],
+    at: datetime,
+    bound_to: UUID | None = None,
 ) -> tuple[list[Answer], int]:
     """Take in what a phone sends: one transaction for the batch, a savepoint for each event.
 
-    Returns one answer per event in the order sent, and the number up to which the device's events are all stored.
+    `bound_to` is the phone that the caller's session is bound to. Returns one answer per event in the order sent, and the
+    number up to which the device's events are all stored.
 
     Raises:
         Forbidden: the caller is no postman.
     """
     if caller.role is not Role.POSTMAN:
         raise Forbidden
+    letters = [_opened(desk, device_id, body) for body in events]
     with desk.database.write() as session:
-        device = devices.seen(session, device_id, caller, at=at)
+        device = devices.seen(session, device_id, caller, at=at, bound_to=bound_to)
         # All at once and in one order: two phones that speak of the same items must not wait for each other.
-        items.hold(session, _mentioned(events))
-        answers = [_take_in(session, desk, caller, device, body, at=at) for body in events]
+        items.hold(session, _mentioned([letter.body for letter in letters]))
+        answers = [_take_in(session, desk, caller, device, letter, at=at) for letter in letters]
         ack_through = devices.acknowledge(session, device)
     return answers, ack_through
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One event as it is read: what stood in its envelope, if it came in one. `fault` is why it could not be opened."""
+
+    body: Any
+    fault: str | None = None
+
+
+def _opened(desk: Desk, device_id: UUID, body: Any) -> Letter:
+    """Open a sealed event; what it says of itself inside must be what stands on the outside."""
+    if not isinstance(body, Mapping) or "sealed" not in body:
+        return Letter(body)
+    label = envelopes.event_label(device_id, body.get("device_seq"), body.get("event_id"))
+    try:
+        envelope = envelopes.Envelope.of_json(body["sealed"])
+        plain = envelopes.unseal(envelope, envelopes.sealing_key(desk.settings.secrets), bound_to=label)
+        inner = orjson.loads(plain)
+    except (envelopes.Unopenable, orjson.JSONDecodeError):
+        return Letter(body, "unreadable-seal")
+    same = isinstance(inner, dict) and all(inner.get(name) == body.get(name) for name in ("event_id", "device_seq"))
+    return Letter(inner) if same else Letter(body, "unreadable-seal")
 
 
 def _mentioned(events: Sequence[Any]) -> set[UUID]:
@@ -84,7 +116,10 @@ def _mentioned(events: Sequence[Any]) -> set[UUID]:
     return found
 
 
-def _take_in(session: Session, desk: Desk, caller: Caller, device: devices.Known, body: Any, *, at: datetime) -> Answer:
+def _take_in(
+    session: Session, desk: Desk, caller: Caller, device: devices.Known, letter: Letter, *, at: datetime
+) -> Answer:
+    body = letter.body
     event_id = body.get("event_id") if isinstance(body, Mapping) else ""
     event_id = acts.printable(event_id[:64]) if isinstance(event_id, str) else ""
     if acts.too_deep(body):
@@ -95,6 +130,8 @@ def _take_in(session: Session, desk: Desk, caller: Caller, device: devices.Known
     try:
         if device.refusal is not None:
             raise _SetAside(device.refusal)
+        if letter.fault is not None:
+            raise _SetAside(letter.fault)
         if not isinstance(body, Mapping):
             raise _SetAside("unreadable-event")
         act = acts.read_act(body, received_at=at)
@@ -106,7 +143,11 @@ def _take_in(session: Session, desk: Desk, caller: Caller, device: devices.Known
         if devices.seq_taken(session, device.id, act.device_seq):
             raise _SetAside("sequence-reused")
         with session.begin_nested():
-            recorded = _record(session, desk, caller, act, device_id=device.id, digest=digest, at=at)
+            if isinstance(act.type, acts.ShiftType):
+                devices.require_visible(session, caller, act.items)
+                shifts.record(session, act, caller=caller, device_id=device.id, digest=digest, at=at)
+                return Answer(event_id, "applied")
+            recorded = _record(session, desk, caller, act, act.type, device_id=device.id, digest=digest, at=at)
     except (_SetAside, acts.Unreadable) as why:
         return _set_aside(session, caller, device, body, event_id, why.code, digest, at=at)
     except Missing:
@@ -152,6 +193,7 @@ def _record(
     desk: Desk,
     caller: Caller,
     act: acts.Act,
+    kind: EventType,
     *,
     device_id: UUID | None,
     digest: str,
@@ -162,7 +204,7 @@ def _record(
         session,
         items.NewEvent(
             event_id=act.event_id,
-            type=act.type,
+            type=kind,
             items=act.items,
             occurred_at=act.occurred_at,
             claimed_at=act.claimed_at,
@@ -239,7 +281,7 @@ def report(
             return items.record_intent(
                 session, kind, item_ids, caller=caller, at=at, bylaws=desk.facts.bylaws, data=read
             )
-        return _record(session, desk, caller, act, device_id=None, digest=payload_hash(body), at=at)
+        return _record(session, desk, caller, act, kind, device_id=None, digest=payload_hash(body), at=at)
 
 
 def _read_form(kind: EventType, data: Mapping[str, Any]) -> dict[str, Any]:

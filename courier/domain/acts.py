@@ -6,6 +6,7 @@ A report that cannot be read is set aside whole (`Unreadable`), never half-under
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +26,18 @@ FROM_A_PHONE: Final = frozenset(
         EventType.CORRECTED,
     }
 )
+
+
+class ShiftType(StrEnum):
+    """What a postman tells of his way: it is kept beside the items' lives and changes none of them."""
+
+    NOTED = "noted"
+    PINNED = "pinned"
+    REORDERED = "reordered"
+    BROKE_DOWN = "broke_down"
+
+
+_TOLD: Final = FROM_A_PHONE | frozenset(ShiftType)
 ID_CHECKS: Final = ("match", "mismatch", "none")
 MOST_ITEMS = 200
 MOST_LINES = 200
@@ -50,7 +63,7 @@ class Act:
 
     event_id: UUID
     device_seq: int | None
-    type: EventType
+    type: EventType | ShiftType
     items: tuple[UUID, ...]
     claimed_at: datetime
     occurred_at: datetime
@@ -65,9 +78,10 @@ def read_act(body: Mapping[str, Any], *, received_at: datetime) -> Act:
     Raises:
         Unreadable: a field is missing or makes no sense.
     """
-    kind = _one_of(body, "type", FROM_A_PHONE)
+    kind = _type_of(body)
     items = body.get("items")
-    if not isinstance(items, list) or not 1 <= len(items) <= MOST_ITEMS or len(set(map(str, items))) != len(items):
+    least = 0 if kind in (ShiftType.REORDERED, ShiftType.BROKE_DOWN) else 1
+    if not isinstance(items, list) or not least <= len(items) <= MOST_ITEMS or len(set(map(str, items))) != len(items):
         raise Unreadable("items", items)
     claimed = _moment(body.get("occurred_at"), "occurred_at")
     occurred, trusted = estimate(claimed, body.get("clock"), received_at=received_at)
@@ -89,8 +103,31 @@ def read_act(body: Mapping[str, Any], *, received_at: datetime) -> Act:
         occurred_at=occurred,
         trusted=trusted,
         position=position,
-        data=read_data(kind, data),
+        data=_shift_data(kind, data) if isinstance(kind, ShiftType) else read_data(kind, data),
     )
+
+
+def _shift_data(kind: ShiftType, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Only what is known of the type is kept."""
+    if too_deep(data) or not _can_be_kept(data):
+        raise Unreadable("data", type(data))
+    if kind is ShiftType.NOTED:
+        return {"text": _text(data.get("text"), "text")}
+    if kind is ShiftType.PINNED:
+        return {
+            "lat": _between(data.get("lat"), "lat", -90, 90),
+            "lon": _between(data.get("lon"), "lon", -180, 180),
+            "accuracy_m": _between(data.get("accuracy_m"), "accuracy_m", 0, 1_000_000),
+        }
+    if kind is ShiftType.REORDERED:
+        stops = [str(_uuid(stop, "stops")) for stop in _list(data, "stops")]
+        return {
+            "stops": stops,
+            "extra_seconds": int(_between(data.get("extra_seconds", 0), "extra_seconds", -86_400, 86_400)),
+        }
+    if not isinstance(data.get("can_go_on"), bool):
+        raise Unreadable("can_go_on", data.get("can_go_on"))
+    return {"text": _text(data.get("text"), "text"), "can_go_on": data["can_go_on"]}
 
 
 def read_data(kind: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,11 +237,18 @@ def _text(value: object, field: str) -> str:
     return value.strip()
 
 
-def _one_of(body: Mapping[str, Any], field: str, allowed: frozenset[EventType]) -> EventType:
-    value = body.get(field)
-    if not isinstance(value, str) or value not in allowed:
+def _type_of(body: Mapping[str, Any]) -> EventType | ShiftType:
+    value = body.get("type")
+    if not isinstance(value, str) or value not in _TOLD:
+        raise Unreadable("type", value)
+    return ShiftType(value) if value in set(ShiftType) else EventType(value)
+
+
+def _between(value: object, field: str, least: float, most: float) -> float:
+    # A comparison with NaN is never true.
+    if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
         raise Unreadable(field, value)
-    return EventType(value)
+    return value
 
 
 def _uuid(value: object, field: str) -> UUID:

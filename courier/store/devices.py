@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import exists, insert, select, union_all, update
+from sqlalchemy import CompoundSelect, exists, insert, or_, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -24,6 +24,7 @@ from courier.store.tables import (
     Plan,
     QuarantinedEvent,
     Route,
+    ShiftEvent,
     Stop,
     StopItem,
 )
@@ -52,8 +53,11 @@ class EventRow:
     items: tuple[UUID, ...]
 
 
-def seen(session: Session, device_id: UUID, caller: Caller, *, at: datetime) -> Known:
-    """Remember that a phone was heard of. A phone belongs to the first postman who used it, until it is revoked."""
+def seen(session: Session, device_id: UUID, caller: Caller, *, at: datetime, bound_to: UUID | None = None) -> Known:
+    """Remember that a phone was heard of. A session that is bound to a phone speaks for this one only.
+
+    In other sessions a phone belongs to whoever enrolled it last or, never enrolled, to the first postman who used it.
+    """
     known = select(Device).where(Device.id == device_id).with_for_update()
     row = session.scalar(known)
     if row is None:
@@ -69,19 +73,26 @@ def seen(session: Session, device_id: UUID, caller: Caller, *, at: datetime) -> 
     refusal = None
     if row.revoked_at is not None:
         refusal = "device-revoked"
-    elif row.staff_id != caller.id:
+    elif (bound_to != device_id) if bound_to is not None else (row.staff_id != caller.id):
         refusal = "device-of-another"
     return Known(device_id, row.ack_through, refusal)
 
 
 def known_event(session: Session, event_id: UUID) -> str | None:
     """The payload digest of an event that is stored, or None."""
-    return session.scalar(select(ItemEvent.payload_hash).where(ItemEvent.id == event_id))
+    found = union_all(
+        select(ItemEvent.payload_hash).where(ItemEvent.id == event_id),
+        select(ShiftEvent.payload_hash).where(ShiftEvent.id == event_id),
+    )
+    return session.scalars(found).first()
 
 
 def seq_taken(session: Session, device_id: UUID, seq: int | None) -> bool:
     """True when another event of the device has this number."""
-    taken = exists().where(ItemEvent.device_id == device_id, ItemEvent.device_seq == seq)
+    taken = or_(
+        exists().where(ItemEvent.device_id == device_id, ItemEvent.device_seq == seq),
+        exists().where(ShiftEvent.device_id == device_id, ShiftEvent.device_seq == seq),
+    )
     return bool(session.scalar(select(taken)))
 
 
@@ -143,8 +154,11 @@ def acknowledge(session: Session, device: Known) -> int:
     """Raise and return the number up to which every event of the device is stored, in the book or set aside."""
     if device.refusal is not None:
         return device.ack_through
-    numbers = union_all(
+    numbers: CompoundSelect[Any] = union_all(
         select(ItemEvent.device_seq).where(ItemEvent.device_id == device.id, ItemEvent.device_seq > device.ack_through),
+        select(ShiftEvent.device_seq).where(
+            ShiftEvent.device_id == device.id, ShiftEvent.device_seq > device.ack_through
+        ),
         select(QuarantinedEvent.device_seq).where(
             QuarantinedEvent.device_id == device.id, QuarantinedEvent.device_seq > device.ack_through
         ),

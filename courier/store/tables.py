@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import Float
 
+from courier.domain.acts import ShiftType
 from courier.domain.item import Custodian, Direction, EventType, State
 from courier.domain.money import MOST_DONG, ChargeKind
 from courier.domain.people import Role
@@ -183,6 +184,7 @@ class AccessToken(Table):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    device_id: Mapped[UUID | None] = mapped_column(ForeignKey("device.id"), comment="the phone it was bound to")
 
 
 class SignInFailure(Table):
@@ -201,15 +203,19 @@ class SignInFailure(Table):
 
 
 class Device(Table):
-    """A phone, by the id it made itself at its first sync."""
+    """A phone, by the id it made itself. Enrolled it has a number, which its receipts carry; it goes with who enrolled it last."""
 
     __tablename__ = "device"
+    __table_args__ = (Index("uq_device_number", "number", unique=True), {"sqlite_strict": True})
     id: Mapped[Key]
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
     first_seen_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     ack_through: Mapped[int] = mapped_column(default=0, comment="every event up to this number is stored")
     revoked_at: Mapped[datetime | None]
+    number: Mapped[int | None]
+    name: Mapped[str | None]
+    enrolled_at: Mapped[datetime | None]
 
 
 # ------------------------------------------------------------------------------------------------ items
@@ -411,6 +417,74 @@ class QuarantinedEvent(Table):
     body: Mapped[dict[str, Any]]
     body_hash: Mapped[str]
     received_at: Mapped[datetime]
+
+
+class ShiftEvent(Table):
+    """What a postman tells of his way and not of an item's life: a note, a pin, another order, a breakdown. Append-only."""
+
+    __tablename__ = "shift_event"
+    __table_args__ = (
+        one_of("type", list(ShiftType)),
+        UniqueConstraint("device_id", "device_seq"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    type: Mapped[str]
+    actor_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"))
+    device_id: Mapped[UUID] = mapped_column(ForeignKey("device.id"))
+    device_seq: Mapped[int]
+    occurred_at: Mapped[datetime]
+    claimed_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    clock_trusted: Mapped[bool]
+    position: Mapped[dict[str, Any] | None]
+    data: Mapped[dict[str, Any]]
+    payload_hash: Mapped[str]
+
+
+class ShiftEventOfItem(Table):
+    """Which items such an event is about, if any."""
+
+    __tablename__ = "shift_event_item"
+    __table_args__ = (Index(None, "item_id", "event_id"), {"sqlite_strict": True})
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("shift_event.id"), primary_key=True)
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), primary_key=True)
+
+
+class Media(Table):
+    """A photo or signature that has arrived whole, by the digest of what it shows; the file itself lies sealed in a folder."""
+
+    __tablename__ = "media"
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    media_type: Mapped[str]
+    size: Mapped[int] = mapped_column(comment="bytes of the envelope")
+    received_at: Mapped[datetime]
+
+
+class CitedMedia(Table):
+    """A proof that an event names by digest: until such a medium arrives, it is waited for."""
+
+    __tablename__ = "cited_media"
+    __table_args__ = (Index(None, "office_id", "cited_at"), {"sqlite_strict": True})
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("event.id"), primary_key=True)
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"))
+    cited_at: Mapped[datetime]
+
+
+class ItemDigest(Table):
+    """What a phone can match an ID number or the day's code against without knowing either; slow to try out on purpose."""
+
+    __tablename__ = "item_digest"
+    __table_args__ = (one_of("kind", ("id_number", "recipient_code")), {"sqlite_strict": True})
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    salt: Mapped[Sealed]
+    rounds: Mapped[int]
+    digest: Mapped[Sealed]
 
 
 class Incident(Table):

@@ -1,0 +1,133 @@
+"""What postmen tell of their way, in the database: notes, pins, another order, breakdowns, and what follows from them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from courier.domain.acts import Act, ShiftType
+from courier.domain.calendar import local_day
+from courier.domain.item import FINAL, State
+from courier.domain.people import Caller, Role
+from courier.domain.pins import believable
+from courier.store import items
+from courier.store.tables import (
+    ChangeRequest,
+    Incident,
+    Item,
+    Office,
+    ShiftEvent,
+    ShiftEventOfItem,
+    Staff,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A postman's remark on an address."""
+
+    item_id: UUID
+    text: str
+    by: str
+    at: datetime
+
+
+def record(session: Session, act: Act, *, caller: Caller, device_id: UUID, digest: str, at: datetime) -> None:
+    """Write what was told, and bring what follows from it up to date."""
+    rows = items.lock(session, act.items) if act.items else []
+    session.execute(
+        insert(ShiftEvent).values(
+            id=act.event_id,
+            type=act.type.value,
+            actor_id=caller.id,
+            office_id=caller.office_id,
+            device_id=device_id,
+            device_seq=act.device_seq,
+            occurred_at=act.occurred_at,
+            claimed_at=act.claimed_at,
+            received_at=at,
+            clock_trusted=act.trusted,
+            position=dict(act.position) if act.position else None,
+            data=dict(act.data),
+            payload_hash=digest,
+        )
+    )
+    if rows:
+        session.execute(
+            insert(ShiftEventOfItem), [{"event_id": act.event_id, "item_id": item_id} for item_id in act.items]
+        )
+    if act.type is ShiftType.PINNED:
+        for row in rows:
+            _place(session, row)
+    if act.type is ShiftType.BROKE_DOWN:
+        _open_breakdown(session, act, caller, at=at)
+    if rows:
+        items.bump_bags(session, act.items)
+
+
+def _place(session: Session, row: Item) -> None:
+    """Put an item where the last pin of its door says, whatever order the pins came in."""
+    if State(row.state) in FINAL:
+        return
+    pins = session.execute(
+        select(ShiftEvent.occurred_at, ShiftEvent.id, ShiftEvent.data)
+        .join(ShiftEventOfItem, ShiftEventOfItem.event_id == ShiftEvent.id)
+        .where(ShiftEventOfItem.item_id == row.id, ShiftEvent.type == ShiftType.PINNED)
+    ).all()
+    moved = session.scalar(
+        select(func.max(ChangeRequest.asked_at)).where(
+            ChangeRequest.item_id == row.id, ChangeRequest.kind == "redirect"
+        )
+    )
+    office = session.get_one(Office, row.office_id)
+    standing = [
+        (occurred_at, event_id, data)
+        for occurred_at, event_id, data in pins
+        # A pin set before the citizen asked for another address speaks of the old door.
+        if (moved is None or occurred_at > moved) and believable(data, near=(office.lat, office.lon))
+    ]
+    if standing:
+        _, _, last = max(standing, key=lambda pin: pin[:2])
+        if (row.lat, row.lon, row.precision) != (last["lat"], last["lon"], "doorstep"):
+            row.lat, row.lon, row.precision = last["lat"], last["lon"], "doorstep"
+            row.version += 1
+            session.flush()
+
+
+def _open_breakdown(session: Session, act: Act, caller: Caller, *, at: datetime) -> None:
+    in_bag = session.scalar(select(func.count()).select_from(Item).where(Item.custody_holder == caller.id)) or 0
+    goes_on = "vẫn đi tiếp được" if act.data["can_go_on"] else "không đi tiếp được"
+    session.add(
+        Incident(
+            id=uuid7(),
+            office_id=caller.office_id,
+            code="broke-down",
+            sentence=f"{caller.name} báo hỏng xe, {goes_on}; đang giữ {in_bag} bưu gửi. {act.data['text']}",
+            item_id=None,
+            event_id=None,
+            postman_id=caller.id,
+            day=local_day(act.occurred_at),
+            about_money=False,
+            owner_role=Role.DISPATCHER.value,
+            opened_at=at,
+            closed_at=None,
+            closed_by=None,
+            resolution=None,
+        )
+    )
+
+
+def notes_of(session: Session, item_ids: Iterable[UUID]) -> list[Note]:
+    """What postmen noted of these items, the oldest first."""
+    rows = session.execute(
+        select(ShiftEventOfItem.item_id, ShiftEvent.data, Staff.name, ShiftEvent.occurred_at)
+        .join(ShiftEvent, ShiftEvent.id == ShiftEventOfItem.event_id)
+        .join(Staff, Staff.id == ShiftEvent.actor_id)
+        .where(ShiftEventOfItem.item_id.in_(list(item_ids)), ShiftEvent.type == ShiftType.NOTED)
+        .order_by(ShiftEvent.occurred_at, ShiftEvent.id)
+    )
+    return [Note(item_id, str(data["text"]), name, at) for item_id, data, name, at in rows]
