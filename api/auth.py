@@ -33,12 +33,22 @@ class Access:
     public: bool
     roles: frozenset[Role] = frozenset()
     before_password_change: bool = False
+    from_revoked_phone: bool = False
 
 
-def roles(*names: str, before_password_change: bool = False) -> Callable[[View], View]:
+def roles(
+    *names: str, before_password_change: bool = False, from_revoked_phone: bool = False
+) -> Callable[[View], View]:
     """Only these roles may call the view; `roles()` is everybody who is signed in."""
     allowed = frozenset(Role(name) for name in names) or frozenset(Role) - {Role.CITIZEN}
-    return _marked(Access(public=False, roles=allowed, before_password_change=before_password_change))
+    return _marked(
+        Access(
+            public=False,
+            roles=allowed,
+            before_password_change=before_password_change,
+            from_revoked_phone=from_revoked_phone,
+        )
+    )
 
 
 def public(view: View) -> View:
@@ -63,7 +73,8 @@ def admit() -> None:
     """Before every request: let in whom the mark of the view allows.
 
     Raises:
-        Problem: 401 without a valid session, 403 for a forged form or a password that must be changed first.
+        Problem: 401 without a valid session, 403 for a forged form, a password that must be changed first or a session on a
+            phone that was revoked.
         Forbidden: the role does not carry the right.
     """
     if request.endpoint is None:
@@ -74,6 +85,8 @@ def admit() -> None:
     found = signed_in()
     if found.caller.role not in access.roles:
         raise Forbidden(f"A {found.caller.role} may not do this.")
+    if found.device_revoked and not access.from_revoked_phone:
+        raise Problem(403, "device-revoked", "This phone was revoked: what it still holds can be sent, nothing else.")
     if found.must_change_password and not access.before_password_change:
         raise Problem(403, "password-change-required", "Change your password first: POST /api/v1/me/password.")
 
@@ -167,9 +180,22 @@ def csrf_token() -> str:
     return form_token(token) if token else ""
 
 
-def remember(answer: Response, token: str) -> None:
-    """Give the browser its session cookie. It lasts as long as the browser; the session itself ends on the server."""
-    answer.set_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=desk().settings.secure_cookies, path="/")
+def remember(answer: Response, token: str, *, days: int | None = None) -> None:
+    """Give the browser its session cookie, for some days or as long as it runs; the session itself ends on the server."""
+    answer.set_cookie(
+        COOKIE,
+        token,
+        max_age=days and days * 24 * 3600,
+        httponly=True,
+        samesite="Strict",
+        secure=desk().settings.secure_cookies,
+        path="/",
+    )
+
+
+def token_in_use() -> str:
+    """The token of this request, which `signed_in` has accepted."""
+    return bearer_token() or request.cookies.get(COOKIE, "")
 
 
 def forget(answer: Response) -> None:

@@ -1,19 +1,20 @@
 """The postman's phone: his day, and what he reports. The list is read often, so it is bytes kept by version."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
 from flask import Response, request
 from marshmallow import fields, validate
 
-from api.auth import caller, roles
-from api.conventions import Blueprint, Id, Instant, LocalDay, Strict, Whole, Word, desk, now
+from api.auth import caller, roles, signed_in
+from api.conventions import Blueprint, Id, Instant, LocalDay, Strict, Whole, Word, compressed, desk, now
 from api.items import ChargeSchema
 from courier import handover
 from courier.domain.calendar import local_day
 
 blueprint = Blueprint("postman", __name__, url_prefix="/api/v1")
+blueprint.after_request(compressed)
 
 MOST_EVENTS = 500
 
@@ -101,7 +102,8 @@ class SyncSchema(Strict):
             metadata={
                 "type": "object",
                 "description": "{event_id (UUIDv7), device_seq (1, 2, 3 ... without gap), type, items [id], occurred_at, "
-                "clock {boot_id, monotonic_ms, anchor {server_time, monotonic_ms}}?, position?, data}",
+                "clock {boot_id, monotonic_ms, anchor {server_time, monotonic_ms}}?, position?, data}, or the same "
+                "sealed to the server's key: {event_id, device_seq, sealed {v: 1, kid, epk, iv, ct}}",
             }
         ),
         required=True,
@@ -122,6 +124,7 @@ class SyncAnswersSchema(Strict):
 
     results = fields.List(fields.Nested(SyncAnswerSchema), required=True)
     ack_through = Whole(required=True, maximum=2**53)
+    server_time = Instant(required=True)
 
 
 # ---------------------------------------------------------------------------------------------------------- views
@@ -133,7 +136,7 @@ class SyncAnswersSchema(Strict):
 def my_route(query: Mapping[str, Any]) -> Response:
     """The postman's day in order; the ETag changes with anything he would see."""
     day = query["date"] or local_day(now())
-    version, body = handover.changed_list(desk(), caller(), day=day, known=_known(day))
+    version, body = handover.changed_list(desk(), caller(), day=day, known=known_version(day))
     if body is None:
         return Response(status=304, headers={"ETag": f'"{day.isoformat()}-{version}"'})
     answer = Response(body, mimetype="application/json")
@@ -142,7 +145,7 @@ def my_route(query: Mapping[str, Any]) -> Response:
     return answer
 
 
-def _known(day: date) -> int | None:
+def known_version(day: date) -> int | None:
     """The version of that day which the caller says he has."""
     for tag in request.if_none_match.as_set():
         prefix, _, number = tag.rpartition("-")
@@ -152,16 +155,28 @@ def _known(day: date) -> int | None:
 
 
 @blueprint.route("/sync", methods=["POST"])
-@roles("postman")
+@roles("postman", from_revoked_phone=True)
 @blueprint.arguments(SyncSchema)
 @blueprint.response(200, SyncAnswersSchema)
 def sync(body: Mapping[str, Any]) -> Any:
     """Take in what happened. Facts are never refused."""
-    answers, ack_through = handover.sync(desk(), caller(), device_id=body["device_id"], events=body["events"], at=now())
+    answers, ack_through = handover.sync(
+        desk(),
+        caller(),
+        device_id=body["device_id"],
+        events=body["events"],
+        at=now(),
+        bound_to=signed_in().device_id,
+    )
+    return {"results": told(answers), "ack_through": ack_through, "server_time": now()}
+
+
+def told(answers: Iterable[handover.Answer]) -> list[dict[str, str]]:
+    """What the phone hears of each event."""
     results = []
     for answer in answers:
         entry = {"event_id": answer.event_id, "result": answer.result}
         if answer.code is not None:
             entry["code"] = answer.code
         results.append(entry)
-    return {"results": results, "ack_through": ack_through}
+    return results

@@ -119,7 +119,7 @@ def open_session(body: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/sessions/current", methods=["DELETE"])
-@roles(before_password_change=True)
+@roles(before_password_change=True, from_revoked_phone=True)
 @blueprint.response(204)
 def close_session() -> Any:
     """Sign out: the token is of no use any more."""

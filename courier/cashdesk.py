@@ -100,8 +100,8 @@ def _postman(session: Session, caller: Caller, postman_id: UUID) -> Staff:
 
 
 def _cash_day(session: Session, postman: Staff, day: date) -> CashDay:
-    taken = _taken(session, cash_account(postman.id, day))
-    claimed = _taken(session, claimed_account(postman.id, day))
+    taken = ledger.taken(session, cash_account(postman.id, day))
+    claimed = ledger.taken(session, claimed_account(postman.id, day))
     closing = session.scalar(select(Remittance).where(Remittance.postman_id == postman.id, Remittance.day == day))
     expected = sum(taken.values())
     by_kind = {kind: taken.get(kind, 0) + claimed.get(kind, 0) for kind in {*taken, *claimed}}
@@ -121,18 +121,6 @@ def _cash_day(session: Session, postman: Staff, day: date) -> CashDay:
         in_bag=in_bag or 0,
         open_incidents=blocking or 0,
     )
-
-
-def _taken(session: Session, account: str) -> dict[str, int]:
-    """What came into a pocket by charge kind; reversals count, the handing-in does not."""
-    rows = session.execute(
-        select(ItemCharge.kind, func.sum(LedgerEntry.amount_dong))
-        .join(LedgerTx, LedgerTx.id == LedgerEntry.tx_id)
-        .outerjoin(ItemCharge, ItemCharge.id == LedgerEntry.charge_id)
-        .where(LedgerEntry.account == account, LedgerTx.kind.not_in(("remittance", "bank confirmed")))
-        .group_by(ItemCharge.kind)
-    )
-    return {kind or "unknown": int(total) for kind, total in rows if total}
 
 
 def _blocking(postman_id: UUID, day: date) -> Select[int]:

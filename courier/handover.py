@@ -78,6 +78,9 @@ def sync(
         # All at once and in one order: two phones that speak of the same items must not wait for each other.
         items.hold(session, _mentioned([letter.body for letter in letters]))
         answers = [_take_in(session, desk, caller, device, letter, at=at) for letter in letters]
+        if any(answer.result in ("applied", "accepted_with_conflict") for answer in answers):
+            # His bag shows his cash and whatever he carries, also what is on nobody's route.
+            items.bump_bag(session, caller.id, local_day(at))
         ack_through = devices.acknowledge(session, device)
     return answers, ack_through
 

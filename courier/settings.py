@@ -24,6 +24,19 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BankAccount:
+    """Where transfers by VietQR go: the bank's number (BIN), the account and the name on it."""
+
+    bin: str
+    account: str
+    name: str
+
+
+# A transfer to it fails at the bank: nobody can lose money in a demo.
+DEMO_ACCOUNT = BankAccount(bin="970449", account="000DEMO0000", name="BUU TA DEMO")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that differs between installations."""
 
@@ -36,6 +49,7 @@ class Settings:
     trusted_proxies: int
     solve_seconds: float
     secrets: Secrets
+    bank: BankAccount | None = None
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -58,6 +72,7 @@ class Settings:
             trusted_proxies=_whole_number("COURIER_TRUSTED_PROXIES", default=0),
             solve_seconds=_seconds("COURIER_SOLVE_SECONDS", default=8.0),
             secrets=load_secrets(var_dir),
+            bank=_bank_account() or (DEMO_ACCOUNT if _flag("COURIER_DEMO") else None),
         )
 
 
@@ -89,6 +104,22 @@ def load_secrets(var_dir: Path) -> Secrets:
         return Secrets(**{name: bytes.fromhex(read[name]) for name in names})
     except (ValueError, KeyError, TypeError) as fault:
         raise Misconfigured(f"{path.name} is damaged ({fault}): restore it from your backup") from fault
+
+
+def _bank_account() -> BankAccount | None:
+    """The post's collecting account; all three parts or none."""
+    names = ("COURIER_BANK_BIN", "COURIER_BANK_ACCOUNT", "COURIER_BANK_NAME")
+    number, account, name = (os.environ.get(variable, "").strip() for variable in names)
+    if not (number or account or name):
+        return None
+    if not (number and account and name):
+        missing = next(v for v, value in zip(names, (number, account, name), strict=True) if not value)
+        raise Misconfigured(f"{missing} is missing: {', '.join(names)} are set together or not at all")
+    if not (len(number) == 6 and number.isascii() and number.isdecimal()):
+        raise Misconfigured(f"COURIER_BANK_BIN is a bank's number of 6 digits, found {number!r}")
+    if not (account.isascii() and account.isalnum() and len(account) <= 19):
+        raise Misconfigured(f"COURIER_BANK_ACCOUNT is at most 19 letters and digits, found {account!r}")
+    return BankAccount(bin=number, account=account, name=name)
 
 
 def _flag(name: str) -> bool:

@@ -51,7 +51,7 @@ def enter() -> Response:
 
 
 @blueprint.post("/sign-out")
-@roles(before_password_change=True)
+@roles(before_password_change=True, from_revoked_phone=True)
 def sign_out() -> Response:
     """End this session."""
     staffing.sign_out(desk(), auth.signed_in(), at=now())

@@ -91,18 +91,20 @@ def outlook(
     reason = _reason(rules, last.data)
     day = local_day(last.occurred_at)
     wished = last.data.get("next_on")
-    if wished:
-        not_before = date.fromisoformat(str(wished))
-    elif reason.counts:
-        # Two invitations count in law only when they are this many working days apart (Postal Law 49/2010 Art 17).
-        spaced = calendar.add_working_days(day, rule.spacing_working_days)
-        not_before = calendar.next_delivery_day(spaced - timedelta(days=1))
-    else:
-        not_before = calendar.next_delivery_day(day)
+    not_before = date.fromisoformat(str(wished)) if wished else next_day(reason, rule, calendar, day)
     advice = "try" if reason.then == "retry" else reason.then
     if advice == "try" and len(counted) >= rule.max_attempts:
         advice = "invite"
     return Outlook(len(counted), max(not_before, day + timedelta(days=1)), held_until, advice)
+
+
+def next_day(reason: Reason, rule: AttemptRule, calendar: WorkingCalendar, day: date) -> date:
+    """The first day of the next attempt after one that failed on `day` for this reason."""
+    if not reason.counts:
+        return calendar.next_delivery_day(day)
+    # Two invitations count in law only when they are this many working days apart (Postal Law 49/2010 Art 17).
+    spaced = calendar.add_working_days(day, rule.spacing_working_days)
+    return calendar.next_delivery_day(spaced - timedelta(days=1))
 
 
 _UNKNOWN = Reason("other", "Lý do khác", "Other reason", counts=True, then="incident", evidence=(), measure_vi="")

@@ -9,14 +9,16 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import CompoundSelect, exists, insert, or_, select, union_all, update
+from sqlalchemy import CompoundSelect, exists, func, insert, or_, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from courier.domain.errors import Missing
+from courier.domain.errors import Missing, Refused
 from courier.domain.people import Caller, Role
+from courier.store import people
 from courier.store.tables import (
+    AccessToken,
     Device,
     EventOfItem,
     Item,
@@ -25,6 +27,7 @@ from courier.store.tables import (
     QuarantinedEvent,
     Route,
     ShiftEvent,
+    Staff,
     Stop,
     StopItem,
 )
@@ -76,6 +79,102 @@ def seen(session: Session, device_id: UUID, caller: Caller, *, at: datetime, bou
     elif (bound_to != device_id) if bound_to is not None else (row.staff_id != caller.id):
         refusal = "device-of-another"
     return Known(device_id, row.ack_through, refusal)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Numbers that never came although later ones did, and since when they are missed."""
+
+    first: int
+    last: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """An enrolled phone as a list shows it."""
+
+    row: Device
+    bearer: Staff
+    gaps: tuple[Gap, ...]
+
+
+def enrol(session: Session, device_id: UUID, caller: Caller, *, name: str, session_id: UUID, at: datetime) -> Device:
+    """Give a phone its number and bind a session to it; it goes with whoever enrols it.
+
+    Raises:
+        Refused: `device-revoked`.
+    """
+    # One at a time, here and on PostgreSQL: the next number is nobody else's.
+    people.queue_for(session, "device-number")
+    row = session.scalar(select(Device).where(Device.id == device_id).with_for_update())
+    if row is None:
+        row = Device(id=device_id, first_seen_at=at, ack_through=0, revoked_at=None)
+        session.add(row)
+    if row.revoked_at is not None:
+        raise Refused("device-revoked", "Điện thoại này đã bị thu hồi quyền sử dụng.")
+    row.staff_id, row.name, row.last_seen_at, row.enrolled_at = caller.id, name, at, at
+    if row.number is None:
+        row.number = (session.scalar(select(func.max(Device.number))) or 0) + 1
+    session.flush()
+    session.execute(update(AccessToken).where(AccessToken.id == session_id).values(device_id=device_id))
+    return row
+
+
+def phones(session: Session, office_id: UUID | None, *, missed_before: datetime) -> list[Phone]:
+    """The enrolled phones of an office's people (of all, for None), with the gaps that are missed since before a moment."""
+    query = (
+        select(Device, Staff)
+        .join(Staff, Staff.id == Device.staff_id)
+        .where(Device.enrolled_at.is_not(None))
+        .order_by(Device.number)
+    )
+    if office_id is not None:
+        query = query.where(Staff.office_id == office_id)
+    rows = session.execute(query).all()
+    gaps = _gaps(session, {row.id: row.ack_through for row, _ in rows}, missed_before=missed_before)
+    return [Phone(row, bearer, tuple(gaps.get(row.id, ()))) for row, bearer in rows]
+
+
+def _gaps(session: Session, through: dict[UUID, int], *, missed_before: datetime) -> dict[UUID, list[Gap]]:
+    arrived: dict[UUID, list[tuple[int, datetime]]] = {}
+    for table in (ItemEvent, ShiftEvent, QuarantinedEvent):
+        rows = session.execute(
+            select(table.device_id, table.device_seq, table.received_at)
+            .join(Device, Device.id == table.device_id)
+            .where(Device.id.in_(through), table.device_seq > Device.ack_through)
+        )
+        for device_id, seq, at in rows:
+            if device_id is not None and seq is not None:
+                arrived.setdefault(device_id, []).append((seq, at))
+    found: dict[UUID, list[Gap]] = {}
+    for device_id, later in arrived.items():
+        last = through[device_id]
+        later.sort()
+        for place, (seq, _) in enumerate(later):
+            # Missed since the first of the later ones came.
+            since = min(at for _, at in later[place:])
+            if seq > last + 1 and since < missed_before:
+                found.setdefault(device_id, []).append(Gap(last + 1, seq - 1, since))
+            last = max(last, seq)
+    return found
+
+
+def revoke(session: Session, office_id: UUID | None, device_id: UUID, *, at: datetime) -> Device:
+    """From now on everything from this phone is set aside; a phone that was revoked stays so.
+
+    Raises:
+        Missing: it is not there, or of another office.
+    """
+    query = select(Device).join(Staff, Staff.id == Device.staff_id).where(Device.id == device_id)
+    if office_id is not None:
+        query = query.where(Staff.office_id == office_id)
+    row = session.scalar(query.with_for_update(of=Device))
+    if row is None:
+        raise Missing("device", device_id)
+    if row.revoked_at is None:
+        row.revoked_at = at
+    return row
 
 
 def known_event(session: Session, event_id: UUID) -> str | None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from courier.domain.money import Dong, Posting
-from courier.store.tables import LedgerEntry, LedgerTx
+from courier.store.tables import ItemCharge, LedgerEntry, LedgerTx
 
 
 def post(
@@ -117,6 +117,18 @@ def post_fresh(session: Session, postings: Sequence[Fresh], *, at: datetime, by:
             for tx_id, fresh in numbered
         ],
     )
+
+
+def taken(session: Session, account: str) -> dict[str, int]:
+    """What came into a pocket by charge kind; reversals count, the handing-in does not."""
+    rows = session.execute(
+        select(ItemCharge.kind, func.sum(LedgerEntry.amount_dong))
+        .join(LedgerTx, LedgerTx.id == LedgerEntry.tx_id)
+        .outerjoin(ItemCharge, ItemCharge.id == LedgerEntry.charge_id)
+        .where(LedgerEntry.account == account, LedgerTx.kind.not_in(("remittance", "bank confirmed")))
+        .group_by(ItemCharge.kind)
+    )
+    return {kind or "unknown": int(total) for kind, total in rows if total}
 
 
 def hold(session: Session, account: str) -> None:

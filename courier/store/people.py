@@ -13,12 +13,12 @@ from uuid_utils.compat import uuid7
 
 from courier.domain.people import Caller, Role
 from courier.store.session import Database
-from courier.store.tables import AccessToken, Agency, Item, Office, Postman, SignInFailure, Staff, Vehicle
+from courier.store.tables import AccessToken, Agency, Device, Item, Office, Postman, SignInFailure, Staff, Vehicle
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session that holds: who it is, and until when."""
+    """A session that holds: who it is, until when, and the phone that it is bound to, if any."""
 
     caller: Caller
     login: str
@@ -26,6 +26,8 @@ class SignedIn:
     expires_at: datetime
     must_change_password: bool
     demo: bool
+    device_id: UUID | None = None
+    device_revoked: bool = False
 
 
 # Made once: building a statement costs more than running it.
@@ -43,8 +45,11 @@ _BY_TOKEN = (
         Staff.active,
         Staff.must_change_password,
         Staff.demo,
+        AccessToken.device_id,
+        Device.revoked_at,
     )
     .join(Staff, Staff.id == AccessToken.staff_id)
+    .outerjoin(Device, Device.id == AccessToken.device_id)
     .where(AccessToken.token_hash == bindparam("token_hash"))
 )
 
@@ -56,11 +61,12 @@ def session_of(database: Database, token_hash: str, *, at: datetime) -> SignedIn
         row = connection.execute(_BY_TOKEN, {"token_hash": token_hash}).one_or_none()
     if row is None:
         return None
-    session_id, expires_at, revoked_at, staff_id, login, name, role, office, agency, active, change, demo = row
+    (session_id, expires_at, revoked_at, staff_id, login, name, role, office, agency, active, change, demo,
+     device_id, device_revoked_at) = row  # fmt: skip
     if revoked_at is not None or expires_at <= at or not active:
         return None
     caller = Caller(id=staff_id, role=Role(role), name=name, office_id=office, agency_id=agency)
-    return SignedIn(caller, login, session_id, expires_at, change, demo)
+    return SignedIn(caller, login, session_id, expires_at, change, demo, device_id, device_revoked_at is not None)
 
 
 def extend(database: Database, session_id: UUID, *, until: datetime) -> None:

@@ -53,7 +53,7 @@ _shelf = _Shelf()
 _VERSION = select(BagVersion.version).where(
     BagVersion.postman_id == bindparam("postman_id"), BagVersion.day == bindparam("day")
 )
-_ON_ROUTE = (
+ON_ROUTE = (
     select()
     .select_from(Stop)
     .join(Route, Route.id == Stop.route_id)
@@ -70,7 +70,7 @@ _ON_ROUTE = (
     )
 )
 _STOPS = (
-    _ON_ROUTE.add_columns(
+    ON_ROUTE.add_columns(
         type_coerce(Stop.id, PlainId),
         Stop.sequence,
         Stop.arrives_at,
@@ -98,7 +98,7 @@ _STOPS = (
     .order_by(Stop.sequence, StopItem.position, Item.id)
 )
 _CHARGES = (
-    _ON_ROUTE.add_columns(
+    ON_ROUTE.add_columns(
         type_coerce(ItemCharge.item_id, PlainId),
         type_coerce(ItemCharge.id, PlainId),
         ItemCharge.kind,

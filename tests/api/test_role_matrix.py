@@ -25,6 +25,7 @@ from courier.domain.people import Role
 from courier.store import links
 from courier.store.tables import (
     Agency,
+    Device,
     ImportBatch,
     Incident,
     Item,
@@ -77,6 +78,11 @@ TABLE: dict[str, Row] = {
     # the postman's day
     f"GET {V1}/me/route": Row((P,)),
     f"POST {V1}/sync": Row((P,)),
+    f"GET {V1}/sync/bag": Row((P,)),
+    # phones
+    f"POST {V1}/devices": Row((P,)),
+    f"GET {V1}/devices": Row((D, A)),
+    f"DELETE {V1}/devices/<uuid:device_id>": Row((D, A)),
     # items: own route, own office, own office, own office, all, own batches
     f"GET {V1}/items": Row((P, D, C, K, A, G)),
     f"GET {V1}/items/<uuid:item_id>": Row((P, D, C, K, A, G)),
@@ -298,6 +304,19 @@ def belongings(database, house: House, *, agency: Person | None) -> dict[str, st
                 opened_at=MORNING,
             )
         )
+    device_id = uuid4()
+    with database.write() as session:
+        session.add(
+            Device(
+                id=device_id,
+                staff_id=postman.id,
+                first_seen_at=MORNING,
+                last_seen_at=MORNING,
+                number=(session.scalar(select(func.count()).select_from(Device)) or 0) + 100,
+                name="Máy thử",
+                enrolled_at=MORNING,
+            )
+        )
     ids: dict[str, UUID] = {
         **made,
         "item_id": item,
@@ -307,6 +326,7 @@ def belongings(database, house: House, *, agency: Person | None) -> dict[str, st
         "agency_id": house.agency_id,
         "event_id": uuid4(),
         "charge_id": house.charges(item)[0].id,
+        "device_id": device_id,
     }
     return {name: str(value) for name, value in ids.items()} | {
         "token": f"token-of-{house.office_id}",

@@ -1,0 +1,205 @@
+"""The postmen's phones: enrolling and revoking them, and the bag that a phone works from all day."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from flask import Response, current_app
+from marshmallow import fields
+
+from api import auth
+from api.auth import caller, roles, signed_in
+from api.conventions import Blueprint, Id, Instant, LocalDay, Name, Problem, Strict, Whole, compressed, desk, now
+from api.postman import RouteQuery, known_version
+from courier import phones
+from courier.domain.calendar import local_day
+from courier.domain.errors import Refused
+from courier.store.devices import Phone
+from courier.store.envelopes import to_text
+
+blueprint = Blueprint("phones", __name__, url_prefix="/api/v1", description="Postmen's phones")
+blueprint.after_request(compressed)
+
+# A phone is signed in for as long as its session holds on the server; the cookie must not end before.
+COOKIE_DAYS: Final = 30
+
+
+# --------------------------------------------------------------------------------------------------------- shapes
+class EnrolSchema(Strict):
+    """The phone's own id, and what its bearer calls it."""
+
+    device_id = Id(required=True)
+    name = Name(required=True, at_most=60)
+
+
+class KeySchema(Strict):
+    """A public key of the server on P-256; `kid` names it."""
+
+    kid = fields.String(required=True)
+    public = fields.String(required=True, metadata={"description": "base64url of the uncompressed point, 65 bytes"})
+
+
+class OfficeOfPhoneSchema(Strict):
+    """Where the bearer belongs."""
+
+    id = Id(required=True)
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+
+
+class BearerSchema(Strict):
+    """Who bears the phone."""
+
+    id = Id(required=True)
+    name = fields.String(required=True)
+
+
+class BearerAtOfficeSchema(BearerSchema):
+    """Who bears the phone, and where he belongs."""
+
+    office = fields.Nested(OfficeOfPhoneSchema, required=True)
+
+
+class EnrolledSchema(Strict):
+    """What the phone must know from now on."""
+
+    device_id = Id(required=True)
+    number = Whole(required=True)
+    staff = fields.Nested(BearerAtOfficeSchema, required=True)
+    sealing_key = fields.Nested(KeySchema, required=True)
+    signing_key = fields.Nested(KeySchema, required=True)
+    expires_at = Instant(required=True)
+
+
+class GapSchema(Strict):
+    """Numbers that never came although later ones did, missed for more than a day."""
+
+    first = Whole(required=True, maximum=2**53)
+    last = Whole(required=True, maximum=2**53)
+    since = Instant(required=True)
+
+
+class PhoneSchema(Strict):
+    """A phone as the dispatcher sees it."""
+
+    device_id = Id(required=True)
+    number = Whole(required=True)
+    name = fields.String(required=True)
+    staff = fields.Nested(BearerSchema, required=True)
+    enrolled_at = Instant(required=True)
+    last_seen_at = Instant(required=True)
+    ack_through = Whole(required=True, maximum=2**53)
+    gaps = fields.List(fields.Nested(GapSchema), required=True)
+    revoked_at = Instant(required=True, allow_none=True)
+
+
+class PhonesSchema(Strict):
+    """The phones of an office."""
+
+    data = fields.List(fields.Nested(PhoneSchema), required=True)
+
+
+class BagSchema(Strict):
+    """The whole day."""
+
+    version = Whole(required=True)
+    date = LocalDay(required=True)
+    server_time = Instant(required=True)
+    office = fields.Dict(required=True)
+    postman = fields.Dict(required=True)
+    device = fields.Dict(required=True, allow_none=True)
+    cash = fields.Dict(required=True)
+    document_types = fields.Dict(required=True)
+    rules = fields.Dict(required=True)
+    reasons = fields.List(fields.Dict(), required=True)
+    next_days = fields.List(LocalDay(), required=True)
+    accounts = fields.Dict(required=True)
+    line = fields.List(fields.List(fields.Float()), required=True)
+    stops = fields.List(fields.Dict(), required=True)
+    extra = fields.List(fields.Dict(), required=True)
+    done = fields.Dict(required=True)
+
+
+# ---------------------------------------------------------------------------------------------------------- views
+@blueprint.route("/devices", methods=["POST"])
+@roles("postman")
+@blueprint.arguments(EnrolSchema)
+@blueprint.alt_response(201, schema=EnrolledSchema, description="the phone is enrolled")
+def enrol(body: Mapping[str, Any]) -> Response:
+    """Bind this session to a phone.
+
+    The phone gets a number, which its receipts carry, and the keys to seal to and to check its bag with. A phone that
+    changes hands is enrolled again by its new bearer; one that was revoked is not (403 `device-revoked`).
+    """
+    found = signed_in()
+    try:
+        made = phones.enrol(desk(), found, body["device_id"], name=body["name"], at=now())
+    except Refused as fault:
+        raise Problem(403, fault.code, fault.sentence) from fault
+    office = made.office
+    told = {
+        "device_id": made.device_id,
+        "number": made.number,
+        "staff": {
+            "id": found.caller.id,
+            "name": found.caller.name,
+            "office": {"id": office.id, "code": office.code, "name": office.name},
+        },
+        "sealing_key": {"kid": made.sealing_key.kid, "public": to_text(made.sealing_key.public)},
+        "signing_key": {"kid": made.signing_key.kid, "public": to_text(made.signing_key.public)},
+        "expires_at": found.expires_at,
+    }
+    answer = Response(current_app.json.dumps(EnrolledSchema().dump(told)), 201, mimetype="application/json")
+    auth.remember(answer, auth.token_in_use(), days=COOKIE_DAYS)
+    return answer
+
+
+@blueprint.route("/devices")
+@roles("dispatcher", "admin")
+@blueprint.response(200, PhonesSchema)
+def list_phones() -> Any:
+    """List the enrolled phones of the office, with what is missed of each for more than a day."""
+    return {"data": [_shown(phone) for phone in phones.list_phones(desk(), caller(), at=now())]}
+
+
+def _shown(phone: Phone) -> dict[str, Any]:
+    row = phone.row
+    return {
+        "device_id": row.id,
+        "number": row.number,
+        "name": row.name,
+        "staff": {"id": phone.bearer.id, "name": phone.bearer.name},
+        "enrolled_at": row.enrolled_at,
+        "last_seen_at": row.last_seen_at,
+        "ack_through": row.ack_through,
+        "gaps": phone.gaps,
+        "revoked_at": row.revoked_at,
+    }
+
+
+@blueprint.route("/devices/<uuid:device_id>", methods=["DELETE"])
+@roles("dispatcher", "admin")
+@blueprint.response(204)
+def revoke(device_id: UUID) -> Any:
+    """Revoke a phone: it is given nothing more, and what it still sends is set aside."""
+    phones.revoke(desk(), caller(), device_id, at=now())
+    return Response(status=204)
+
+
+@blueprint.route("/sync/bag")
+@roles("postman")
+@blueprint.arguments(RouteQuery, location="query")
+@blueprint.alt_response(200, schema=BagSchema, description="the day; X-Bag-Signature signs its bytes")
+@blueprint.alt_response(304, description="the phone has this version")
+def bag(query: Mapping[str, Any]) -> Response:
+    """Give the postman's whole day in one answer, to work from without a signal.
+
+    `X-Bag-Signature` is `<kid>:<base64url r||s>`, ECDSA P-256 with SHA-256 over the bytes of the body before compression.
+    """
+    day = query["date"] or local_day(now())
+    found = phones.bag(desk(), caller(), day=day, device_id=signed_in().device_id, known=known_version(day), at=now())
+    headers = {"ETag": f'"{day.isoformat()}-{found.version}"', "Cache-Control": "private, no-store"}
+    if found.body is None:
+        return Response(status=304, headers=headers)
+    headers["X-Bag-Signature"] = found.signature
+    return Response(found.body, mimetype="application/json", headers=headers)

@@ -1,0 +1,373 @@
+"""Phones: enrolling and revoking them, the bag they work from, and events that come sealed."""
+
+import gzip
+from datetime import timedelta
+from uuid import UUID
+
+import orjson
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from sqlalchemy import func, select
+from uuid_utils.compat import uuid7
+
+from courier.store.envelopes import from_text, to_text
+from courier.store.tables import Incident, Item, ItemEvent, QuarantinedEvent, ShiftEvent
+from tests.api.conftest import Person, sign
+from tests.api.phone import EnrolledPhone
+from tests.api.test_role_matrix import belongings
+from tests.builders import DAY, MORNING, done_right, paying
+
+
+@pytest.fixture
+def phone(town):
+    return EnrolledPhone(town.postman, town.here)
+
+
+def results(answer):
+    return [(r["result"], r.get("code")) for r in answer.json["results"]]
+
+
+def count(database, table):
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(table))
+
+
+# ------------------------------------------------------------------------------------------------------ enrolment
+def test_enrolling_a_phone_gives_it_a_number_and_the_keys_and_keeps_it_signed_in(town, phone):
+    told = phone.enrolled
+    assert told.status_code == 201
+    assert (told.json["device_id"], told.json["number"]) == (str(phone.id), 1)
+    assert told.json["staff"]["office"]["code"] == "UM"
+    for key in ("sealing_key", "signing_key"):
+        assert len(from_text(told.json[key]["public"])) == 65
+    cookie = told.headers["Set-Cookie"]
+    assert f"courier_session={town.postman.token}" in cookie
+    assert "Max-Age=2592000" in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+
+
+def test_a_phone_keeps_its_number_and_the_next_one_gets_another(app, database, town, phone):
+    again = EnrolledPhone(town.postman, town.here, device_id=phone.id)
+    other = EnrolledPhone(Person(app, town.here.postmen[1], sign(database, town.here.postmen[1])), town.here)
+    assert [p.enrolled.json["number"] for p in (phone, again, other)] == [1, 1, 2]
+
+
+def test_a_phone_changes_hands_and_each_postman_sends_his_own_acts(app, database, town, phone):
+    item, other = town.here.item(), town.here.item()
+    second = Person(app, town.here.postmen[1], sign(database, town.here.postmen[1]))
+    theirs = EnrolledPhone(second, town.here, device_id=phone.id)
+    first_act = phone.event("taken_out", [item], 1)
+    second_act = phone.event("taken_out", [other], 2)
+    assert results(theirs.send(second_act)) == [("applied", None)]
+    # The first one's session is still bound to the phone: what he had saved goes out in his name.
+    assert results(phone.send(first_act)) == [("applied", None)]
+    assert town.here.row(item).custody_holder == town.postman.caller.id
+    assert town.here.row(other).custody_holder == second.caller.id
+
+
+def test_the_dispatcher_sees_the_phones_of_his_office_only(town, phone):
+    EnrolledPhone(town.other_postman, town.there)
+    listed = town.dispatcher.get("/api/v1/devices").json["data"]
+    assert [(p["device_id"], p["staff"]["id"], p["gaps"]) for p in listed] == [
+        (str(phone.id), str(town.postman.caller.id), [])
+    ]
+    assert len(town.admin.get("/api/v1/devices").json["data"]) == 2
+
+
+def test_numbers_that_are_missed_for_a_day_are_told(town, phone, clock):
+    item = town.here.item()
+    phone.outbox.seq = 1
+    later = [phone.event("taken_out", [item], 1), phone.event("noted", [item], 2, text="Cổng xanh")]
+    phone.outbox.seq += 2
+    assert phone.send(*later, phone.event("noted", [item], 3, text="Gọi trước")).json["ack_through"] == 0
+    assert town.dispatcher.get("/api/v1/devices").json["data"][0]["gaps"] == []
+    clock.forward(hours=25)
+    fresh = Person(
+        town.dispatcher._client.application,
+        town.dispatcher.caller,
+        sign(town.here.database, town.dispatcher.caller, at=clock.now),
+    )
+    gaps = fresh.get("/api/v1/devices").json["data"][0]["gaps"]
+    assert [(g["first"], g["last"]) for g in gaps] == [(1, 1), (4, 5)]
+
+
+# ----------------------------------------------------------------------------------------------------- revocation
+def test_a_revoked_phone_is_given_nothing_and_what_it_sends_is_kept_aside(town, phone, database):
+    item = town.here.item()
+    assert town.dispatcher.delete(f"/api/v1/devices/{phone.id}").status_code == 204
+    for path in ("/api/v1/me/route", "/api/v1/sync/bag", "/api/v1/me", f"/api/v1/items/{item}"):
+        answer = town.postman.get(path)
+        assert (answer.status_code, answer.json["code"]) == (403, "device-revoked"), path
+    again = town.postman.post("/api/v1/devices", json={"device_id": str(phone.id), "name": "x"})
+    assert (again.status_code, again.json["code"]) == (403, "device-revoked")
+    answer = phone.send(phone.sealed(phone.event("taken_out", [item], 1)))
+    assert results(answer) == [("quarantined", "device-revoked")]
+    with database.read() as session:
+        kept = session.scalars(select(QuarantinedEvent)).one()
+    assert kept.body["event"]["type"] == "taken_out", "opened, so that a person can read it"
+    assert town.here.row(item).state == "received"
+
+
+def test_a_revoked_phone_cannot_be_enrolled_in_a_new_session_either(app, database, town, phone):
+    town.dispatcher.delete(f"/api/v1/devices/{phone.id}")
+    fresh = Person(app, town.postman.caller, sign(database, town.postman.caller))
+    assert fresh.get("/api/v1/me").status_code == 200, "the person is not locked out, the phone is"
+    answer = fresh.post("/api/v1/devices", json={"device_id": str(phone.id), "name": "x"})
+    assert (answer.status_code, answer.json["code"]) == (403, "device-revoked")
+
+
+def test_the_bearer_of_a_revoked_phone_can_still_sign_out(town, phone):
+    town.dispatcher.delete(f"/api/v1/devices/{phone.id}")
+    assert town.postman.delete("/api/v1/sessions/current").status_code == 204
+
+
+def test_revoking_twice_is_once(town, phone):
+    for _ in range(2):
+        assert town.dispatcher.delete(f"/api/v1/devices/{phone.id}").status_code == 204
+    assert town.dispatcher.get("/api/v1/devices").json["data"][0]["revoked_at"] is not None
+
+
+def test_a_session_speaks_for_its_own_phone_only(town, phone):
+    item = town.here.item()
+    answer = phone.send(phone.event("taken_out", [item], 1), device_id=uuid7())
+    assert results(answer) == [("quarantined", "device-of-another")]
+    assert town.here.row(item).state == "received"
+
+
+# ------------------------------------------------------------------------------------------------------- the bag
+def verify(answer, key, body=None):
+    kid, _, text = answer.headers["X-Bag-Signature"].partition(":")
+    assert kid == key["kid"]
+    raw = from_text(text)
+    der = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
+    public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), from_text(key["public"]))
+    public.verify(der, body or answer.data, ec.ECDSA(SHA256()))
+
+
+def test_the_bag_is_the_whole_day_signed(town, phone, database):
+    own = belongings(database, town.here, agency=town.agency)
+    with database.write() as session:
+        row = session.get_one(Item, UUID(own["item_id"]))
+        row.deliver_by, row.note = DAY, "Nhà sau chợ"
+        row.wanted_on, row.wanted_from, row.wanted_to = DAY, 9 * 3600, 11 * 3600
+    answer = town.postman.get("/api/v1/sync/bag")
+    bag = answer.json
+    verify(answer, phone.enrolled.json["signing_key"])
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert (bag["date"], bag["device"], bag["office"]["code"]) == (DAY.isoformat(), {"number": 1}, "UM")
+    assert bag["cash"] == {
+        "limit_dong": 20_000_000,
+        "carried_dong": 0,
+        "by_kind": {},
+        "by_method": {"cash": 0, "bank_qr": 0},
+    }
+    (stop,) = bag["stops"]
+    (item,) = stop["items"]
+    assert [why["code"] for why in stop["why"]] == ["window", "deadline"]
+    assert stop["leg"]["metres"] > 1000
+    assert bag["line"] == [[9.4, 104.97], [9.41, 104.98], [9.4, 104.97]]
+    assert (item["id"], item["note"], item["in_my_bag"], item["last4"]) == (own["item_id"], "Nhà sau chợ", False, False)
+    assert item["window"] == {"from": f"{DAY}T09:00:00+07:00", "to": f"{DAY}T11:00:00+07:00"}
+    assert {c["payee_name"] for c in item["charges"]} == {"Cơ quan PC08", "Bưu điện"}
+    assert bag["rules"][item["rule"]]["proofs"] == ["signature", "photo_place"]
+    assert bag["document_types"]["giay_phep_lai_xe"] == {
+        "vi": "Giấy phép lái xe",
+        "en": "Driving licence",
+        "sensitive": False,
+        "papers": [],
+    }
+    absent = next(r for r in bag["reasons"] if r["code"] == "recipient_absent")
+    assert absent["next_on"] > bag["next_days"][0] > bag["date"]
+    assert bag["accounts"] == {}
+    assert bag["extra"] == []
+
+
+def test_the_bag_changes_its_tag_with_anything_that_the_phone_would_show(town, phone, database):
+    own = belongings(database, town.here, agency=town.agency)
+    first = town.postman.get("/api/v1/sync/bag")
+    assert first.json["version"] == 0
+    stray = town.here.item()
+    phone.send(phone.sealed(phone.event("taken_out", [stray], 1)))
+    second = town.postman.get("/api/v1/sync/bag")
+    assert second.json["done"] == {"ack_through": 1}
+    (extra,) = second.json["extra"]
+    assert (extra["id"], extra["in_my_bag"], extra["phone"]) == (str(stray), True, "0599000001")
+    tag = second.headers["ETag"]
+    assert tag == f'"{DAY}-{second.json["version"]}"'
+    unchanged = town.postman.get("/api/v1/sync/bag", headers={"If-None-Match": tag})
+    assert (unchanged.status_code, unchanged.data) == (304, b"")
+    phone.send(phone.sealed(phone.event("noted", [own["item_id"]], 2, text="Chó dữ")))
+    third = town.postman.get("/api/v1/sync/bag", headers={"If-None-Match": tag})
+    assert third.status_code == 200
+    assert third.json["stops"][0]["items"][0]["note"] == "Chó dữ"
+
+
+def test_the_bag_knows_the_cash_that_is_carried(town, phone):
+    item = town.here.item()
+    fee, postage = town.here.charges(item)
+    data = done_right(paying((fee, 135_000), (postage, 30_000, "bank_qr")))
+    answer = phone.send(phone.event("taken_out", [item], 1), phone.event("handed_over", [item], 5, **data))
+    assert [r["result"] for r in answer.json["results"]] == ["applied", "applied"]
+    cash = town.postman.get("/api/v1/sync/bag").json["cash"]
+    assert (cash["carried_dong"], cash["by_method"]) == (135_000, {"cash": 135_000, "bank_qr": 30_000})
+    assert cash["by_kind"] == {"postage": 30_000, "state_fee": 135_000}
+
+
+def test_the_bag_comes_compressed_when_asked_for_and_signed_as_it_was_before(town, phone):
+    plain = town.postman.get("/api/v1/sync/bag")
+    zipped = town.postman.get("/api/v1/sync/bag", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in zipped.headers["Vary"]
+    verify(zipped, phone.enrolled.json["signing_key"], gzip.decompress(zipped.data))
+
+
+# ------------------------------------------------------------------------------------------------ sealed events
+def test_a_sealed_event_counts_like_an_open_one_and_both_are_the_same_event(town, phone, database):
+    item = town.here.item()
+    event = phone.event("taken_out", [item], 1)
+    answer = phone.send(phone.sealed(event))
+    assert results(answer) == [("applied", None)]
+    assert answer.json["ack_through"] == 1
+    assert answer.json["server_time"].startswith(DAY.isoformat())
+    assert results(phone.send(phone.sealed(event), event)) == [("duplicate", None)] * 2
+    assert town.here.row(item).state == "out"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda phone, event: phone.sealed(event, label=f"event:{uuid7()}:1:{event['event_id']}"),
+        lambda phone, event: phone.sealed(event) | {"device_seq": 2},
+        lambda phone, event: phone.sealed(event) | {"event_id": str(uuid7())},
+        lambda phone, event: (
+            phone.sealed({**event, "device_seq": 9}, label=f"event:{phone.id}:1:{event['event_id']}")
+            | {"device_seq": 1}
+        ),
+        lambda phone, event: phone.sealed(event) | {"sealed": None},
+        lambda phone, event: phone.sealed(event) | {"sealed": {"v": 1}},
+        lambda phone, event: (
+            phone.sealed(event) | {"sealed": phone.sealed(event)["sealed"] | {"epk": to_text(b"\x04" + bytes(64))}}
+        ),
+        lambda phone, event: phone.sealed(event) | {"sealed": phone.sealed(event)["sealed"] | {"ct": "A" * 300_000}},
+    ],
+    ids=["another phone", "other number", "other id", "inside differs", "nothing", "parts", "no point", "oversized"],
+)
+def test_what_cannot_be_opened_is_kept_word_for_word_and_holds_nothing_up(town, phone, database, spoil):
+    item = town.here.item()
+    spoilt = spoil(phone, phone.event("taken_out", [item], 1))
+    fine = phone.event("noted", [item], 2, text="Nhà có cổng xanh")
+    answer = phone.send(spoilt, phone.sealed(fine))
+    assert results(answer)[0] == ("quarantined", "unreadable-seal")
+    assert results(answer)[1][0] in ("applied", "quarantined")
+    with database.read() as session:
+        kept = session.scalars(select(QuarantinedEvent).order_by(QuarantinedEvent.id)).first()
+    assert kept.body["event"] == spoilt
+    assert results(phone.send(spoilt))[0] == ("quarantined", "unreadable-seal")
+    assert town.here.row(item).state == "received"
+
+
+def test_an_item_of_another_office_inside_an_envelope_is_not_touched(town, phone, database):
+    foreign = town.there.item()
+    answer = phone.send(
+        phone.sealed(phone.event("taken_out", [foreign], 1)),
+        phone.sealed(phone.event("pinned", [foreign], 1, lat=9.4, lon=104.9, accuracy_m=5)),
+    )
+    assert results(answer) == [("quarantined", "unknown-item")] * 2
+    assert town.there.row(foreign).state == "received"
+    assert count(database, ShiftEvent) == 0
+
+
+def test_a_sealed_bomb_of_lists_is_set_aside(phone):
+    event = phone.event("taken_out", [uuid7()], 1)
+    deep = orjson.loads("[" * 200 + "]" * 200)
+    answer = phone.send(phone.sealed({**event, "data": {"x": deep}}))
+    assert results(answer) == [("quarantined", "unreadable-event")]
+
+
+# --------------------------------------------------------------------------------------------- what is told of a way
+def test_a_note_a_pin_an_order_and_a_breakdown_are_kept_beside_the_items_lives(town, phone, database):
+    item = town.here.item()
+    told = [
+        phone.event("taken_out", [item], 1),
+        phone.event("noted", [item], 2, text="Cổng xanh, gọi trước"),
+        phone.event("pinned", [item], 3, lat=9.4123456, lon=104.98, accuracy_m=8),
+        phone.event("reordered", [], 4, stops=[str(uuid7())], extra_seconds=240),
+        phone.event("broke_down", [], 5, text="Thủng lốp ở đầu cầu", can_go_on=False),
+    ]
+    answer = phone.send(*map(phone.sealed, told))
+    assert results(answer) == [("applied", None)] * 5
+    assert answer.json["ack_through"] == 5
+    assert results(phone.send(*map(phone.sealed, told))) == [("duplicate", None)] * 5
+    row = town.here.row(item)
+    assert (row.lat, row.lon, row.precision, row.state) == (9.4123456, 104.98, "doorstep", "out")
+    assert (count(database, ShiftEvent), count(database, ItemEvent)) == (4, 2)
+    with database.read() as session:
+        incident = session.scalars(select(Incident)).one()
+    assert (incident.code, incident.owner_role, incident.postman_id) == (
+        "broke-down",
+        "dispatcher",
+        town.postman.caller.id,
+    )
+    assert "1 bưu gửi" in incident.sentence
+    assert "không đi tiếp được" in incident.sentence
+
+
+def test_the_last_pin_counts_whatever_order_they_come_in(town, phone):
+    item = town.here.item()
+    early = phone.event("pinned", [item], 3, lat=9.41, lon=104.98, accuracy_m=8)
+    late = phone.event("pinned", [item], 9, lat=9.42, lon=104.98, accuracy_m=8)
+    assert results(phone.send(late, early)) == [("applied", None)] * 2
+    assert town.here.row(item).lat == 9.42
+
+
+@pytest.mark.parametrize(
+    "pin",
+    [{"lat": 9.41, "lon": 104.98, "accuracy_m": 900}, {"lat": 0, "lon": 0, "accuracy_m": 5}],
+    ids=["vague", "far"],
+)
+def test_a_pin_that_cannot_be_believed_is_kept_and_teaches_nothing(town, phone, database, pin):
+    item = town.here.item()
+    assert results(phone.send(phone.event("pinned", [item], 3, **pin))) == [("applied", None)]
+    assert town.here.row(item).lat is None
+    assert count(database, ShiftEvent) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "code"),
+    [
+        ("noted", {"text": " "}, "unreadable-text"),
+        ("noted", {"text": "x" * 501}, "unreadable-text"),
+        ("pinned", {"lat": "9", "lon": 104, "accuracy_m": 1}, "unreadable-lat"),
+        ("pinned", {"lat": 9, "lon": 999, "accuracy_m": 1}, "unreadable-lon"),
+        ("reordered", {"stops": ["x"]}, "unreadable-stops"),
+        ("broke_down", {"text": "x", "can_go_on": "no"}, "unreadable-can_go_on"),
+    ],
+)
+def test_what_cannot_be_read_of_a_way_is_set_aside(town, phone, kind, data, code):
+    items = [town.here.item()] if kind in ("noted", "pinned") else []
+    assert results(phone.send(phone.event(kind, items, 1, **data))) == [("quarantined", code)]
+
+
+def test_numbers_and_ids_are_shared_by_acts_and_by_what_is_told(town, phone):
+    item = town.here.item()
+    act = phone.event("taken_out", [item], 1)
+    note = phone.event("noted", [item], 2, text="Cổng xanh")
+    assert results(phone.send(act, {**note, "device_seq": 1})) == [
+        ("applied", None),
+        ("quarantined", "sequence-reused"),
+    ]
+    assert results(phone.send(note)) == [("applied", None)]
+    clash = {**phone.event("taken_out", [item], 3), "event_id": note["event_id"]}
+    assert results(phone.send(clash)) == [("quarantined", "same-id-other-content")]
+    again = {**phone.event("taken_out", [item], 3), "device_seq": note["device_seq"]}
+    assert results(phone.send(again)) == [("quarantined", "sequence-reused")]
+
+
+def test_a_session_that_ran_out_gets_no_bag(town, phone, clock):
+    clock.forward(hours=13)
+    assert town.postman.get("/api/v1/sync/bag").status_code == 401
+    assert clock.now == MORNING + timedelta(hours=13)
