@@ -1,6 +1,6 @@
 """Items as staff and agencies see them: lists, one item, its events, facts from the desks, wishes filed on behalf."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +35,7 @@ from courier.domain.calendar import ZONE
 from courier.domain.errors import FieldError, Invalid
 from courier.domain.item import Direction, EventType, State
 from courier.domain.money import ChargeKind
+from courier.phones import media
 from courier.store.tables import ItemEvent
 from courier.tracking import Granted, ItemView, Wish
 
@@ -103,6 +104,7 @@ class EventSchema(Strict):
     result = fields.String(required=True)
     code = fields.String(required=True, allow_none=True)
     data = fields.Dict(required=True)
+    waiting_media = fields.List(fields.String(), required=True)
 
 
 class NewEventSchema(Strict):
@@ -206,8 +208,9 @@ def item_body(view: ItemView) -> dict[str, Any]:
     }
 
 
-def event_body(row: ItemEvent) -> dict[str, Any]:
-    """An event for the history of an item."""
+def event_body(row: ItemEvent, waiting: Collection[str]) -> dict[str, Any]:
+    """An event for the history of an item; `waiting` are media that have not arrived."""
+    named = {proof.get("sha256") for proof in row.data.get("proofs", ())}
     return {
         "event_id": row.id,
         "type": row.type,
@@ -218,6 +221,7 @@ def event_body(row: ItemEvent) -> dict[str, Any]:
         "result": row.result,
         "code": row.code,
         "data": row.data,
+        "waiting_media": sorted(named & set(waiting)),
     }
 
 
@@ -308,7 +312,8 @@ def show_item(item_id: UUID) -> Any:
 def list_events(item_id: UUID) -> Any:
     """What happened to an item, in the order of the acts."""
     rows = tracking.history(desk(), caller(), item_id)
-    return {"data": [event_body(row) for row in rows], "next": None}
+    waiting = media.waited_for(desk(), [row.id for row in rows])
+    return {"data": [event_body(row, waiting) for row in rows], "next": None}
 
 
 @blueprint.route("/items/<uuid:item_id>/events", methods=["POST"])

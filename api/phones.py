@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Response, current_app
+from flask import Response, current_app, request
 from marshmallow import fields
 
 from api import auth
@@ -14,6 +14,7 @@ from api.postman import RouteQuery, known_version
 from courier import phones
 from courier.domain.calendar import local_day
 from courier.domain.errors import Refused
+from courier.phones import media
 from courier.store.devices import Phone
 from courier.store.envelopes import to_text
 
@@ -203,3 +204,79 @@ def bag(query: Mapping[str, Any]) -> Response:
         return Response(status=304, headers=headers)
     headers["X-Bag-Signature"] = found.signature
     return Response(found.body, mimetype="application/json", headers=headers)
+
+
+# ---------------------------------------------------------------------------------------------------------- media
+class UploadHeaders(Strict):
+    """Where the part begins, and how long the whole is."""
+
+    offset = Whole(required=True, data_key="Upload-Offset", maximum=media.MOST_BYTES)
+    length = Whole(required=True, data_key="Upload-Length", minimum=1, maximum=media.MOST_BYTES)
+
+
+_PART: Final = {
+    "required": True,
+    "description": f"the next bytes of the sealed envelope, at most {media.MOST_PIECE}",
+    "content": {"application/offset+octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+}
+
+
+@blueprint.route("/media/<string:digest>", methods=["HEAD"])
+@roles("postman", from_revoked_phone=True)
+@blueprint.alt_response(200, description="how far the upload has come, in Upload-Offset and Upload-Complete")
+def upload_state(digest: str) -> Response:
+    """Tell how far an upload has come; 404 before its first part."""
+    found = media.progress(desk(), caller(), digest)
+    return Response(
+        status=200,
+        headers={
+            "Upload-Offset": str(found.offset),
+            "Upload-Length": str(found.length),
+            "Upload-Complete": "?1" if found.complete else "?0",
+        },
+    )
+
+
+@blueprint.route("/media/<string:digest>", methods=["PATCH"])
+@roles("postman", from_revoked_phone=True)
+@blueprint.doc(requestBody=_PART)
+@blueprint.arguments(UploadHeaders, location="headers")
+@blueprint.alt_response(204, description="taken; Upload-Offset says where the next part begins")
+def upload(headers: Mapping[str, Any], digest: str) -> Response:
+    """Take the next part of a photo or a signature, sealed; the digest in the path is that of the picture itself.
+
+    `HEAD` of the same path tells in Upload-Offset, Upload-Length and Upload-Complete (?0, ?1) how far an upload has come, 404
+    before its first part. A part that begins elsewhere is answered with 409 and the right Upload-Offset. The last part is
+    checked: an envelope that cannot be opened, another picture or none at all is refused with 422, and the upload begins anew.
+    """
+    if request.mimetype != "application/offset+octet-stream":
+        raise Problem(415, "unsupported-media-type", "Send application/offset+octet-stream.")
+    piece = request.get_data()
+    offset, length = headers["offset"], headers["length"]
+    if len(piece) > media.MOST_PIECE:
+        raise Problem(413, "too-large", f"A part has at most {media.MOST_PIECE} bytes, found {len(piece)}.")
+    if offset + len(piece) > length:
+        raise Problem(422, "too-long", f"The upload has {length} bytes, this part ends at {offset + len(piece)}.")
+    try:
+        found = media.add(desk(), caller(), digest, offset=offset, length=length, piece=piece, at=now())
+    except media.WrongOffset as fault:
+        raise Problem(409, "wrong-offset", f"{fault}.", headers={"Upload-Offset": str(fault.right)}) from fault
+    except media.TooMany as fault:
+        raise Problem(
+            429, "too-many-uploads", "Too many uploads are unfinished.", headers={"Retry-After": "60"}
+        ) from fault
+    except Refused as fault:
+        raise Problem(422, fault.code, fault.sentence) from fault
+    return Response(status=204, headers={"Upload-Offset": str(found.offset)})
+
+
+@blueprint.route("/media/<string:digest>")
+@roles("dispatcher", "cashier")
+@blueprint.alt_response(200, description="the picture", content_type="image/*")
+def picture(digest: str) -> Response:
+    """Give a picture that an act of the office names. Every look is written down."""
+    found = media.show(desk(), caller(), digest, at=now())
+    answer = Response(found.body, mimetype=found.media_type)
+    ending = found.media_type.rpartition("/")[2]
+    answer.headers["Content-Disposition"] = f'attachment; filename="{digest[:12]}.{ending}"'
+    return answer

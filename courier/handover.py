@@ -21,7 +21,7 @@ from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Refus
 from courier.domain.item import INTENTS, EventType
 from courier.domain.people import Caller, Role
 from courier.domain.release import Breach, DoorAct, breaches
-from courier.store import devices, envelopes, items, shifts, worklists
+from courier.store import devices, envelopes, items, media, shifts, worklists
 
 log = logging.getLogger(__name__)
 
@@ -203,7 +203,7 @@ def _record(
     at: datetime,
 ) -> items.Recorded:
     devices.require_visible(session, caller, act.items)
-    return items.record(
+    recorded = items.record(
         session,
         items.NewEvent(
             event_id=act.event_id,
@@ -222,6 +222,8 @@ def _record(
         ),
         desk.facts.bylaws,
     )
+    media.cite(session, act.event_id, recorded.items[0].office_id, act.data, at=at)
+    return recorded
 
 
 # ------------------------------------------------------------------------------------------------- forms and desks

@@ -20,7 +20,8 @@ from courier.domain.item import Direction, EventType, State
 from courier.domain.people import Caller, Role
 from courier.domain.release import ReleaseRule
 from courier.domain.text import fold
-from courier.store import devices, items, ledger, links
+from courier.store import devices, items, ledger, links, shifts
+from courier.store.shifts import Note
 from courier.store.tables import (
     Agency,
     ChangeRequest,
@@ -134,6 +135,12 @@ def history(desk: Desk, caller: Caller, item_id: UUID) -> list[ItemEvent]:
             .order_by(ItemEvent.occurred_at, ItemEvent.id)
         )
         return list(rows)
+
+
+def notes(desk: Desk, item_id: UUID) -> list[Note]:
+    """What postmen noted at the item's door, the oldest first; for those who may see the item."""
+    with desk.database.read() as session:
+        return shifts.notes_of(session, [item_id])
 
 
 def _visible(query: Select[Any], caller: Caller) -> Select[Any]:

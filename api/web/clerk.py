@@ -20,6 +20,7 @@ from courier.domain.errors import FieldError, Invalid, Refused
 from courier.domain.item import TRANSITIONS, Direction, EventType, State
 from courier.domain.money import Method
 from courier.domain.people import Role
+from courier.phones import media
 from courier.store.worklists import release_of
 
 blueprint = page.pages("clerk_pages", __name__)
@@ -59,6 +60,7 @@ def item(item_id: UUID) -> Response:
 def _item_page(view: tracking.ItemView, trouble: Trouble | None = None) -> Response:
     may_act = caller().role is not Role.CASHIER
     wishes = _wishes(view) if may_act else ()
+    history = tracking.history(desk(), caller(), view.row.id)
     return page.show(
         "items/item.html",
         trouble.status if trouble else 200,
@@ -66,7 +68,10 @@ def _item_page(view: tracking.ItemView, trouble: Trouble | None = None) -> Respo
         view=view,
         kind=desk().facts.bylaws.document_types.get(view.row.document_type),
         commune=_commune(view.row.commune_code),
-        history=tracking.history(desk(), caller(), view.row.id),
+        history=history,
+        waiting=media.waited_for(desk(), [event.id for event in history]),
+        notes=tracking.notes(desk(), view.row.id),
+        may_see_pictures=caller().role in (Role.DISPATCHER, Role.CASHIER),
         acts=[act for act in _ACTS if _allowed(view, act)] if may_act else [],
         wishes=wishes,
         slots=dispatch.slots(desk(), view.row.id, at=now()) if "reschedule" in wishes else [],

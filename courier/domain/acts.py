@@ -141,6 +141,7 @@ def read_data(kind: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
     read = dict(data)
     if kind in (EventType.HANDED_OVER, EventType.FETCHED, EventType.PICKED_UP):
         read["collections"] = [_collection(line) for line in _list(data, "collections")]
+    if kind in (EventType.HANDED_OVER, EventType.FETCHED, EventType.PICKED_UP) or "proofs" in data:
         read["proofs"] = [_proof(proof) for proof in _list(data, "proofs")]
     if kind in (EventType.HANDED_OVER, EventType.PICKED_UP):
         read["receiver"] = _receiver(data.get("receiver"))

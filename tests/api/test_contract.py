@@ -60,12 +60,14 @@ def walk(app, token, ids, *, examples):
     """Every operation, both ways; gives what was wrong and how many requests were made."""
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
     wrong, asked = [], 0
+    # The test client does not unpack what it is sent.
+    headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
     for found in schema.get_all_operations():
         operation = found.ok()
         if operation.path in LEFT_OUT:
             continue
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-            ask = asking(operation, mode, headers={"Authorization": f"Bearer {token}"}, ids=ids, examples=examples)
+            ask = asking(operation, mode, headers=headers, ids=ids, examples=examples)
             try:
                 ask()
             except Unsatisfiable:

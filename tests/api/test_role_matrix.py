@@ -11,21 +11,27 @@ writes down who may call it. What is walked:
 * and no answer to anybody but an admin holds the id of another office's object.
 """
 
+import io
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from PIL import Image
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
 from courier.domain.people import Role
-from courier.store import links
+from courier.phones import media
+from courier.store import envelopes, links
 from courier.store.tables import (
     Agency,
+    CitedMedia,
     Device,
+    EventOfItem,
     ImportBatch,
     Incident,
     Item,
@@ -83,6 +89,8 @@ TABLE: dict[str, Row] = {
     f"POST {V1}/devices": Row((P,)),
     f"GET {V1}/devices": Row((D, A)),
     f"DELETE {V1}/devices/<uuid:device_id>": Row((D, A)),
+    f"PATCH {V1}/media/<string:digest>": Row((P,)),
+    f"GET {V1}/media/<string:digest>": Row((D, C)),
     # items: own route, own office, own office, own office, all, own batches
     f"GET {V1}/items": Row((P, D, C, K, A, G)),
     f"GET {V1}/items/<uuid:item_id>": Row((P, D, C, K, A, G)),
@@ -334,17 +342,34 @@ def belongings(database, house: House, *, agency: Person | None) -> dict[str, st
     }
 
 
-@pytest.fixture
-def own(town, database):
-    return belongings(database, town.here, agency=town.agency)
+def a_picture_of(desk, house: House, ids: dict[str, str], colour: tuple[int, int, int]) -> dict[str, str]:
+    """The ids, with that of a picture which an act about the item names."""
+    picture = io.BytesIO()
+    Image.new("RGB", (4, 4), colour).save(picture, "PNG")
+    digest = sha256(picture.getvalue()).hexdigest()
+    key = envelopes.sealing_key(desk.settings.secrets).public
+    envelope = envelopes.seal(picture.getvalue(), key, bound_to=envelopes.medium_label(digest))
+    media.take_whole(desk, house.postmen[0], digest, envelope.to_bytes(), at=MORNING)
+    with desk.database.write() as session:
+        about = select(EventOfItem.event_id).where(EventOfItem.item_id == UUID(ids["item_id"]))
+        event_id = session.scalars(about).first()
+        session.add(CitedMedia(sha256=digest, event_id=event_id, office_id=house.office_id, cited_at=MORNING))
+    return ids | {"digest": digest}
 
 
 @pytest.fixture
-def foreign(app, town, database):
+def own(town, database, desk):
+    return a_picture_of(desk, town.here, belongings(database, town.here, agency=town.agency), (1, 1, 1))
+
+
+@pytest.fixture
+def foreign(app, town, database, desk):
     with database.read() as session:
         agency_id = session.scalars(select(Agency.id).where(Agency.code == "PC06")).one()
     client = enlist(database, "agency2", Role.AGENCY, agency_id=agency_id)
-    return belongings(database, town.there, agency=Person(app, client, "none"))
+    return a_picture_of(
+        desk, town.there, belongings(database, town.there, agency=Person(app, client, "none")), (2, 2, 2)
+    )
 
 
 def rules_of(app) -> set[str]:
@@ -436,7 +461,7 @@ def test_a_role_without_the_right_is_told_so_and_changes_nothing(town, own, data
 def test_another_offices_object_is_not_there(town, own, foreign, database):
     before, wrong = photograph(database), []
     for route, row in TABLE.items():
-        if not re.search(r"<uuid:", route):
+        if not re.search(r"<uuid:|<string:digest", route) or route.startswith("PATCH /api/v1/media"):
             continue
         for role in set(row.may) - set(row.all_offices):
             answer = call(database, town.of(role), route, row, foreign)
