@@ -58,6 +58,7 @@ class DetailsSchema(Strict):
     authorised = fields.String(required=True, allow_none=True)
     instructions = fields.String(required=True, allow_none=True)
     moves_left = fields.Integer(required=True)
+    recipient_code = fields.String(required=True, allow_none=True)
 
 
 class PublicItemSchema(Strict):

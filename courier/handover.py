@@ -21,7 +21,7 @@ from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Refus
 from courier.domain.item import INTENTS, EventType
 from courier.domain.people import Caller, Role
 from courier.domain.release import Breach, DoorAct, breaches
-from courier.store import devices, envelopes, items, media, shifts, worklists
+from courier.store import devices, envelopes, items, links, media, sealing, shifts, worklists
 
 log = logging.getLogger(__name__)
 
@@ -203,6 +203,7 @@ def _record(
     at: datetime,
 ) -> items.Recorded:
     devices.require_visible(session, caller, act.items)
+    data = _checked_again(session, desk, act, at=at)
     recorded = items.record(
         session,
         items.NewEvent(
@@ -213,7 +214,7 @@ def _record(
             claimed_at=act.claimed_at,
             received_at=at,
             actor=caller,
-            data=act.data,
+            data=data,
             device_id=device_id,
             device_seq=act.device_seq if device_id is not None else None,
             clock_trusted=act.trusted,
@@ -222,8 +223,32 @@ def _record(
         ),
         desk.facts.bylaws,
     )
-    media.cite(session, act.event_id, recorded.items[0].office_id, act.data, at=at)
+    media.cite(session, act.event_id, recorded.items[0].office_id, data, at=at)
     return recorded
+
+
+def _checked_again(session: Session, desk: Desk, act: acts.Act, *, at: datetime) -> Mapping[str, Any]:
+    """The data of an act with what the server finds of a code or of digits that the phone had only digests of."""
+    data = dict(act.data)
+    if any(proof["kind"] == acts.RECIPIENT_CODE for proof in data.get("proofs", ())):
+        secrets = desk.settings.secrets
+        # A phone that lost its time may tell of another day than the one on which it spoke to us.
+        days = {local_day(moment) for moment in (act.occurred_at, at)}
+        right = {links.recipient_code(secrets, item_id, day) for item_id in act.items for day in days}
+        data["proofs"] = [
+            {"kind": proof["kind"], "sha256": None, "right": proof["value"] in right}
+            if proof["kind"] == acts.RECIPIENT_CODE
+            else proof
+            for proof in data["proofs"]
+        ]
+    receiver = data.get("receiver")
+    if receiver is not None and receiver["id_last4"] and receiver["relation"] == "owner":
+        known = worklists.id_numbers(session, act.items)
+        if known:
+            numbers = {sealing.unseal(sealed, row=row, secrets=desk.settings.secrets) for row, sealed in known}
+            found = any(number.endswith(receiver["id_last4"]) for number in numbers)
+            data["receiver"] = {**receiver, "last4_right": found}
+    return data
 
 
 # ------------------------------------------------------------------------------------------------- forms and desks

@@ -331,6 +331,7 @@ def _public(session: Session, desk: Desk, row: Item, *, proven: bool, at: dateti
     office = session.get_one(Office, row.office_id)
     rule = _release_rule(session, desk, row, at)
     state = State(row.state)
+    promise = _promise(session, row, at=at)
     details = None
     # What to bring can betray the kind of paper, so before the proof only what every kind asks for is said.
     bring: tuple[str, ...] = (desk.facts.vocabulary["papers"]["id_card"],)
@@ -355,12 +356,13 @@ def _public(session: Session, desk: Desk, row: Item, *, proven: bool, at: dateti
             "authorised": row.authorised_name,
             "instructions": row.instructions,
             "moves_left": max(0, _attempt_rule(session, desk, row, at).max_moves - row.moves),
+            "recipient_code": _code(desk, row, promise, at=at),
         }
     return PublicView(
         item_id=row.id,
         state=state.value,
         direction=row.direction,
-        promise=_promise(session, row, at=at),
+        promise=promise,
         office=office,
         held_until=row.held_until,
         bring=bring,
@@ -368,6 +370,15 @@ def _public(session: Session, desk: Desk, row: Item, *, proven: bool, at: dateti
         may=_may(row, rule) - (frozenset() if proven else {"authorise"}),
         details=details,
     )
+
+
+def _code(desk: Desk, row: Item, promise: Promise | None, *, at: datetime) -> str | None:
+    """What to read out to the postman, on the day on which he comes."""
+    today = local_day(at)
+    on_the_way = row.state in (State.OUT, State.ATTEMPTED) or (promise is not None and promise.day == today)
+    if row.direction != Direction.RESULT or not on_the_way:
+        return None
+    return links.recipient_code(desk.settings.secrets, row.id, today)
 
 
 def _may(row: Item, rule: ReleaseRule | None) -> frozenset[str]:

@@ -38,6 +38,7 @@ class ShiftType(StrEnum):
 
 
 _TOLD: Final = FROM_A_PHONE | frozenset(ShiftType)
+RECIPIENT_CODE: Final = "recipient_code"
 ID_CHECKS: Final = ("match", "mismatch", "none")
 MOST_ITEMS = 200
 MOST_LINES = 200
@@ -299,7 +300,10 @@ def _proof(proof: object) -> dict[str, Any]:
     hexadecimal = isinstance(sha256, str) and len(sha256) == 64 and set(sha256) <= set("0123456789abcdef")
     if sha256 is not None and not hexadecimal:
         raise Unreadable("sha256", sha256)
-    return {"kind": _text(proof.get("kind"), "proofs"), "sha256": sha256}
+    read = {"kind": _text(proof.get("kind"), "proofs"), "sha256": sha256}
+    if read["kind"] == RECIPIENT_CODE:
+        read["value"] = _text(proof.get("value"), "recipient_code")
+    return read
 
 
 def _receiver(receiver: object) -> dict[str, Any]:

@@ -118,6 +118,8 @@ class DoorAct:
     surrendered: frozenset[str]
     proofs: frozenset[str]
     collections: tuple[Collection, ...] = field(default=())
+    wrong_code: bool = False
+    wrong_last4: bool = False
 
     @classmethod
     def of(cls, data: Mapping[str, Any], collections: Sequence[Collection] = ()) -> "DoorAct":
@@ -129,6 +131,9 @@ class DoorAct:
             surrendered=frozenset(str(code) for code in data.get("surrendered", ())),
             proofs=frozenset(str(proof.get("kind", "")) for proof in data.get("proofs", ())),
             collections=tuple(collections),
+            # What the server found when it checked again; nothing where it had nothing to check against.
+            wrong_code=any(proof.get("right") is False for proof in data.get("proofs", ())),
+            wrong_last4=receiver.get("last4_right") is False,
         )
 
 
@@ -142,6 +147,10 @@ def breaches(act: DoorAct, rule: ReleaseRule | None, charges: Iterable[Charge]) 
     `charges` are the lines to be taken at this door. Without a known rule nothing can be said of the person.
     """
     found: list[Breach] = []
+    if act.wrong_code:
+        found.append(Breach("recipient-code-wrong", "Mã nhận không phải là mã của bưu gửi này trong ngày."))
+    if act.wrong_last4 and act.id_check == "match":
+        found.append(Breach("id-mismatch", "Bốn số cuối của giấy tờ tùy thân không khớp với hồ sơ."))
     if rule is not None:
         found += _about_person(act, rule)
         missing = [s for s in rule.surrender if s.mandatory and s.when == "always" and s.code not in act.surrendered]

@@ -3,5 +3,18 @@
 from courier.phones import media
 from courier.phones.bag import Bag, bag
 from courier.phones.enrolment import Enrolled, enrol, list_phones, revoke
+from courier.phones.papers import give_up, prepare
+from courier.store.digests import JOB as PAPERS_JOB
 
-__all__ = ["Bag", "Enrolled", "bag", "enrol", "list_phones", "media", "revoke"]
+__all__ = [
+    "PAPERS_JOB",
+    "Bag",
+    "Enrolled",
+    "bag",
+    "enrol",
+    "give_up",
+    "list_phones",
+    "media",
+    "prepare",
+    "revoke",
+]

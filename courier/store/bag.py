@@ -286,7 +286,7 @@ class _Pages:
                 "digest": to_text(digest.digest),
             }
             for name, kind in (("id", "id_number"), ("code", "recipient_code"))
-            if (digest := known.get(kind)) is not None
+            if (digest := known.get(kind)) is not None and digest.digest
         }
 
     def document_types(self) -> dict[str, Any]:

@@ -110,6 +110,11 @@ def published(session: Session, office_id: UUID, day: date) -> Plan | None:
     return session.scalar(select(Plan).where(Plan.office_id == office_id, Plan.day == day, Plan.state == "published"))
 
 
+def office_of(session: Session, plan_id: UUID) -> UUID:
+    """The office that a plan is for."""
+    return session.get_one(Plan, plan_id).office_id
+
+
 def standing(session: Session, plan_id: UUID) -> list[Standing]:
     """The items on a plan's routes with their present state, in the order of the routes."""
     rows = session.execute(

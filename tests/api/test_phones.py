@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
+from courier.store import links, sealing
 from courier.store.envelopes import from_text, to_text
 from courier.store.tables import Incident, Item, ItemEvent, QuarantinedEvent, ShiftEvent
 from tests.api.conftest import Person, sign
@@ -371,3 +372,73 @@ def test_a_session_that_ran_out_gets_no_bag(town, phone, clock):
     clock.forward(hours=13)
     assert town.postman.get("/api/v1/sync/bag").status_code == 401
     assert clock.now == MORNING + timedelta(hours=13)
+
+
+# ------------------------------------------------------------------------------------------- what is checked again
+def handing_over(town, phone, minutes=5, **changed):
+    item = town.here.item(charges=())
+    data = done_right(**changed) if "code" not in changed else None
+    if data is None:
+        code = changed.pop("code")(item)
+        proofs = [{"kind": "signature", "sha256": None}, {"kind": "recipient_code", "value": code}]
+        data = done_right(proofs=proofs, **changed)
+    answer = phone.send(
+        phone.event("taken_out", [item], 1), phone.sealed(phone.event("handed_over", [item], minutes, **data))
+    )
+    assert {r["result"] for r in answer.json["results"]} == {"applied"}
+    incidents = town.dispatcher.get("/api/v1/incidents").json["data"]
+    return item, sorted(i["code"] for i in incidents if i["item"] == str(item))
+
+
+def test_the_right_code_of_the_day_is_no_breach_and_is_not_kept(town, phone, desk):
+    item, codes = handing_over(town, phone, code=lambda item: links.recipient_code(desk.settings.secrets, item, DAY))
+    assert codes == []
+    events = town.dispatcher.get(f"/api/v1/items/{item}/events").json["data"]
+    proofs = next(e for e in events if e["type"] == "handed_over")["data"]["proofs"]
+    assert {"kind": "recipient_code", "sha256": None, "right": True} in proofs
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_the_code_of_another_day_is_a_breach(town, phone, desk, days):
+    day = DAY + timedelta(days=days)
+    _, codes = handing_over(town, phone, code=lambda item: links.recipient_code(desk.settings.secrets, item, day))
+    assert codes == ["recipient-code-wrong"]
+
+
+def test_the_code_of_another_item_is_a_breach(town, phone, desk):
+    other = town.here.item()
+    _, codes = handing_over(town, phone, code=lambda _: links.recipient_code(desk.settings.secrets, other, DAY))
+    assert codes == ["recipient-code-wrong"]
+
+
+def test_last_digits_that_are_not_those_of_the_dossier_are_a_breach(town, phone, desk, database):
+    def with_number(number):
+        item = town.here.item(charges=())
+        with database.write() as session:
+            row = session.get_one(Item, item)
+            row.id_number_sealed = sealing.seal(number, row=item, secrets=desk.settings.secrets)
+        phone.send(phone.event("taken_out", [item], 1), phone.event("handed_over", [item], 2, **done_right()))
+        found = town.dispatcher.get("/api/v1/incidents").json["data"]
+        return [i["code"] for i in found if i["item"] == str(item)]
+
+    assert with_number("096080000001") == []
+    assert with_number("096080000002") == ["id-mismatch"]
+
+
+def test_the_citizen_reads_the_code_on_the_day_of_the_visit_only_after_the_proof(app, town, desk, database, clock):
+    own = belongings(database, town.here, agency=town.agency)
+    item, token = UUID(own["item_id"]), own["token"]
+    client = app.test_client()
+    code = links.recipient_code(desk.settings.secrets, item, DAY)
+    path = f"/api/v1/public/items/{token}"
+    assert client.get(path).json["details"] is None
+    told = client.post(f"{path}/verify", json={"phone_last4": "0001"}).json["item"]
+    assert told["details"]["recipient_code"] == code
+    visit = app.test_client()
+    assert code not in visit.get(f"/t/{token}").text
+    visit.post(f"/t/{token}/verify", data={"phone_last4": "0001"})
+    page = visit.get(f"/t/{token}").text
+    assert f"<b>{code}</b>" in page
+    with database.write() as session:
+        session.get_one(Item, item).state = "received"
+    assert code not in visit.get(f"/t/{token}").text
