@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from flask.json.provider import JSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, ValidationError
@@ -138,6 +138,7 @@ def create_app(desk: Desk, *, clock: Callable[[], datetime] = lambda: datetime.n
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     logs.install(app)
     app.before_request(_refuse_broken_text)
+    app.before_request(_allow_large)
     auth.install(app)
     handle_problems(app)
     sessions.handle_refused_entry(app)
@@ -177,6 +178,14 @@ def _refuse_broken_text() -> None:
         raise Problem(400, "invalid-text", "The path or the query is not UTF-8.") from fault
     if b"\0" in query or "\0" in path:
         raise Problem(400, "invalid-text", "The path and the query cannot hold the character U+0000.")
+
+
+def _allow_large() -> None:
+    """Let a view that says so take more than `MOST_BYTES`; before anybody reads the body."""
+    if request.endpoint is not None:
+        most_bytes = getattr(current_app.view_functions[request.endpoint], "most_bytes", None)
+        if most_bytes is not None:
+            request.max_content_length = most_bytes
 
 
 def _protect(answer: Response) -> Response:

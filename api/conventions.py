@@ -70,6 +70,7 @@ __all__ = [
     "etag",
     "idempotent",
     "if_match",
+    "may_send",
     "now",
     "page",
     "page_of",
@@ -190,6 +191,16 @@ def if_match() -> int:
     if _VERSION_TAG.fullmatch(sent) is None:
         raise Problem(412, "stale", f"If-Match names no version of this: {sent[:60]!r}.")
     return int(sent[1:-1])
+
+
+def may_send(most_bytes: int) -> Callable[[AnyView], AnyView]:
+    """This view takes larger bodies than others do; `create_app` allows them before anybody reads."""
+
+    def mark(view: AnyView) -> AnyView:
+        view.most_bytes = most_bytes  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
 _WORTH_COMPRESSING: Final = 1024

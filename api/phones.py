@@ -4,25 +4,44 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from flask import Response, current_app, request
-from marshmallow import fields
+from marshmallow import ValidationError, fields, validate
 
 from api import auth
 from api.auth import caller, roles, signed_in
-from api.conventions import Blueprint, Id, Instant, LocalDay, Name, Problem, Strict, Whole, compressed, desk, now
-from api.postman import RouteQuery, known_version
-from courier import phones
+from api.conventions import (
+    Blueprint,
+    Id,
+    Instant,
+    LocalDay,
+    Name,
+    Problem,
+    Strict,
+    Whole,
+    Word,
+    compressed,
+    desk,
+    may_send,
+    now,
+)
+from api.postman import MOST_EVENTS, RouteQuery, SyncAnswersSchema, known_version, told
+from courier import handover, phones
 from courier.domain.calendar import local_day
-from courier.domain.errors import Refused
+from courier.domain.errors import FieldError, Invalid, Missing, Refused
+from courier.domain.people import Caller
 from courier.phones import media
 from courier.store.devices import Phone
-from courier.store.envelopes import to_text
+from courier.store.envelopes import Unopenable, from_text, to_text
 
 blueprint = Blueprint("phones", __name__, url_prefix="/api/v1", description="Postmen's phones")
 blueprint.after_request(compressed)
 
 # A phone is signed in for as long as its session holds on the server; the cookie must not end before.
 COOKIE_DAYS: Final = 30
+# A day without a signal, with a photo at every door.
+MOST_RESCUED: Final = 5000
+MOST_RESCUE_BYTES: Final = 128 * 1024 * 1024
 
 
 # --------------------------------------------------------------------------------------------------------- shapes
@@ -138,7 +157,7 @@ def enrol(body: Mapping[str, Any]) -> Response:
     except Refused as fault:
         raise Problem(403, fault.code, fault.sentence) from fault
     office = made.office
-    told = {
+    shown = {
         "device_id": made.device_id,
         "number": made.number,
         "staff": {
@@ -150,7 +169,7 @@ def enrol(body: Mapping[str, Any]) -> Response:
         "signing_key": {"kid": made.signing_key.kid, "public": to_text(made.signing_key.public)},
         "expires_at": found.expires_at,
     }
-    answer = Response(current_app.json.dumps(EnrolledSchema().dump(told)), 201, mimetype="application/json")
+    answer = Response(current_app.json.dumps(EnrolledSchema().dump(shown)), 201, mimetype="application/json")
     auth.remember(answer, auth.token_in_use(), days=COOKIE_DAYS)
     return answer
 
@@ -280,3 +299,95 @@ def picture(digest: str) -> Response:
     ending = found.media_type.rpartition("/")[2]
     answer.headers["Content-Disposition"] = f'attachment; filename="{digest[:12]}.{ending}"'
     return answer
+
+
+# --------------------------------------------------------------------------------------------------------- rescue
+class RescuedMediumSchema(Strict):
+    """A photo or a signature in its sealed envelope."""
+
+    sha256 = fields.String(required=True)
+    envelope = fields.String(required=True, metadata={"description": "base64url of the binary envelope"})
+
+
+class RescueSchema(Strict):
+    """A rescue file, as a phone writes it."""
+
+    format = Word(("buuta-rescue",), required=True)
+    v = Whole(required=True, minimum=1, maximum=1)
+    device_id = Id(required=True)
+    staff_id = Id(required=True)
+    number = Whole(load_default=None, allow_none=True)
+    made_at = Instant(required=True)
+    events = fields.List(
+        fields.Raw(metadata={"type": "object"}), required=True, validate=validate.Length(max=MOST_RESCUED)
+    )
+    media = fields.List(fields.Nested(RescuedMediumSchema), required=True, validate=validate.Length(max=MOST_RESCUED))
+
+
+class RescuedAnswerSchema(Strict):
+    """What became of a medium."""
+
+    sha256 = fields.String(required=True)
+    result = Word(("stored", "refused"), required=True)
+    code = fields.String()
+
+
+class RescuedSchema(SyncAnswersSchema):
+    """What became of a rescue file: as for POST /sync, and of every medium."""
+
+    media = fields.List(fields.Nested(RescuedAnswerSchema), required=True)
+
+
+@blueprint.route("/sync/rescue", methods=["POST"])
+@roles("postman", "dispatcher", from_revoked_phone=True)
+@may_send(MOST_RESCUE_BYTES)
+@blueprint.arguments(RescueSchema)
+@blueprint.response(200, RescuedSchema)
+def rescue(body: Mapping[str, Any]) -> Any:
+    """Take in a rescue file, once or twice: what a phone could not send any more, in the name of the postman who wrote it."""
+    return take_rescue_file(body)
+
+
+def read_rescue_file(content: bytes) -> Mapping[str, Any]:
+    """The file that somebody chose on a page.
+
+    Raises:
+        Invalid: it is no rescue file.
+    """
+    try:
+        read: Mapping[str, Any] = RescueSchema().load(orjson.loads(content))
+    except (orjson.JSONDecodeError, ValidationError) as fault:
+        raise Invalid(FieldError("file", "invalid", "Không phải tệp cứu dữ liệu của điện thoại.")) from fault
+    return read
+
+
+def take_rescue_file(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for the dispatcher's page."""
+    device_id = body["device_id"]
+    sender = phones.sender_of(desk(), caller(), staff_id=body["staff_id"], device_id=device_id, at=now())
+    events, results, through = body["events"], [], 0
+    for start in range(0, max(1, len(events)), MOST_EVENTS):
+        answers, through = handover.sync(
+            desk(),
+            sender.caller,
+            device_id=device_id,
+            events=events[start : start + MOST_EVENTS],
+            at=now(),
+            bound_to=sender.bound_to,
+        )
+        results += told(answers)
+    kept = [_take_medium(sender.caller, medium) for medium in body["media"]]
+    return {"results": results, "ack_through": through, "server_time": now(), "media": kept}
+
+
+def _take_medium(sender: Caller, medium: Mapping[str, str]) -> dict[str, str]:
+    digest = medium["sha256"]
+    try:
+        media.take_whole(desk(), sender, digest, from_text(medium["envelope"]), at=now())
+    except Unopenable:
+        return {"sha256": digest, "result": "refused", "code": "unreadable-seal"}
+    except Missing:
+        return {"sha256": digest, "result": "refused", "code": "wrong-digest"}
+    except Refused as fault:
+        return {"sha256": digest, "result": "refused", "code": fault.code}
+    return {"sha256": digest, "result": "stored"}

@@ -354,7 +354,8 @@ def backup_(file: Path) -> None:
     finally:
         database.close()
     click.echo(
-        f"{file}: {file.stat().st_size:,} bytes. Keep {settings.var_dir / 'secrets.json'} too, in another place."
+        f"{file}: {file.stat().st_size:,} bytes. Keep {settings.var_dir / 'secrets.json'} too, in another place, and a copy "
+        f"of {settings.var_dir / 'media'} (photos and signatures, sealed)."
     )
 
 

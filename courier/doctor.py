@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from courier.facts import Facts
 from courier.settings import ROOT, Misconfigured, Settings
-from courier.store import condition, people
+from courier.store import condition, devices, people
 from courier.store.session import WAL_SAFE, Database, open_database, sqlite_driver, sqlite_version
 
 LEAST_FREE_BYTES: Final = 500 * 1024 * 1024
@@ -150,6 +151,23 @@ def _web(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def _phones(settings: Settings, session: Session) -> Iterator[Finding]:
+    bank = settings.bank
+    if bank is None:
+        yield Finding(
+            Verdict.NOTE,
+            "transfers",
+            "No account for transfers: phones take cash only",
+            "Set COURIER_BANK_BIN, COURIER_BANK_ACCOUNT and COURIER_BANK_NAME to show VietQR codes at doors.",
+        )
+    else:
+        yield Finding(Verdict.OK, "transfers", f"VietQR codes pay into {bank.account} at bank {bank.bin} ({bank.name})")
+    numbered = devices.highest_number(session)
+    if numbered:
+        told = f"{numbered} phones have a number; their temporary receipts are BT-<number>-<counter>"
+        yield Finding(Verdict.OK, "phones", told)
+
+
 def _facts(settings: Settings) -> Iterator[Finding]:
     try:
         facts = Facts.load(settings.data_dir)
@@ -233,6 +251,7 @@ def _contents(database: Database, settings: Settings) -> Iterator[Finding]:
         yield Finding(Verdict.OK, "ledger", "The ledger adds up")
     with database.read() as session:
         empty, demo = people.is_empty(session), people.demo_staff(session)
+        yield from _phones(settings, session)
     if empty:
         yield Finding(
             Verdict.NOTE, "people", "Nobody can sign in yet", "`courier init` makes an office and its first admin."

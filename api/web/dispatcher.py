@@ -10,13 +10,15 @@ from uuid import UUID
 from flask import Response, request, url_for
 
 from api.auth import caller, roles
-from api.conventions import desk, now
+from api.conventions import desk, may_send, now
+from api.phones import MOST_RESCUE_BYTES, read_rescue_file, take_rescue_file
 from api.web import forms, page, texts
 from api.web.page import Trouble
 from api.web.texts import t
 from courier import dispatch, incidents, intake, staffing, tracking
+from courier import phones as office_phones
 from courier.domain.calendar import local_day
-from courier.domain.errors import FieldError, Invalid, Refused, Stale
+from courier.domain.errors import FieldError, Invalid, Missing, Refused, Stale
 from courier.domain.item import State
 from courier.store.plans import PlanView, RouteView
 
@@ -370,3 +372,48 @@ def close(place: str, incident_id: UUID) -> Response:
     except (Invalid, Refused) as fault:
         return incidents_page(place, Trouble.of(fault))
     return page.go(f"{place}.incidents", done="incident_closed")
+
+
+# ------------------------------------------------------------------------------------------------------------- phones
+@blueprint.get("/phones")
+@roles("dispatcher")
+def phones() -> Response:
+    """The office's phones: who bears them, what is missed of them, and the way to revoke one or to bring a rescue file."""
+    return _phones_page()
+
+
+def _phones_page(trouble: Trouble | None = None, *, rescued: Mapping[str, Any] | None = None) -> Response:
+    return page.show(
+        "dispatcher/phones.html",
+        trouble.status if trouble else 200,
+        trouble=trouble,
+        rows=office_phones.list_phones(desk(), caller(), at=now()),
+        rescued=rescued,
+    )
+
+
+@blueprint.post("/phones/<uuid:device_id>/revoke")
+@roles("dispatcher")
+def revoke_phone(device_id: UUID) -> Response:
+    """A phone is lost: it is given nothing more."""
+    office_phones.revoke(desk(), caller(), device_id, at=now())
+    return page.go("dispatcher_pages.phones", done="phone_revoked")
+
+
+@blueprint.post("/phones/rescue")
+@roles("dispatcher")
+@may_send(MOST_RESCUE_BYTES)
+def rescue() -> Response:
+    """Take in what a phone could not send any more, and say what became of it. Sending the page again changes nothing."""
+    sent = request.files.get("file")
+    try:
+        if sent is None or not sent.filename:
+            raise Invalid(FieldError("file", "required", t("devices.choose")))
+        answer = take_rescue_file(read_rescue_file(sent.read()))
+    except Invalid:
+        return _phones_page(Trouble(t("devices.no_rescue_file"), 422, fields={"file": t("devices.choose")}))
+    except Missing:
+        return _phones_page(Trouble(t("devices.other_office"), 404, fields={"file": t("devices.choose")}))
+    counts = Counter(entry["result"] for entry in answer["results"])
+    media = Counter(entry["result"] for entry in answer["media"])
+    return _phones_page(rescued={"events": counts, "media": media})

@@ -33,6 +33,7 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("dispatcher_pages.addresses", "menu.addresses"),
         ("dispatcher_pages.items", "menu.items"),
         ("dispatcher_pages.incidents", "menu.incidents"),
+        ("dispatcher_pages.phones", "menu.phones"),
     ),
     Role.CASHIER: (
         ("cashier_pages.evening", "menu.till"),

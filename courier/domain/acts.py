@@ -142,6 +142,9 @@ def read_data(kind: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
     read = dict(data)
     if kind in (EventType.HANDED_OVER, EventType.FETCHED, EventType.PICKED_UP):
         read["collections"] = [_collection(line) for line in _list(data, "collections")]
+        if data.get("receipt") is not None:
+            # The number of the temporary receipt that the phone gave out.
+            read["receipt"] = _text(data["receipt"], "receipt")
     if kind in (EventType.HANDED_OVER, EventType.FETCHED, EventType.PICKED_UP) or "proofs" in data:
         read["proofs"] = [_proof(proof) for proof in _list(data, "proofs")]
     if kind in (EventType.HANDED_OVER, EventType.PICKED_UP):

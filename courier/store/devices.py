@@ -89,6 +89,11 @@ class Gap:
     last: int
     since: datetime
 
+    @property
+    def count(self) -> int:
+        """How many are missed."""
+        return self.last - self.first + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Phone:
@@ -115,10 +120,22 @@ def enrol(session: Session, device_id: UUID, caller: Caller, *, name: str, sessi
         raise Refused("device-revoked", "Điện thoại này đã bị thu hồi quyền sử dụng.")
     row.staff_id, row.name, row.last_seen_at, row.enrolled_at = caller.id, name, at, at
     if row.number is None:
-        row.number = (session.scalar(select(func.max(Device.number))) or 0) + 1
+        row.number = highest_number(session) + 1
     session.flush()
     session.execute(update(AccessToken).where(AccessToken.id == session_id).values(device_id=device_id))
     return row
+
+
+def highest_number(session: Session) -> int:
+    """The number of the phone enrolled last; 0 before the first."""
+    return session.scalar(select(func.max(Device.number))) or 0
+
+
+def was_enrolled_by(session: Session, device_id: UUID, staff_id: UUID) -> bool:
+    """True when a session of this person was bound to the phone, or the phone goes with him now."""
+    bound = exists().where(AccessToken.device_id == device_id, AccessToken.staff_id == staff_id)
+    borne = exists().where(Device.id == device_id, Device.staff_id == staff_id)
+    return bool(session.scalar(select(or_(bound, borne))))
 
 
 def phones(session: Session, office_id: UUID | None, *, missed_before: datetime) -> list[Phone]:

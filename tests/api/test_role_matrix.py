@@ -85,6 +85,7 @@ TABLE: dict[str, Row] = {
     f"GET {V1}/me/route": Row((P,)),
     f"POST {V1}/sync": Row((P,)),
     f"GET {V1}/sync/bag": Row((P,)),
+    f"POST {V1}/sync/rescue": Row((P, D)),
     # phones
     f"POST {V1}/devices": Row((P,)),
     f"GET {V1}/devices": Row((D, A)),
@@ -187,6 +188,9 @@ TABLE: dict[str, Row] = {
     "GET /d/incidents": page(D),
     "POST /d/incidents/<uuid:incident_id>": page(D, form={"resolution": "Đã xem"}),
     "GET /d/items": page(D),
+    "GET /d/phones": page(D),
+    "POST /d/phones/rescue": page(D, form={}),
+    "POST /d/phones/<uuid:device_id>/revoke": page(D, form={}),
     "POST /d/plans": page(D, form={}),
     "GET /d/plans/<uuid:plan_id>": page(D),
     "POST /d/plans/<uuid:plan_id>/publish": page(D, form={"version": "1"}),
