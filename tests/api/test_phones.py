@@ -442,3 +442,31 @@ def test_the_citizen_reads_the_code_on_the_day_of_the_visit_only_after_the_proof
     with database.write() as session:
         session.get_one(Item, item).state = "received"
     assert code not in visit.get(f"/t/{token}").text
+
+
+# -------------------------------------------------------------------------------------------------- closing the day
+def close(town, counted):
+    return town.cashier.post(
+        "/api/v1/remittances",
+        json={"postman": str(town.postman.caller.id), "date": DAY.isoformat(), "counted": counted},
+    )
+
+
+def test_trouble_without_money_does_not_hold_up_the_evening(town, phone, desk, clock):
+    _, codes = handing_over(town, phone, code=lambda _: "000000", receiver={"name": "A", "relation": "hàng xóm"})
+    phone.send(phone.event("broke_down", [], 9, text="Thủng lốp", can_go_on=True))
+    assert "recipient-code-wrong" in codes
+    assert "receiver-not-allowed" in codes
+    answer = close(town, {})
+    assert (answer.status_code, answer.json["closed"]) == (201, True)
+
+
+def test_trouble_about_money_does(town, phone):
+    item = town.here.item()
+    fee = town.here.charges(item)[0]
+    phone.send(
+        phone.event("taken_out", [item], 1),
+        phone.event("handed_over", [item], 5, **done_right(paying((fee, 100_000)))),
+    )
+    answer = close(town, {"100000": 1})
+    assert (answer.status_code, answer.json["code"]) == (409, "money-incidents-open")

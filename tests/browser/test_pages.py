@@ -343,7 +343,7 @@ def test_nothing_of_the_person_shows_before_the_digits(contexts, server):
 def test_keys_alone_lead_from_the_sign_in_to_a_door(contexts, server):
     visitor = visit(contexts.new(), server)
     account = visitor.account("postman", number=1)
-    visitor.go("/sign-in")
+    visitor.go("/sign-in?next=/p")
     press, type_ = visitor.page.keyboard.press, visitor.page.keyboard.type
     press("Tab")  # skip to content
     press("Enter")

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from courier.domain.acts import FROM_A_PHONE, Act, Unreadable, estimate, printable, read_act, read_data, too_deep
+from courier.domain.acts import (
+    FROM_A_PHONE,
+    Act,
+    ShiftType,
+    Unreadable,
+    estimate,
+    printable,
+    read_act,
+    read_data,
+    too_deep,
+)
 from courier.domain.item import EventType
 from tests.builders import done_right
 
@@ -316,3 +326,29 @@ def test_uptime_since_the_anchor_is_added_to_the_servers_time(then_ms, passed_ms
     clock = anchored(server_time.isoformat(), then_ms=then_ms, now_ms=then_ms + passed_ms)
     moment, trusted = estimate(HEARD, clock, received_at=HEARD)
     assert (moment - server_time, trusted) == (timedelta(milliseconds=passed_ms), True)
+
+
+# ------------------------------------------------------------------------------------------- what is told of a way
+@given(
+    kind=st.sampled_from(list(ShiftType)),
+    data=st.dictionaries(st.text(max_size=8), anything, max_size=4),
+    more=anything,
+)
+def test_whatever_is_told_of_a_way_is_read_or_set_aside(kind, data, more):
+    for fields in (data, {**data, "text": more}, {"lat": more, "lon": more, "accuracy_m": more}, {"stops": more}):
+        only_unreadable(lambda fields=fields: read(a_body(type=kind.value, data=fields)))
+
+
+def test_a_receipt_is_kept_with_the_handover_and_nonsense_is_not():
+    data = done_right() | {"receipt": " BT-3-000017 "}
+    assert read(a_body(data=data)).data["receipt"] == "BT-3-000017"
+    assert "receipt" not in read(a_body()).data
+    with pytest.raises(Unreadable, match="receipt"):
+        read(a_body(data=done_right() | {"receipt": {"number": 3}}))
+
+
+def test_proofs_are_read_wherever_a_phone_sends_them():
+    data = {"reason": "recipient_absent", "proofs": [{"kind": "photo_place", "sha256": "a" * 64}]}
+    assert read(a_body(type="attempt_failed", data=data)).data["proofs"] == data["proofs"]
+    with pytest.raises(Unreadable, match="sha256"):
+        read(a_body(type="attempt_failed", data={**data, "proofs": [{"kind": "photo", "sha256": "../x"}]}))
