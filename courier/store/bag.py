@@ -73,8 +73,8 @@ def bag_of(
     ).all()
     extra = [(item, agency) for item, agency in carried if item.id not in on_route]
     pages = _Pages(session, facts, postman_id, day, [*((r.Item, r.code) for r in routed), *extra])
-    stops = _stops(routed, pages, (office.lat, office.lon), day)
     calendar = plans.calendar(session, facts.bylaws)
+    stops = _stops(routed, pages, (office.lat, office.lon), day, calendar.hours(day))
     ends = [round(office.lat, 6), round(office.lon, 6)]
     return {
         "version": version_of(session, postman_id, day),
@@ -120,7 +120,13 @@ _ROUTED = (
 )
 
 
-def _stops(routed: Sequence[Any], pages: "_Pages", office: tuple[float, float], day: date) -> list[dict[str, Any]]:
+def _stops(
+    routed: Sequence[Any],
+    pages: "_Pages",
+    office: tuple[float, float],
+    day: date,
+    hours: Sequence[tuple[int, int]],
+) -> list[dict[str, Any]]:
     stops: dict[UUID, dict[str, Any]] = {}
     place, left = office, None
     for row in routed:
@@ -149,18 +155,25 @@ def _stops(routed: Sequence[Any], pages: "_Pages", office: tuple[float, float], 
             }
             place, left = here, row.leaves_at
         stop["items"].append(pages.item(row.Item, row.code))
-        stop["why"] += [why for why in _why(row.Item, day) if why not in stop["why"]]
+        stop["why"] += [why for why in _why(row.Item, day, hours) if why not in stop["why"]]
     for stop in stops.values():
         stop["why"] = stop["why"] or [{"code": "near"}]
     return list(stops.values())
 
 
-def _why(item: Item, day: date) -> list[dict[str, Any]]:
-    """What decides that the visit is today, and when."""
+def _why(item: Item, day: date, hours: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
+    """What decides that the visit is today, and when. A promise that lasts as long as the day does says one end only."""
     found: list[dict[str, Any]] = []
     if item.wanted_on == day and item.wanted_from is not None and item.wanted_to is not None:
         opens, closes = at_local(day, item.wanted_from), at_local(day, item.wanted_to)
-        found.append({"code": "window", "at": opens, "to": closes})
+        from_the_start = bool(hours) and item.wanted_from <= hours[0][0]
+        to_the_end = bool(hours) and item.wanted_to >= hours[-1][1]
+        if from_the_start and not to_the_end:
+            found.append({"code": "before", "to": closes})
+        elif to_the_end and not from_the_start:
+            found.append({"code": "after", "at": opens})
+        else:
+            found.append({"code": "window", "at": opens, "to": closes})
     if item.deliver_by is not None and item.deliver_by - day <= _PRESSING:
         found.append({"code": "deadline", "to": item.deliver_by})
     return found

@@ -32,6 +32,9 @@ LEFT_OUT = {"/api/v1/sessions/current"}
 
 pytestmark = pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR")
 
+# Parts of a photo are bytes like any others.
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
 
 def asking(operation, mode, *, headers, ids, examples):
     """A test of one operation in one way of making requests; `asked` counts them."""

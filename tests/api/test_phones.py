@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
+from api.auth import form_token
 from courier.store import links, sealing
 from courier.store.envelopes import from_text, to_text
-from courier.store.tables import Incident, Item, ItemEvent, QuarantinedEvent, ShiftEvent
+from courier.store.tables import ChangeRequest, Incident, Item, ItemEvent, QuarantinedEvent, ShiftEvent
 from tests.api.conftest import Person, sign
 from tests.api.phone import EnrolledPhone
 from tests.api.test_role_matrix import belongings
@@ -28,6 +29,11 @@ def phone(town):
 
 def results(answer):
     return [(r["result"], r.get("code")) for r in answer.json["results"]]
+
+
+def form_token_of(app, token):
+    with app.app_context():
+        return form_token(token)
 
 
 def count(database, table):
@@ -317,10 +323,11 @@ def test_a_note_a_pin_an_order_and_a_breakdown_are_kept_beside_the_items_lives(t
     assert "không đi tiếp được" in incident.sentence
 
 
-def test_the_last_pin_counts_whatever_order_they_come_in(town, phone):
+def test_the_last_pin_counts_whatever_order_they_come_in(town, phone, clock):
+    clock.forward(hours=1)
     item = town.here.item()
-    early = phone.event("pinned", [item], 3, lat=9.41, lon=104.98, accuracy_m=8)
     late = phone.event("pinned", [item], 9, lat=9.42, lon=104.98, accuracy_m=8)
+    early = phone.event("pinned", [item], 3, lat=9.41, lon=104.98, accuracy_m=8)
     assert results(phone.send(late, early)) == [("applied", None)] * 2
     assert town.here.row(item).lat == 9.42
 
@@ -470,3 +477,76 @@ def test_trouble_about_money_does(town, phone):
     )
     answer = close(town, {"100000": 1})
     assert (answer.status_code, answer.json["code"]) == (409, "money-incidents-open")
+
+
+def test_a_page_says_in_words_that_the_phone_was_revoked_and_lets_its_bearer_sign_out(app, town, phone):
+    town.dispatcher.delete(f"/api/v1/devices/{phone.id}")
+    client = app.test_client()
+    client.set_cookie("courier_session", town.postman.token)
+    answer = client.get("/p")
+    assert answer.status_code == 403
+    assert "đã bị thu hồi quyền sử dụng" in answer.text
+    token = form_token_of(app, town.postman.token)
+    left = client.post("/sign-out", data={"csrf_token": token}, headers={"Origin": "http://localhost"})
+    assert left.status_code == 303
+    assert town.postman.get("/api/v1/me").status_code == 401
+
+
+def test_what_postmen_noted_stands_on_the_page_of_the_item(app, town, phone):
+    item = town.here.item()
+    phone.send(phone.event("noted", [item], 2, text="Cổng xanh <b>sau chợ</b>"))
+    client = app.test_client()
+    client.set_cookie("courier_session", town.dispatcher.token)
+    page = client.get(f"/items/{item}").text
+    assert "Cổng xanh &lt;b&gt;sau chợ&lt;/b&gt;" in page
+    assert town.postman.caller.name in page
+
+
+def test_trouble_without_an_item_is_shown_and_can_be_closed(app, town, phone):
+    phone.send(phone.event("broke_down", [], 5, text="Thủng lốp", can_go_on=False))
+    client = app.test_client()
+    client.set_cookie("courier_session", town.dispatcher.token)
+    page = client.get("/d/incidents").text
+    assert "Bưu tá hỏng xe" in page
+    assert "Thủng lốp" in page
+
+
+def test_a_session_bound_to_a_phone_goes_on_for_twelve_hours_after_its_last_use(town, phone, clock):
+    for _ in range(3):
+        clock.forward(hours=8)
+        assert town.postman.get("/api/v1/sync/bag").status_code == 200
+    clock.forward(hours=13)
+    assert phone.send(phone.event("reordered", [], 1, stops=[])).status_code == 401
+
+
+def test_a_write_by_the_phones_cookie_needs_its_own_page(app, town, phone):
+    client = app.test_client()
+    client.set_cookie("courier_session", town.postman.token)
+    body = {"device_id": str(phone.id), "events": []}
+    own = {"Origin": "http://localhost", "X-Requested-With": "phone"}
+    assert client.post("/api/v1/sync", json=body, headers=own).status_code == 200
+    assert client.post("/api/v1/sync", json=body).status_code == 403
+    assert client.post("/api/v1/sync", json=body, headers={**own, "Origin": "https://example.com"}).status_code == 403
+
+
+def test_a_redirect_after_a_pin_speaks_of_another_door(town, phone, database, clock):
+    clock.forward(hours=1)
+    item = town.here.item()
+    asked = phone.outbox.house.dispatcher
+    with database.write() as session:
+        event_id = session.scalars(select(ItemEvent.id)).first()
+        session.add(
+            ChangeRequest(
+                id=uuid7(),
+                item_id=item,
+                kind="redirect",
+                asked_by=asked.role,
+                asked_at=MORNING + timedelta(minutes=10),
+                body={},
+                event_id=event_id,
+            )
+        )
+    phone.send(phone.event("pinned", [item], 5, lat=9.41, lon=104.98, accuracy_m=8))
+    assert town.here.row(item).lat is None
+    phone.send(phone.event("pinned", [item], 15, lat=9.42, lon=104.98, accuracy_m=8))
+    assert town.here.row(item).lat == 9.42

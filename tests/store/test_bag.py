@@ -151,3 +151,34 @@ def test_each_rule_stands_once(database, desk):
     refs = {item["rule"] for stop in read["stops"] for item in stop["items"]}
     assert refs == set(read["rules"])
     assert len(refs) <= len(TYPES)
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes", "why"),
+    [
+        (9, 11, {"code": "window", "at": f"{DAY}T09:00:00+07:00", "to": f"{DAY}T11:00:00+07:00"}),
+        (7, 11, {"code": "before", "to": f"{DAY}T11:00:00+07:00"}),
+        (14, 18, {"code": "after", "at": f"{DAY}T14:00:00+07:00"}),
+        (7, 18, {"code": "window", "at": f"{DAY}T07:00:00+07:00", "to": f"{DAY}T18:00:00+07:00"}),
+        (None, None, {"code": "near"}),
+    ],
+)
+def test_a_stop_says_why_it_is_where_it_is(database, desk, opens, closes, why):
+    house = a_house(database)
+    a_route(database, house, 1)
+    with database.write() as session:
+        row = session.scalars(select(Item)).one()
+        row.deliver_by = DAY + timedelta(days=3)
+        row.wanted_from, row.wanted_to = (None if hour is None else hour * 3600 for hour in (opens, closes))
+    (stop,) = orjson.loads(bag(desk, house))["stops"]
+    assert stop["why"] == [why]
+
+
+def test_a_deadline_that_presses_is_told_beside_the_promise(database, desk):
+    house = a_house(database)
+    a_route(database, house, 1)
+    with database.write() as session:
+        session.scalars(select(Item)).one().deliver_by = DAY + timedelta(days=2)
+    (stop,) = orjson.loads(bag(desk, house))["stops"]
+    assert [why["code"] for why in stop["why"]] == ["window", "deadline"]
+    assert stop["why"][1]["to"] == (DAY + timedelta(days=2)).isoformat()
