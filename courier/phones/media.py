@@ -2,7 +2,6 @@
 
 import io
 import re
-import warnings
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -36,9 +35,6 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _FORMATS: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 # The largest camera of a phone; a few kilobytes can claim to be far more.
 _MOST_PIXELS: Final = 24_000_000
-
-Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
-warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +162,7 @@ def _looked_at(body: bytes, digest: str) -> str:
     except (
         UnidentifiedImageError,
         Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
+        Image.DecompressionBombWarning,  # where the process turns warnings into errors
         OSError,
         SyntaxError,
         ValueError,

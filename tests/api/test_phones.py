@@ -323,12 +323,18 @@ def test_a_note_a_pin_an_order_and_a_breakdown_are_kept_beside_the_items_lives(t
     assert "không đi tiếp được" in incident.sentence
 
 
-def test_the_last_pin_counts_whatever_order_they_come_in(town, phone, clock):
+@pytest.mark.parametrize("made_first", ["early", "late"])
+@pytest.mark.parametrize("sent_first", ["early", "late"])
+def test_the_last_pin_counts_whatever_order_they_come_in(town, phone, clock, made_first, sent_first):
     clock.forward(hours=1)
     item = town.here.item()
-    late = phone.event("pinned", [item], 9, lat=9.42, lon=104.98, accuracy_m=8)
-    early = phone.event("pinned", [item], 3, lat=9.41, lon=104.98, accuracy_m=8)
-    assert results(phone.send(late, early)) == [("applied", None)] * 2
+    places = {"early": (3, 9.41), "late": (9, 9.42)}
+    pins = {}
+    for name in sorted(places, key=lambda name: name != made_first):
+        minutes, lat = places[name]
+        pins[name] = phone.event("pinned", [item], minutes, lat=lat, lon=104.98, accuracy_m=8)
+    for name in sorted(pins, key=lambda name: name != sent_first):
+        assert results(phone.send(pins[name])) == [("applied", None)]
     assert town.here.row(item).lat == 9.42
 
 
