@@ -257,6 +257,8 @@ def check(
 ) -> list[Breach]:
     """What the rules would say of a handover, asked before the act; nothing is recorded.
 
+    Last digits and codes are not compared here: whoever may ask as often as he likes would find them by asking.
+
     Raises:
         Invalid: a field makes no sense.
         Missing: one of the items is none of the caller's.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from playwright.sync_api import BrowserContext, Page
 
@@ -92,6 +93,11 @@ def work_a_morning(visitor: Visitor) -> None:
     hand_over(visitor, check="mismatch")
     visitor.page.click("button[value=record]")
     fail(visitor)
+    visitor.page.request.post(
+        f"{visitor.url}/api/v1/devices",
+        data={"device_id": str(uuid4()), "name": "Máy của tôi"},
+        headers={"Origin": visitor.url, "X-Requested-With": "phone"},
+    )
 
 
 # ----------------------------------------------------------------------------------------------------- every page
@@ -177,6 +183,8 @@ def _of_a_dispatcher(visitor: Visitor) -> Iterator[str]:
     yield "item"
     go("/d/incidents?all=1")
     yield "incidents"
+    go("/d/phones")
+    yield "dispatcher-phones"
 
 
 def _of_a_cashier(visitor: Visitor) -> Iterator[str]:
