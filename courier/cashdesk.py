@@ -215,6 +215,9 @@ def remit(
             )
         )
         session.flush()
+        # The phone shows what he still carries.
+        for shown in {day, local_day(at)}:
+            items.bump_bag(session, postman_id, shown)
         return _cash_day(session, postman, day)
 
 

@@ -1,6 +1,7 @@
 """Phones: enrolling and revoking them, the bag they work from, and events that come sealed."""
 
 import gzip
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
@@ -556,3 +557,22 @@ def test_a_redirect_after_a_pin_speaks_of_another_door(town, phone, database, cl
     assert town.here.row(item).lat is None
     phone.send(phone.event("pinned", [item], 15, lat=9.42, lon=104.98, accuracy_m=8))
     assert town.here.row(item).lat == 9.42
+
+
+def test_the_bag_hears_that_the_cash_was_handed_in(town, phone):
+    item = town.here.item()
+    fee, postage = town.here.charges(item)
+    data = done_right(paying((fee, 135_000), (postage, 30_000)))
+    phone.send(phone.event("taken_out", [item], 1), phone.event("handed_over", [item], 5, **data))
+    tag = town.postman.get("/api/v1/sync/bag").headers["ETag"]
+    assert close(town, {"100000": 1, "50000": 1, "10000": 1, "5000": 1}).status_code == 201
+    after = town.postman.get("/api/v1/sync/bag", headers={"If-None-Match": tag})
+    assert after.json["cash"]["carried_dong"] == 0
+    assert after.json["cash"]["by_method"]["cash"] == 165_000
+
+
+def test_phones_that_are_enrolled_at_once_get_numbers_of_their_own(app, database, town):
+    people = [Person(app, town.here.postmen[n % 2], sign(database, town.here.postmen[n % 2])) for n in range(8)]
+    with ThreadPoolExecutor(8) as at_once:
+        made = list(at_once.map(lambda person: EnrolledPhone(person, town.here), people))
+    assert sorted(phone.enrolled.json["number"] for phone in made) == list(range(1, 9))
