@@ -6,7 +6,7 @@ from werkzeug.exceptions import NotFound
 from api.auth import public
 from api.conventions import desk
 from api.problems import problem
-from api.web import admin, cashier, citizen, clerk, dispatcher, house, page, postman, sign_in
+from api.web import admin, cashier, citizen, clerk, dispatcher, house, page, phone, postman, sign_in
 
 _BLUEPRINTS = (
     house.blueprint,
@@ -25,6 +25,7 @@ def install(app: Flask) -> None:
     page.install(app)
     for blueprint in _BLUEPRINTS:
         app.register_blueprint(blueprint)
+    phone.install(app)
     app.add_url_rule("/sketch.json", "sketch", _sketch)
     app.register_error_handler(NotFound, _not_found)
 
