@@ -176,7 +176,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             answer = self.proxy.rewrite(self.path, answer)
         self._answer(status, headers, answer)
 
-    do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = do_HEAD = _pass
+    do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = do_HEAD = _pass  # noqa: N815 - the names that it is asked by
 
     def _ask(self, body: bytes) -> tuple[int, dict[str, str] | list[tuple[str, str]], bytes]:
         onward = http.client.HTTPConnection("127.0.0.1", self.proxy.server_port, timeout=60)

@@ -1,15 +1,4 @@
 // @ts-check
-// The day's list, the screen that everything returns to.
+// The first screen, which everything returns to: what this phone has saved and what the office has of it.
 
-import { bar, button, h, heading, t } from "./dom.js";
-
-export const live = true;
-
-export async function screen() {
-  return h(
-    "div",
-    { class: "stack" },
-    heading(t("event.planned"), null),
-    bar(button("check", t("phone.core.outbox.title"), { look: "main", href: "#/outbox" })),
-  );
-}
+export { live, screen } from "./acts.js";
