@@ -158,9 +158,19 @@ def payee_name(payee: str) -> str:
     return f"{texts.word('payee', kind)} {code}".strip()
 
 
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
 def home_of(role: Role) -> str:
     """The address of a role's first page."""
     return url_for(HOMES[role])
+
+
+def is_secure_context() -> bool:
+    """True when the browser trusts the way to here, and so gives the phone its offline half: HTTPS, or this machine itself."""
+    host = request.host
+    name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    return request.is_secure or name in _LOOPBACK
 
 
 # --------------------------------------------------------------------------------------------------- what went wrong

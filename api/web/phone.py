@@ -57,8 +57,10 @@ _GROUPS: Final = (
     "reason",
     "refused",
     "role",
+    "route",
     "sign_in",
     "state",
+    "stop",
     "surrender_when",
     "weekday",
 )

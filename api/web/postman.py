@@ -121,7 +121,7 @@ def day() -> Response:
         waiting=sum(item["state"] == State.PLANNED for item in items),
         bag=len(_bag()),
         money=cashdesk.cash_day(desk(), caller(), caller().id, _today()),
-        plain_http=not request.is_secure,
+        plain_http=not page.is_secure_context(),
     )
 
 

@@ -85,6 +85,26 @@ def test_the_way_home_of_each_role(app, town, browser, role):
     assert browser(role).get(HOMES[role]).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("base", "trusted"),
+    [
+        ("http://localhost", True),
+        ("http://127.0.0.1:8000", True),
+        ("http://[::1]:8000", True),
+        ("https://buuta.example.vn", True),
+        ("http://buuta.example.vn", False),
+        ("http://localhost.example.vn", False),
+        ("http://[::2]:8000", False),
+        ("http://10.0.0.7", False),
+    ],
+)
+def test_a_postman_is_led_to_the_app_only_where_a_browser_gives_it_its_offline_half(app, town, base, trusted):
+    cookie = {"Cookie": f"{COOKIE}={town.postman.token}"}
+    answer = app.test_client(use_cookies=False).get("/p", base_url=base, headers=cookie)
+    assert ('href="/phone"' in answer.text) is trusted
+    assert ("HTTP thường" in answer.text) is not trusted
+
+
 def test_a_page_of_another_role_is_a_readable_403_with_a_way_home(app, browser):
     seen = 0
     for path, allowed in pages(app):

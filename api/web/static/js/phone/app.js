@@ -189,8 +189,9 @@ function drawHead() {
       h("span", { class: "sent-count" }, waiting ? unsentWords() : t("phone.core.all_sent")),
       h("span", { class: "sent-when" }, lastSent()),
     ),
-    status.review > 0 &&
-      h("a", { class: "sent review", href: "#/outbox" }, icon("alert"), t("phone.core.review", { count: status.review })),
+    ...(status.review > 0
+      ? [h("a", { class: "sent review", href: "#/outbox" }, icon("alert"), t("phone.core.review", { count: status.review }))]
+      : []),
     ...notices(),
   );
 }

@@ -1,0 +1,63 @@
+// @ts-check
+// One door, readable without a signal: who may receive, what is shown, handed in and collected, how to call and to get there.
+
+import * as bag from "./bag.js";
+import { bar, button, clock, h, heading, money, say, t, word } from "./dom.js";
+import { reasons } from "./list.js";
+
+export const live = true;
+
+/** @param {{id: string}} params */
+export async function screen({ id }) {
+  const known = await bag.today();
+  const stop = known?.stops.find((/** @type {any} */ one) => one.id === id);
+  if (!stop) return h("div", { class: "stack" }, heading(t("route.title")), say("warn", "info", h("p", t("phone.door.gone"))));
+  const place = `${stop.lat},${stop.lon}`;
+  return h(
+    "div",
+    { class: "stack" },
+    heading(stop.address),
+    h("p", { class: "soft" }, `${t("stop.planned", { number: stop.sequence })} ~ ${clock(stop.arrives_at)}`),
+    reasons(stop).map((words) => say("warn", "clock", h("p", words))),
+    h(
+      "p",
+      { class: "actions" },
+      stop.phone && button("phone", t("stop.call"), { href: `tel:${stop.phone}` }),
+      button("pin", t("stop.navigate"), { href: `geo:${place}?q=${place}` }),
+    ),
+    stop.items.map((/** @type {any} */ item) => card(known, item)),
+    bar(button("check", t("phone.door.record"), { look: "main", href: `/p/stops/${stop.id}` })),
+  );
+}
+
+/** @param {any} known @param {any} item */
+function card(known, item) {
+  const rule = known.rules[item.rule];
+  const lines = /** @type {[string, string | null][]} */ ([
+    ["stop.instructions", item.instructions],
+    ["stop.authorised", item.authorised],
+    ["stop.note", item.note],
+  ]);
+  return h(
+    "section",
+    { class: "card", "aria-label": `${item.recipient} ${item.barcode}` },
+    h("h2", item.recipient),
+    h("p", h("span", { class: "code" }, item.barcode), " · ", word("state", item.state)),
+    lines.map(([key, words]) => words && h("p", h("span", { class: "strong" }, t(key)), " ", words)),
+    h("h3", t("stop.who")),
+    h("p", { lang: "vi" }, rule.who),
+    Object.entries(rule.show).map(([person, papers]) =>
+      h("p", { lang: "vi" }, `${word("person", person)}: ${/** @type {string[]} */ (papers).join(", ")}`),
+    ),
+    rule.surrender.length > 0 && [
+      h("h3", t("stop.surrender")),
+      h("ul", rule.surrender.map((/** @type {any} */ paper) => h("li", { lang: "vi" }, paper.name))),
+    ],
+    h("h3", t("stop.money")),
+    item.charges.length
+      ? item.charges.map((/** @type {any} */ charge) =>
+          h("p", { class: "pocket" }, h("span", `${word("charge", charge.kind)} · ${charge.payee_name}`), h("span", { class: "money" }, money(charge.amount_dong))),
+        )
+      : h("p", t("stop.nothing_due")),
+  );
+}
