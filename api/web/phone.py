@@ -65,9 +65,8 @@ _GROUPS: Final = (
     "weekday",
 )
 _A_YEAR: Final = 365 * 24 * 3600
-# The reader of QR codes is WebAssembly: it is compiled, which is not eval.
 _POLICY: Final = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'"
 )

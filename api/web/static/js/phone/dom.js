@@ -46,11 +46,11 @@ export const has = (key) => key in texts;
 export const word = (group, code) => texts[`${group}.${code}`] ?? String(code);
 
 /**
- * An amount as it is written here: 165.000 đ.
+ * An amount as it is written here: 165.000 and the sign of the dong.
  * @param {number} dong
  */
 export const money = (dong) =>
-  `${dong < 0 ? "\u2212" : ""}${String(Math.abs(dong)).replace(/\B(?=(\d{3})+$)/g, ".")}\u00a0đ`;
+  `${dong < 0 ? "\u2212" : ""}${String(Math.abs(dong)).replace(/\B(?=(\d{3})+$)/g, ".")}\u00a0\u0111`;
 
 /** @param {string | number | Date} when */
 const parts = (when) =>
