@@ -333,7 +333,7 @@ def test_every_page_is_free_of_inline_code_in_both_languages(app, town, language
             browser = Browser(app, town.of(role))
             browser.client.set_cookie(texts.COOKIE, language)
             answer = browser.get(path)
-            if answer.status_code != 200:
+            if answer.status_code != 200 or answer.mimetype != "text/html":
                 continue
             found = Plain()
             found.feed(answer.text)

@@ -395,6 +395,7 @@ def filled(rule: str, ids: dict[str, str], role: str) -> str:
     """The path with the ids put in; an agency's own import is one that it sent itself."""
     if role == G:
         ids = ids | {"import_id": ids["agency_import"]}
+    ids = {"build": "000000000000", "name": "app.js"} | ids
     return re.sub(r"<[^>]*?:?([a-z_]+)>", lambda name: ids[name[1]], rule)
 
 
