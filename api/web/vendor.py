@@ -32,12 +32,6 @@ FILES = {
     "swagger-ui/swagger-ui-bundle.js": "swagger-ui-dist/swagger-ui-bundle.js",
     "swagger-ui/swagger-ui-standalone-preset.js": "swagger-ui-dist/swagger-ui-standalone-preset.js",
     "swagger-ui/LICENSE": "swagger-ui-dist/LICENSE",
-    # The phone: QR codes are written by one and, where the browser cannot, read by the other.
-    "uqr/uqr.js": "uqr/dist/index.mjs",
-    "uqr/LICENSE": "uqr/LICENSE",
-    "zxing/reader.js": "zxing-wasm/dist/iife/reader/index.js",
-    "zxing/reader.wasm": "zxing-wasm/dist/reader/zxing_reader.wasm",
-    "zxing/LICENSE": "zxing-wasm/LICENSE",
 }
 PINNED = "package-lock.json"  # the copy beside the files tells which lock they came from
 
