@@ -37,8 +37,6 @@ _KINDS: Final = {
     ".html": "text/html",
     ".webmanifest": "application/manifest+json",
 }
-# Files of others that the app needs without a signal. They keep their addresses: a new one comes with a new build.
-_VENDORED: Final = ("vendor/uqr/uqr.js",)
 # Groups of the catalogue that the app's screens use, beside its own section.
 _GROUPS: Final = (
     "brand",
@@ -106,8 +104,7 @@ def _build(app: Flask) -> Build:
     named = {path.name: path.read_bytes() for path in sorted(_SCRIPTS.glob("*.js")) if path.name != "sw.js"}
     named |= {name: (_STATIC / "css" / name).read_bytes() for name in _SHEETS}
     named |= {f"texts.{language}.json": _texts(language) for language in texts.LANGUAGES}
-    fixed = {f"/static/{name}": path.read_bytes() for name in _VENDORED if (path := _STATIC / name).is_file()}
-    fixed["/static/icon.svg"] = (_STATIC / "icon.svg").read_bytes()
+    fixed = {"/static/icon.svg": (_STATIC / "icon.svg").read_bytes()}
     sketch = app.extensions["desk"].settings.data_dir / "gazetteer" / "map.json"
     fixed["/sketch.json"] = sketch.read_bytes()
     worker = (_SCRIPTS / "sw.js").read_text(encoding="utf-8")

@@ -281,6 +281,9 @@ def door_data(chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     last4 = forms.text("id_last4", at_most=4)
     if last4 and not (len(last4) == 4 and last4.isascii() and last4.isdecimal()):
         raise Invalid(FieldError("id_last4", "invalid", t("stop.last4_wrong")))
+    code = forms.text("recipient_code", at_most=6)
+    if code and not (len(code) == 6 and code.isascii() and code.isdecimal()):
+        raise Invalid(FieldError("recipient_code", "invalid", t("stop.recipient_code_wrong")))
     return {
         "receiver": {
             "name": forms.required("receiver", at_most=200),
@@ -289,8 +292,11 @@ def door_data(chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "id_last4": last4 or None,
         },
         "collections": _collections(chosen),
-        "surrendered": [code for code in request.form.getlist("surrendered") if code in surrender_of(chosen)],
-        "proofs": [{"kind": "paper_signature"}] if request.form.get("signed") else [],
+        "surrendered": [paper for paper in request.form.getlist("surrendered") if paper in surrender_of(chosen)],
+        "proofs": [
+            *([{"kind": "paper_signature"}] if request.form.get("signed") else []),
+            *([{"kind": "recipient_code", "value": code}] if code else []),
+        ],
     }
 
 

@@ -15,6 +15,8 @@ from uuid_utils.compat import uuid7
 
 from api.auth import COOKIE, access_of
 from api.web import texts
+from api.web.postman import door_data
+from courier.domain.errors import Invalid
 from courier.domain.item import EventType, State
 from courier.domain.people import Role
 from courier.store import links
@@ -386,6 +388,23 @@ def test_scripts_hold_no_sentence_of_their_own():
     for file in (WEB / "static" / "js").rglob("*.js"):
         without_sign = file.read_text().replace('" đ"', "")
         assert not vietnamese.search(without_sign), file.name
+
+
+DOOR = {"receiver": "Nguyễn Văn Mẫu", "relation": "owner", "id_check": "match"}
+
+
+def test_the_code_that_a_recipient_reads_out_goes_with_the_handover(app):
+    with app.test_request_context(method="POST", data=DOOR | {"recipient_code": "012345"}):
+        assert door_data([])["proofs"] == [{"kind": "recipient_code", "value": "012345"}]
+    with app.test_request_context(method="POST", data=DOOR):
+        assert door_data([])["proofs"] == []
+
+
+@pytest.mark.parametrize("typed", ["12345", "12345a", "١٢٣٤٥٦"])
+def test_a_code_of_another_shape_is_told_before_anything_is_recorded(app, typed):
+    with app.test_request_context(method="POST", data=DOOR | {"recipient_code": typed}), pytest.raises(Invalid) as told:
+        door_data([])
+    assert [error.field for error in told.value.errors] == ["recipient_code"]
 
 
 def test_amounts_days_and_times_are_written_as_here(app):

@@ -2,6 +2,7 @@
 // The frame of the app: who may see it now, which screen is shown, what is always visible above it, and when a new version
 // may come.
 
+import * as bag from "./bag.js";
 import { onOutdated, recall, wipe } from "./db.js";
 import * as dom from "./dom.js";
 import { button, clock, h, has, icon, money, t } from "./dom.js";
@@ -18,17 +19,6 @@ const NEW_BUILD_MS = 30 * 60_000;
 const SCREENS = [
   ["/", "list"],
   ["/stop/:id", "stop"],
-  ["/stop/:id/handover", "handover"],
-  ["/stop/:id/failed", "failed"],
-  ["/stop/:id/fetch/:item", "fetch"],
-  ["/item/:id/handover", "handover"],
-  ["/load", "load"],
-  ["/evening", "evening"],
-  ["/give", "give"],
-  ["/take", "take"],
-  ["/trouble", "trouble"],
-  ["/order", "order"],
-  ["/map", "map"],
   ["/outbox", "acts"],
   ["/settings", "settings"],
   ["/sign-in", "gate"],
@@ -46,7 +36,6 @@ let status = null;
 let shown = null;
 let drawing = 0;
 let lastTouched = Date.now();
-let bag = /** @type {any} */ (null);
 
 // ------------------------------------------------------------------------------------------------------------ gate
 /** Who may see what now. @returns {Promise<"sign-in" | "enrol" | "pin" | "ready">} */
@@ -72,10 +61,9 @@ async function enter() {
 async function begin() {
   lastTouched = Date.now();
   outbox.followPosition();
-  bag ??= await import("./bag.js").catch(() => null);
-  bag?.onChange?.(whenChanged);
+  await bag.today();
   await outbox.purge();
-  outbox.flush({ why: "start" }).then(() => bag?.load?.());
+  outbox.flush({ why: "start" }).then(bag.load);
 }
 
 // --------------------------------------------------------------------------------------------------------- screens
@@ -172,14 +160,14 @@ async function forgetRoute() {
 
 function drawHead() {
   const isReady = body.dataset.state === "ready";
-  const cash = isReady ? bag?.cash?.() : null;
+  const cash = isReady ? bag.cash() : null;
   const waiting = status.pending + status.media_pending;
   head.replaceChildren(
     h(
       "div",
       { class: "head-row" },
       h("a", { class: "brand", href: "#/" }, icon("brand"), h("span", t("brand"))),
-      cash && h("span", { class: "head-cash", title: t("phone.core.cash") }, icon("money"), money(cash.cash ?? 0)),
+      cash !== null && h("span", { class: "head-cash", title: t("phone.core.cash") }, icon("money"), money(cash)),
       h("a", { class: "link", href: "#/settings", "aria-label": t("phone.core.settings.title") }, icon("person")),
     ),
     h(
@@ -331,6 +319,7 @@ async function boot() {
   });
   addEventListener("hashchange", draw);
   outbox.onChange(whenChanged);
+  bag.onChange(whenChanged);
   status = await outbox.status();
   await enter();
   await whenChanged();

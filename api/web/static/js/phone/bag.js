@@ -31,6 +31,9 @@ export async function today() {
   return kept;
 }
 
+/** The cash that the office knows the bearer to carry, in dong; null while the day is not known. */
+export const cash = () => kept?.cash.carried_dong ?? null;
+
 /** Ask for a newer version of the day. What cannot be had now, or is not signed by our server, leaves the old one standing. */
 export async function load() {
   const me = await outbox.me();

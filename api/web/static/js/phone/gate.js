@@ -30,6 +30,17 @@ const pinField = (id, label, autocomplete) =>
     class: "pin",
   });
 
+/** The password, and the code of an authenticator for those who have one. */
+const secrets = () => [
+  field("password", t("sign_in.password"), { type: "password", autocomplete: "current-password", maxlength: "200" }),
+  h(
+    "details",
+    { class: "more" },
+    h("summary", t("sign_in.with_code")),
+    field("otp", t("sign_in.code"), { inputmode: "numeric", autocomplete: "one-time-code", maxlength: "6" }),
+  ),
+];
+
 /** A form whose main action waits at the bottom; `take` answers with a sentence when it did not work. */
 function form(/** @type {any[]} */ content, /** @type {string} */ action, /** @type {(form: any) => Promise<string | void>} */ take, /** @type {any[]} */ ...more) {
   const told = h("div");
@@ -76,13 +87,7 @@ async function signIn() {
           maxlength: "100",
           required: true,
         }),
-        field("password", t("sign_in.password"), { type: "password", autocomplete: "current-password", maxlength: "200" }),
-        h(
-          "details",
-          { class: "more" },
-          h("summary", t("sign_in.with_code")),
-          field("otp", t("sign_in.code"), { inputmode: "numeric", autocomplete: "one-time-code", maxlength: "6" }),
-        ),
+        ...secrets(),
       ],
       t("sign_in.enter"),
       (element) => enrol(element.login.value.trim(), element.password.value, element.otp.value.trim(), Boolean(used)),
@@ -225,13 +230,7 @@ async function signInAgain(forget) {
     form(
       [
         field("login", t("sign_in.login"), { autocomplete: "username", autocapitalize: "none", maxlength: "100" }),
-        field("password", t("sign_in.password"), { type: "password", autocomplete: "current-password", maxlength: "200" }),
-        h(
-          "details",
-          { class: "more" },
-          h("summary", t("sign_in.with_code")),
-          field("otp", t("sign_in.code"), { inputmode: "numeric", autocomplete: "one-time-code", maxlength: "6" }),
-        ),
+        ...secrets(),
       ],
       t("sign_in.enter"),
       (element) => enrol(element.login.value.trim(), element.password.value, element.otp.value.trim(), forget),
