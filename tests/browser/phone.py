@@ -145,9 +145,16 @@ class Phone:
         )
 
     def record(
-        self, kind: str, items: list[str], *, event_id: str | None = None, pictures: int = 0, **data: Any
+        self,
+        kind: str,
+        items: list[str],
+        *,
+        event_id: str | None = None,
+        pictures: int = 0,
+        local: dict[str, Any] | None = None,
+        **data: Any,
     ) -> str:
-        """Record an act as a screen does; the id of its event."""
+        """Record an act as a screen does, `local` is what the phone itself remembers of it; the id of its event."""
         return str(
             self.page.evaluate(
                 """async ([address, act, pictures]) => {
@@ -169,7 +176,7 @@ class Phone:
                 }""",
                 [
                     self.module("outbox"),
-                    {"type": kind, "items": items, "data": data, "event_id": event_id, "local": {"kind": kind}},
+                    {"type": kind, "items": items, "data": data, "event_id": event_id, "local": local or {}},
                     pictures,
                 ],
             )

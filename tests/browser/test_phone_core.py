@@ -75,3 +75,59 @@ def test_list_and_door_are_fit_for_everybody_and_never_run_sideways(phone):
             assert complaints(phone) == []
         phone.go("/")
         phone.wait(screen="list")
+
+
+def test_what_the_phone_shows_of_its_acts_is_what_the_server_says_after_it_has_heard_of_them(phone, own_server):
+    """Behaviour 16, and the server as the oracle of the phone's own counting."""
+    before = phone.call("bag", "today")
+    items = [item for stop in before["stops"] for item in stop["items"]]
+    results = [item for item in items if item["direction"] == "result"]
+    dear = next(item for item in results if item["charges"])
+    others = [item for item in results if item is not dear][:5]
+    phone.offline()
+    phone.record("taken_out", [item["id"] for item in (dear, *others)])
+    line = dear["charges"][0]
+    taken = {"charge": line["id"], "amount_dong": line["amount_dong"], "method": "cash"}
+    local = {"collections": [{**taken, "kind": line["kind"]}]}
+    receiver = {"name": "Lê Văn Tí", "relation": "owner", "id_check": "match", "id_last4": None}
+    door = {"receiver": receiver, "collections": [taken], "surrendered": [], "proofs": []}
+    phone.record("handed_over", [dear["id"]], local=local, **door)
+    slip = phone.record("handed_over", [others[0]["id"]], **{**door, "collections": []})
+    phone.record("corrected", [others[0]["id"]], local={"corrects": slip}, corrects=slip, reason="nhầm nhà")
+    phone.record("attempt_failed", [others[1]["id"]], reason="recipient_absent")
+    phone.record("brought_back", [others[2]["id"]])
+    assert standing_of(phone, dear) == "saved"
+    here = picture_of(phone.call("bag", "today"))
+    assert here["cash"]["carried_dong"] == before["cash"]["carried_dong"] + line["amount_dong"]
+    assert f"{here['cash']['carried_dong']:,}".replace(",", ".") in phone.page.locator(".head-cash").inner_text()
+
+    phone.online()
+    phone.wait_pending(0)
+    phone.call("bag", "load")
+    assert picture_of(phone.call("bag", "today")) == here
+    assert phone.call("bag", "today")["done"]["ack_through"] == 6
+    assert standing_of(phone, dear) in ("sent", "review")
+
+
+def standing_of(phone, item) -> str:
+    """What the phone says of an item."""
+    stops = phone.call("bag", "today")["stops"]
+    return next(one["standing"] for stop in stops for one in stop["items"] if one["id"] == item["id"])
+
+
+def picture_of(day) -> dict[str, object]:
+    """State, place and money, as the bearer sees them."""
+    items = {i["id"]: (i["state"], i["in_my_bag"], i["open"]) for stop in day["stops"] for i in stop["items"]}
+    return {"items": items, "cash": day["cash"]}
+
+
+def test_names_are_found_without_their_marks(phone):
+    """Behaviour 30."""
+    for typed in ("nguyen thi muoi", "NGUYỄN  THỊ MƯỜI", "Nguyễn Thị Mười"):
+        assert phone.call("bag", "plain", typed) == "nguyen thi muoi"
+    assert phone.call("bag", "plain", "Ấp Đá Bạc") == "ap da bac"
+    name = phone.page.locator("a.stop .what .strong").nth(1).inner_text()
+    phone.page.fill("#find", phone.call("bag", "plain", name))
+    expect(phone.page.locator("#doors a.stop").first).to_contain_text(name)
+    phone.page.fill("#find", "xyzzy")
+    expect(phone.page.locator("#doors a.stop")).to_have_count(0)

@@ -142,7 +142,11 @@ async function whenChanged() {
   body.dataset.review = String(status.review);
   body.dataset.offline = status.offline ? "1" : "0";
   body.dataset.flushing = status.flushing ? "1" : "0";
+  // The cash above every screen counts what was recorded a moment ago.
+  await bag.today();
   drawHead();
+  // What was sent is in the next signed day.
+  if (before?.pending && !status.pending) void bag.load();
   if (status.revoked && !before?.revoked) await draw();
   else if (shown?.module?.live && body.dataset.state === "ready") await draw();
   if (status.revoked && !status.pending && !status.media_pending) await forgetRoute();
@@ -279,11 +283,11 @@ function watchIdleness() {
   document.addEventListener("visibilitychange", () => {
     look();
     if (document.visibilityState !== "visible") return;
-    void outbox.flush({ why: "visible" });
+    void outbox.flush({ why: "visible" }).then(bag.load);
     lookForBuild();
   });
-  addEventListener("online", () => void outbox.flush({ why: "online" }));
-  setInterval(() => void outbox.flush({ why: "timer" }), FLUSH_MS);
+  addEventListener("online", () => void outbox.flush({ why: "online" }).then(bag.load));
+  setInterval(() => void outbox.flush({ why: "timer" }).then(() => document.visibilityState === "visible" && bag.load()), FLUSH_MS);
   vault.onLock(() => {
     if (body.dataset.update === "ready") reload();
     else void enter();

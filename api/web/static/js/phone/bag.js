@@ -1,6 +1,6 @@
 // @ts-check
-// The bearer's day as the server signed it: kept closed by the vault, so that it can be read without a signal. Days that have
-// passed are dropped.
+// The bearer's day: as the server signed it, with everything on top that this phone has recorded since. The signed day is kept
+// closed by the vault, so that it can be read without a signal; days that have passed are dropped.
 
 import { tx } from "./db.js";
 import { today as calendarDay } from "./dom.js";
@@ -20,8 +20,41 @@ const watchers = new Set();
 /** @param {() => unknown} watcher */
 export const onChange = (watcher) => watchers.add(watcher);
 
-/** Today as this phone knows it, or null while it has never heard of it. */
+/** The day with the acts on it, as it was put together last. @type {{mark: string, day: Day} | null} */
+let shown = null;
+vault.onLock(() => {
+  shown = null;
+});
+
+/**
+ * @typedef {{event_id: string, seq: number, at: string, type: string, items: string[], local: any, state: string,
+ *   result: string | null, code: string | null}} Act one of the bearer's own acts of today, as `outbox.acts` gives it
+ *
+ * An item of the signed day, and what has become of it. `state` is its state after the acts of this phone; `in_my_bag` says
+ * whether the bearer answers for it, `carried` whether its paper is with him (a dossier that is not fetched yet is not); `passed`
+ * whether it was given to a colleague; `open` whether it still waits to be delivered or fetched today; `acts` are the acts that
+ * count, oldest first; `standing` is as that of a stop, without `todo`.
+ * @typedef {any} BagItem
+ *
+ * A stop of the signed day. `open`: something is still to be done there. `standing`: `todo`, or of what was done `saved` (on this
+ * phone alone), `sent`, or `review` (the office looks at it again).
+ * @typedef {any} BagStop
+ *
+ * @typedef {any} Day the signed snapshot (see `courier/store/bag.py`), whose `stops`, `extra` and `cash` include this phone's acts
+ */
+
+/** Today as this phone knows it, or null while it has never heard of it. @returns {Promise<Day | null>} */
 export async function today() {
+  const signed = await readSigned();
+  if (!signed) return null;
+  const acts = await outbox.acts(signed.date);
+  const mark = JSON.stringify([signed.date, signed.version, signed.server_time, acts.map((act) => [act.seq, act.state, act.result])]);
+  if (shown?.mark !== mark) shown = { mark, day: withActs(signed, acts) };
+  return shown.day;
+}
+
+/** The signed day alone. @returns {Promise<any>} */
+async function readSigned() {
   const me = await outbox.me();
   if (!me || !vault.isOpen()) return null;
   const date = calendarDay();
@@ -31,15 +64,145 @@ export async function today() {
   return kept;
 }
 
-/** The cash that the office knows the bearer to carry, in dong; null while the day is not known. */
-export const cash = () => kept?.cash.carried_dong ?? null;
+/** The cash that the bearer carries, in dong, his latest acts included; null while the day was not read. */
+export const cash = () => shown?.day.cash.carried_dong ?? null;
 
+// -------------------------------------------------------------------------------------- the acts on top of the day
+/** The state that an act brings about, by the direction of the item: the same rows as the server's table of transitions. */
+const STATES = /** @type {Record<string, Record<string, string>>} */ ({
+  result: { taken_out: "out", handed_over: "delivered", attempt_failed: "attempted", brought_back: "held" },
+  submission: { taken_out: "out", fetched: "fetched", attempt_failed: "requested", brought_back: "at_office" },
+});
+// States of an item that still waits for the postman.
+export const OPEN = ["planned", "out"];
+const AFTER_A_SLIP = /** @type {Record<string, string>} */ ({ taken_out: "planned" });
+
+/**
+ * The signed day with acts on top. Acts up to `done.ack_through` are in the server's word already; they only tell what was
+ * recorded here and how it was received.
+ * @param {any} signed
+ * @param {Act[]} acts
+ * @returns {Day}
+ */
+export function withActs(signed, acts) {
+  const withdrawn = new Set(acts.filter((act) => act.type === "corrected").map((act) => act.local.corrects));
+  const isNews = (/** @type {Act} */ act) => act.seq > signed.done.ack_through;
+  const news = acts.filter(isNews);
+  /** @param {any} item */
+  const told = (item) => {
+    const own = acts.filter((act) => act.items.includes(item.id));
+    const counting = own.filter((act) => act.type !== "corrected" && !withdrawn.has(act.event_id));
+    const told = { ...item, acts: counting, passed: false, standing: standingOf(own) };
+    for (const act of own) {
+      const undone = act.type === "corrected" && isNews(act) && own.find((other) => other.event_id === act.local.corrects);
+      if (undone && !isNews(undone)) takeBack(told, undone);
+      else if (isNews(act) && counting.includes(act)) apply(told, act);
+      else if (act.type === "passed_on" && counting.includes(act)) told.passed = told.in_my_bag;
+    }
+    const hasPaper = told.direction === "result" || told.state === "fetched";
+    return { ...told, open: OPEN.includes(told.state) && !told.passed, carried: told.in_my_bag && hasPaper };
+  };
+  const stops = signed.stops.map((/** @type {any} */ stop) => {
+    const items = stop.items.map(told);
+    const open = items.some((/** @type {any} */ item) => item.open);
+    return { ...stop, items, open, standing: open ? "todo" : worst(items.map((/** @type {any} */ item) => item.standing)) };
+  });
+  return { ...signed, stops, extra: signed.extra.map(told), cash: cashOf(signed, news, acts, withdrawn), acts };
+}
+
+/** @param {any} item @param {Act} act */
+function apply(item, act) {
+  item.state = STATES[item.direction][act.type] ?? item.state;
+  if (act.type === "taken_out" || act.type === "taken_over" || act.type === "fetched") item.in_my_bag = true;
+  if (act.type === "taken_over" && OPEN.includes(item.state)) item.state = "out";
+  if (act.type === "taken_over") item.passed = false;
+  if (act.type === "handed_over" || act.type === "brought_back" || act.type === "passed_on") item.in_my_bag = false;
+  if (act.type === "passed_on") item.passed = true;
+}
+
+/** What the server counts already is taken back on this phone. @param {any} item @param {Act} act */
+function takeBack(item, act) {
+  if (act.type === "passed_on") item.passed = false;
+  else if (act.type === "brought_back") item.state = item.direction === "result" ? "out" : "fetched";
+  else if (act.type !== "taken_over") item.state = AFTER_A_SLIP[act.type] ?? "out";
+  item.in_my_bag = act.type !== "taken_out" && act.type !== "taken_over";
+}
+
+const RANKS = ["todo", "sent", "saved", "review"];
+/** @param {string[]} standings */
+const worst = (standings) => RANKS[Math.max(...standings.map((standing) => RANKS.indexOf(standing)))] ?? "todo";
+
+/** How the acts of an item stand; without any of this phone's, what the server says of it was sent. @param {Act[]} own */
+function standingOf(own) {
+  const each = own.map((act) => {
+    if (act.state === "review" || act.result === "accepted_with_conflict" || act.result === "quarantined") return "review";
+    return act.state === "sent" ? "sent" : "saved";
+  });
+  return each.length ? worst(each) : "sent";
+}
+
+/**
+ * The money of the day, with what was taken since the server was last heard.
+ * @param {any} signed @param {Act[]} news @param {Act[]} acts @param {Set<string>} withdrawn
+ */
+function cashOf(signed, news, acts, withdrawn) {
+  const cash = { ...signed.cash, by_kind: { ...signed.cash.by_kind }, by_method: { ...signed.cash.by_method } };
+  const add = (/** @type {Act} */ act, /** @type {number} */ sign) => {
+    for (const line of act.local.collections ?? []) {
+      const dong = sign * line.amount_dong;
+      cash.by_kind[line.kind] = (cash.by_kind[line.kind] ?? 0) + dong;
+      cash.by_method[line.method] = (cash.by_method[line.method] ?? 0) + dong;
+      if (line.method === "cash") cash.carried_dong += dong;
+    }
+  };
+  for (const act of news) {
+    if (act.type !== "corrected" && !withdrawn.has(act.event_id)) add(act, 1);
+    const undone = act.type === "corrected" && acts.find((other) => other.event_id === act.local.corrects);
+    if (undone && undone.seq <= signed.done.ack_through) add(undone, -1);
+  }
+  return cash;
+}
+
+// ----------------------------------------------------------------------------------------- what the screens ask of it
+/** The day's items, on the route or beside it. @param {Day} known @returns {BagItem[]} */
+export const itemsOf = (known) => [...known.stops.flatMap((/** @type {any} */ stop) => stop.items), ...known.extra];
+/** @param {Day} known @param {string} id @returns {BagStop | undefined} */
+export const stopOf = (known, id) => known.stops.find((/** @type {any} */ stop) => stop.id === id);
+/** Papers that are with the bearer now. @param {Day} known */
+export const carried = (known) => itemsOf(known).filter((item) => item.carried);
+/** Items of the route that he has not taken into his bag yet. @param {Day} known */
+export const toLoad = (known) => itemsOf(known).filter((item) => item.state === "planned" && !item.in_my_bag && !item.passed);
+/** @param {BagItem} item */
+export const canHandOver = (item) => item.direction === "result" && [...OPEN, "attempted"].includes(item.state) && !item.passed;
+/** @param {BagItem} item */
+export const canFetch = (item) => item.direction === "submission" && item.open;
+/** Acts that a postman takes back by himself. */
+export const UNDOABLE = ["handed_over", "attempt_failed", "fetched", "brought_back", "passed_on", "taken_over", "taken_out"];
+/** This phone's acts that count at a stop, oldest first. @param {BagStop} stop @returns {Act[]} */
+export const actsAt = (stop) =>
+  [...new Set(stop.items.flatMap((/** @type {any} */ item) => item.acts))].sort((one, other) => one.seq - other.seq);
+/** @param {Act} act */
+export const standingOfAct = (act) => standingOf([act]);
+
+/**
+ * Letters without their marks and cases, single spaces: what is typed in haste finds what is written well. Composed and decomposed
+ * letters are the same.
+ * @param {string} text
+ */
+export const plain = (text) =>
+  text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().replaceAll("\u0111", "d").replace(/\s+/g, " ").trim();
+
+/** Everything by which a stop is found. @param {BagStop} stop */
+export const searchable = (stop) =>
+  plain([stop.sequence, stop.address, stop.phone, ...stop.items.flatMap((/** @type {any} */ item) => [item.recipient, item.barcode])].join(" "));
+
+// --------------------------------------------------------------------------------------------------- asking for it
 /** Ask for a newer version of the day. What cannot be had now, or is not signed by our server, leaves the old one standing. */
 export async function load() {
   const me = await outbox.me();
   if (!me || !vault.isOpen()) return;
   const date = calendarDay();
-  const known = await today();
+  const known = await readSigned();
   let answer;
   try {
     const headers = known ? { "If-None-Match": `"${date}-${known.version}"` } : {};

@@ -1,23 +1,24 @@
 // @ts-check
-// One door, readable without a signal: who may receive, what is shown, handed in and collected, how to call and to get there.
+// One door, readable without a signal: who may receive, what is shown, handed in and collected, how to call and to get there,
+// what was recorded here, and what can be recorded now.
 
 import * as bag from "./bag.js";
 import { bar, button, clock, h, heading, money, say, t, word } from "./dom.js";
-import { reasons } from "./list.js";
+import { reasons, standing } from "./list.js";
 
 export const live = true;
 
 /** @param {{id: string}} params */
 export async function screen({ id }) {
   const known = await bag.today();
-  const stop = known?.stops.find((/** @type {any} */ one) => one.id === id);
+  const stop = known && bag.stopOf(known, id);
   if (!stop) return h("div", { class: "stack" }, heading(t("route.title")), say("warn", "info", h("p", t("phone.door.gone"))));
   const place = `${stop.lat},${stop.lon}`;
   return h(
     "div",
     { class: "stack" },
     heading(stop.address),
-    h("p", { class: "soft" }, `${t("stop.planned", { number: stop.sequence })} ~ ${clock(stop.arrives_at)}`),
+    h("p", { class: "row" }, h("span", { class: "soft" }, `${t("stop.planned", { number: stop.sequence })} ~ ${clock(stop.arrives_at)}`), standing(stop)),
     reasons(stop).map((words) => say("warn", "clock", h("p", words))),
     h(
       "p",
@@ -26,7 +27,42 @@ export async function screen({ id }) {
       button("pin", t("stop.navigate"), { href: `geo:${place}?q=${place}` }),
     ),
     stop.items.map((/** @type {any} */ item) => card(known, item)),
-    bar(button("check", t("phone.door.record"), { look: "main", href: `/p/stops/${stop.id}` })),
+    acts(stop),
+    bar(...actions(stop)),
+  );
+}
+
+/** The one main action, then what else can be recorded here. @param {any} stop */
+function actions(stop) {
+  const results = stop.items.filter(bag.canHandOver);
+  const fetches = stop.items.filter(bag.canFetch);
+  const links = [];
+  if (results.length) links.push(button("check", t("phone.door.hand_over"), { look: "main", href: `#/handover/${stop.id}`, id: "hand-over" }));
+  for (const item of fetches) {
+    const look = links.length ? "wide" : "main";
+    links.push(button("paper", t("phone.door.fetch"), { look, href: `#/fetch/${stop.id}/${item.id}` }));
+  }
+  if (stop.open) links.push(button("alert", t("stop.cannot"), { look: "bad wide", href: `#/failed/${stop.id}`, id: "cannot" }));
+  return links.length ? links : [button("back", t("phone.core.to_list"), { look: "main", href: "#/" })];
+}
+
+/** What this phone recorded here; a slip is taken back by a correction. @param {any} stop */
+function acts(stop) {
+  const own = bag.actsAt(stop);
+  if (!own.length) return null;
+  return h(
+    "section",
+    { class: "stack tight" },
+    h("h2", t("stop.acts")),
+    own.map((act) =>
+      h(
+        "div",
+        { class: "card", dataset: { event: act.event_id } },
+        h("p", { class: "row apart" }, h("span", { class: "strong" }, word("event", act.type)), h("span", { class: "number" }, clock(act.at))),
+        h("p", standing({ standing: bag.standingOfAct(act) })),
+        bag.UNDOABLE.includes(act.type) && h("p", button("undo", t("phone.door.undo"), { href: `#/undo/${act.event_id}` })),
+      ),
+    ),
   );
 }
 
