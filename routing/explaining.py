@@ -134,7 +134,7 @@ def explain(problem: Problem, solution: Solution) -> Explanation:
 
 def _left_out(problem: Problem, insertion: Insertion, visits: Visits, number: int) -> LeftOutExplained:
     task = problem.tasks[number]
-    found = unassigned(problem, insertion.timetable, visits, number)
+    found = unassigned(problem, insertion, visits, number)
     code, sentence, reasons = found.code, found.sentence, found.reasons
     relaxed = relaxations(problem, insertion, visits, number)
     if relaxed and relaxed[0].by_prize:

@@ -11,34 +11,57 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from routing.insertion import STRICT, Insertion, Leniency
-from routing.problem import UNREACHABLE, Lock, Problem, Task, Visits
+from routing.problem import UNREACHABLE, Lock, Problem, Task, TaskKind, Visits
+from routing.refusals import carried_by
 from routing.solution import Reason, ReasonCode, StepKind, Unassigned
-from routing.timetable import Timetable, half_up
+from routing.timetable import half_up
 
 _A_DAY = 86_400
+_UNKNOWN_COST = 2**62
 _NEARNESS = (
     ReasonCode.SKILL, ReasonCode.UNREACHABLE, ReasonCode.CAPACITY, ReasonCode.CASH_LIMIT, ReasonCode.SHIFT,
     ReasonCode.WINDOW,
 )  # fmt: skip
+_A_TRIAL = 10  # what trying a route costs beside its stops, in stops
+
+
+class Patience:
+    """Vehicles are tried until a time (`time.monotonic()`), and whatever the time until routes of about `least` stops are.
+
+    Without the second, what a small plan says of its left-out stops would depend on how busy the machine is.
+    """
+
+    def __init__(self, until: float, *, least: int = 0) -> None:
+        self._until = until
+        self._least = least
+
+    @property
+    def ended(self) -> bool:
+        """Whether no vehicle is tried any more."""
+        return self._least <= 0 and time.monotonic() >= self._until
+
+    def spend(self, stops: int) -> None:
+        """Note that a route of so many stops is tried."""
+        self._least -= _A_TRIAL + stops
 
 
 def unassigned(
     problem: Problem,
-    timetable: Timetable,
+    insertion: Insertion,
     visits: Visits,
     number: int,
     *,
-    until: float | None = None,
+    patience: Patience | None = None,
     vehicles: Sequence[int] | None = None,
 ) -> Unassigned:
     """The left-out task with its reasons; for a shipment both ends share them.
 
-    `vehicles` (at least one) are those to be asked, None = all. After `until` (a `time.monotonic()`) vehicles are no
-    longer tried, and the reason says so.
+    `vehicles` (at least one) are those to be asked, None = all. When `patience` ends they are no longer tried: then only
+    what is certain without trying is held against the task, and where that is nothing the reason says so.
     """
     task = problem.tasks[number]
     asked = range(len(problem.vehicles)) if vehicles is None else vehicles
-    found = [_Vehicle(problem, timetable, visits, index, number).reason(until) for index in asked]
+    found = [_Vehicle(problem, insertion, visits, index, number).reason(patience) for index in asked]
     ranked = sorted(found, key=lambda item: item[0], reverse=True)
     best = ranked[0][1]
     return Unassigned(
@@ -51,29 +74,31 @@ def unassigned(
 class _Vehicle:
     """One vehicle's answer to one left-out task."""
 
-    def __init__(self, problem: Problem, timetable: Timetable, visits: Visits, index: int, number: int) -> None:
+    def __init__(self, problem: Problem, insertion: Insertion, visits: Visits, index: int, number: int) -> None:
         self.problem = problem
-        self.timetable = timetable
+        self.timetable = insertion.timetable
         self.index = index
         self.vehicle = problem.vehicles[index]
         self.number = number
         self.task = problem.tasks[number]
         self.visits = visits[index]
-        self.insertion = Insertion(problem, timetable)
+        self.insertion = insertion
         self.alone = tuple(v for v in self.visits if problem.tasks[v].lock is Lock.FROZEN)
 
     def _because(self, stage: int, code: ReasonCode, sentence: str, extra: int = 0) -> tuple[tuple[int, int], Reason]:
         nearness = stage * 10 + (_NEARNESS.index(code) if stage == 0 else 0)
         return (nearness, -extra), Reason(vehicle=self.vehicle.id, code=code, sentence=sentence)
 
-    def reason(self, until: float | None) -> tuple[tuple[int, int], Reason]:
+    def reason(self, patience: Patience | None) -> tuple[tuple[int, int], Reason]:
         """How near the vehicle came (larger is nearer) and why it cannot."""
         found = self._rights() or self._amounts()
         if found is not None:
             return found
-        if until is not None and time.monotonic() > until:
-            sentence = f"The time for planning ran out before vehicle {self.vehicle.id} was tried."
-            return self._because(2, ReasonCode.SHIFT, sentence, 2**62)
+        if patience is not None:
+            if patience.ended:
+                sentence = f"The time for planning ran out before vehicle {self.vehicle.id} was tried."
+                return self._full() or self._because(2, ReasonCode.SHIFT, sentence, _UNKNOWN_COST)
+            patience.spend(len(self.visits))
         return self._by_itself() or self._with_its_route()
 
     def _rights(self) -> tuple[tuple[int, int], Reason] | None:
@@ -97,6 +122,17 @@ class _Vehicle:
                 name = self.problem.dimension_name(dimension)
                 sentence = f"Vehicle {self.vehicle.id} may carry {most} of {name}, this needs {amount}."
                 return self._because(0, self._load_code(dimension), sentence)
+        return None
+
+    def _full(self) -> tuple[tuple[int, int], Reason] | None:
+        """What its route has on board leaves no room for a job, wherever the job comes (see `routing.refusals`)."""
+        if self.task.kind is not TaskKind.JOB or self.vehicle.reloads:
+            return None
+        for dimension, (out, back) in enumerate(zip(*carried_by(self.problem, self.visits), strict=True)):
+            most = self.vehicle.capacity[dimension]
+            if out + self.task.delivery[dimension] > most or back + self.task.pickup[dimension] > most:
+                sentence = self._load_sentence(dimension, self.visits)
+                return self._because(1, self._load_code(dimension), sentence, _UNKNOWN_COST)
         return None
 
     def _load_code(self, dimension: int) -> ReasonCode:
@@ -162,7 +198,7 @@ class _Vehicle:
                 window = code is ReasonCode.WINDOW
                 sentence = self._window_full_sentence() if window else self._shift_sentence(self.visits)
                 return self._because(1, code, sentence, extra)
-        return self._because(1, ReasonCode.SHIFT, self._shift_sentence(self.visits), 2**62)
+        return self._because(1, ReasonCode.SHIFT, self._shift_sentence(self.visits), _UNKNOWN_COST)
 
     # -- sentences
 

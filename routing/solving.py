@@ -22,7 +22,8 @@ from routing.engines.unsaid import unsaid
 from routing.insertion import Insertion
 from routing.polishing import polished
 from routing.problem import InvalidProblem, Lock, NotSupported, Problem, TaskKind, Visits, frozen_visits
-from routing.reasons import unassigned
+from routing.reasons import Patience, unassigned
+from routing.refusals import Refusals
 from routing.solution import CostLines, ReasonCode, Solution, StepKind, Summary, Unassigned
 from routing.timetable import Timetable
 
@@ -44,6 +45,7 @@ _MOST_OF_THE_TIME: Final = 0.4
 _ENDS_IN_JUDGEMENTS: Final = 1.2  # as many times as it takes to judge one plan
 _EXPLAINING: Final = 0.03  # share of the time, where something is left out
 _LONGEST_EXPLANATION: Final = 1.0
+_TRIED_WHATEVER: Final = 1_000  # stops of routes in which left-out tasks are tried when the time is up: some 20 ms
 _SHARE_OF_JUDGING: Final = 0.03
 _TICK: Final = 0.25
 _RESTARTS: Final = 2
@@ -309,7 +311,7 @@ class _Search:
             self.deadline - keep - 0.4 * left,
         )  # fmt: skip
         visits, proofs = self.proven(visits, until=self.deadline - keep - 0.3 * left)
-        explained = self.explained(visits, until=self.deadline - keep)
+        explained = self.explained(insertion, visits, until=self.deadline - keep)
         if self.solution is not None and visits == self.best:
             solution = replace(self.solution, unassigned=tuple(explained), proofs=proofs)
         else:
@@ -355,17 +357,24 @@ class _Search:
                 hand.kill()
         return tuple(routes), proofs / len(used)
 
-    def explained(self, visits: Visits, *, until: float) -> list[Unassigned]:
+    def explained(self, insertion: Insertion, visits: Visits, *, until: float) -> list[Unassigned]:
         """What the plan leaves out, with the reasons as far as there is time to find them."""
         left_out = _left_out(self.problem, visits)
-        vehicles: list[int] = []
-        if left_out:
-            fleet = fleet_of(self.problem, tasks=left_out, vehicles=range(len(visits)))
-            vehicles = fleet.without_twins(visits)
+        if not left_out:
+            return []
+        fleet = fleet_of(self.problem, tasks=left_out, vehicles=range(len(visits)))
+        vehicles = fleet.without_twins(visits)
+        patience = Patience(until, least=_TRIED_WHATEVER)
+        refusals: Refusals | None = None
         found = []
         for number in left_out:
-            if time.monotonic() < until:
-                reasons = unassigned(self.problem, self.timetable, visits, number, until=until, vehicles=vehicles)
+            asked: Sequence[int] = vehicles
+            if patience.ended:
+                refusals = refusals or Refusals(self.problem, visits, tasks=left_out, vehicles=vehicles)
+                nearest = refusals.nearest(number)
+                asked = () if nearest is None else (nearest,)
+            if asked:
+                reasons = unassigned(self.problem, insertion, visits, number, patience=patience, vehicles=asked)
             else:
                 sentence = "The time for planning ran out before the reasons were looked for."
                 reasons = replace(_unexplained(self.problem, number), code=ReasonCode.SHIFT, sentence=sentence)

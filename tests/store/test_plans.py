@@ -187,6 +187,23 @@ def test_nobody_carries_more_cash_than_allowed(office):
     assert len(items) == len(routed) + len(missing)
 
 
+def test_the_reasons_are_the_same_when_the_machine_has_no_time_to_look_for_them(sqlite_office, monkeypatch):
+    """The limit of the search is over before anything is searched, as on a machine that is busy with something else."""
+    office, solve = sqlite_office, office_day.solve
+    monkeypatch.setattr(office_day, "solve", lambda problem, **asked: solve(problem, **(asked | {"seconds": 0.001})))
+    for postman in range(3):
+        adjust(office, postman, cash_limit_dong=1_000_000)
+    for n in range(1, 9):
+        place(office, km_north=n / 10, charges=[("fine", "treasury", 400_000)])
+    too_dear = place(office, charges=[("fine", "treasury", 1_500_000)])
+    too_late = place(office, km_north=5, wanted_on=DAY, wanted_from=70_000, wanted_to=72_000)
+
+    missing = left_out(office, planned(office))
+
+    assert (missing.pop(too_dear), missing.pop(too_late)) == ("cash_limit", "window")
+    assert list(missing.values()) == ["cash_limit"] * 2
+
+
 def test_items_of_one_household_are_one_call_and_neighbours_are_not(office):
     mother = place(office, km_north=2, recipient_phone="0599000011")
     child = place(office, km_north=2, recipient_phone="0599000011")
