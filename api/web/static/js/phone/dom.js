@@ -154,6 +154,9 @@ export function icon(name) {
 export const say = (kind, picture, ...children) =>
   h("div", { class: `say ${kind}`, role: kind === "bad" ? "alert" : null }, icon(picture), h("div", ...children));
 
+/** It could not be written down, and the screen must not go on as if it were. */
+export const notSaved = () => say("bad", "alert", h("p", { class: "strong" }, t("phone.core.not_saved")), h("p", t("phone.core.not_saved_more")));
+
 /**
  * The bottom of a screen, within reach of the thumb: its one main action, then smaller ones.
  * @param {...any} children
@@ -186,6 +189,18 @@ export const heading = (words, up = "/") =>
   );
 
 // ------------------------------------------------------------------------------------------ from screen to screen
+const NOTE_MS = 60_000;
+let note = { words: "", at: 0 };
+
+/** What was saved a moment ago, for the list to say. @param {string} words */
+export function leaveNote(words) {
+  note = { words, at: performance.now() };
+}
+
+/** The note that was left, as long as it is news; a place for the reader to hear it in any case. */
+export const freshNote = () =>
+  h("div", { role: "status", id: "saved-note" }, note.words && performance.now() - note.at < NOTE_MS && say("good", "check", h("p", { class: "strong" }, note.words)));
+
 const bus = new EventTarget();
 
 /** @param {string} path */

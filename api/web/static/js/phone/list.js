@@ -3,7 +3,7 @@
 // whether the office knows.
 
 import * as bag from "./bag.js";
-import { bar, button, clock, day, h, heading, icon, money, say, t, word } from "./dom.js";
+import { bar, button, clock, day, freshNote, h, heading, icon, money, say, t, word } from "./dom.js";
 
 export const live = true;
 
@@ -23,6 +23,7 @@ export async function screen() {
     "div",
     { class: "stack" },
     heading(t("route.title"), null),
+    freshNote(),
     summary(known),
     known.stops.length > 0 && search(fill),
     doors,
