@@ -68,7 +68,7 @@ $(VENV)/.dev: $(VENV)/.run
 	@$(PIP) --require-hashes -r $(VENV)/dev.lock
 	@touch $@
 
-# The map and the page of the API need files from npm; without them everything else works.
+# The map, the page of the API and the phone's QR codes need files from npm; without them everything else works.
 vendor: $(VENV)/.run
 	@status=0; $(PY) api/web/vendor.py || status=$$?; \
 	if [ $$status = 3 ]; then \
@@ -77,7 +77,7 @@ vendor: $(VENV)/.run
 	  status=0; { $(PIP) --retries 1 --require-hashes -r $(VENV)/node.lock && $(PY) api/web/vendor.py; } || status=$$?; \
 	fi; \
 	if [ $$status != 0 ]; then \
-	  echo "!!! The map and the API page are off: their browser files could not be fetched. Everything else works." >&2; \
+	  echo "!!! The map, the API page and the phone's QR codes are off: their browser files could not be fetched. Everything else works." >&2; \
 	fi
 
 # A browser for the browser tests and letters for its pages. Without them those tests are skipped; with CI=true they fail.

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import NotFound
 
@@ -26,6 +27,7 @@ blueprint = page.pages("phone_pages", __name__, prefix="/phone")
 
 _STATIC: Final = Path(__file__).parent / "static"
 _SCRIPTS: Final = _STATIC / "js" / "phone"
+_CODES: Final = _STATIC / "vendor" / "uqr" / "uqr.js"
 _SHEETS: Final = ("app.css", "phone.css")
 # What the list needs at once, in one go; every other screen is loaded when it is first opened.
 _FIRST: Final = ("app", "dom", "net", "db", "vault", "seal", "outbox", "bag", "list")
@@ -102,6 +104,7 @@ def install(app: Flask) -> None:
 
 def _build(app: Flask) -> Build:
     named = {path.name: path.read_bytes() for path in sorted(_SCRIPTS.glob("*.js")) if path.name != "sw.js"}
+    named |= _others()
     named |= {name: (_STATIC / "css" / name).read_bytes() for name in _SHEETS}
     named |= {f"texts.{language}.json": _texts(language) for language in texts.LANGUAGES}
     fixed = {"/static/icon.svg": (_STATIC / "icon.svg").read_bytes()}
@@ -122,6 +125,14 @@ def _build(app: Flask) -> Build:
         {address: File.of(body, _ending(address)) for address, body in files.items()},
         File.of((head + worker).encode(), "sw.js"),
     )
+
+
+def _others() -> dict[str, bytes]:
+    """Modules of others, by the name under which our own import them; a build without them works, and its screens say so."""
+    if _CODES.is_file():
+        return {"uqr.js": _CODES.read_bytes()}
+    structlog.get_logger("courier.phone").error("phone-without-qr-codes", missing=str(_CODES), mend="make vendor")
+    return {}
 
 
 def _ending(address: str) -> str:

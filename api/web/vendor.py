@@ -32,6 +32,8 @@ FILES = {
     "swagger-ui/swagger-ui-bundle.js": "swagger-ui-dist/swagger-ui-bundle.js",
     "swagger-ui/swagger-ui-standalone-preset.js": "swagger-ui-dist/swagger-ui-standalone-preset.js",
     "swagger-ui/LICENSE": "swagger-ui-dist/LICENSE",
+    "uqr/uqr.js": "uqr/dist/index.mjs",
+    "uqr/LICENSE": "uqr/LICENSE",
 }
 PINNED = "package-lock.json"  # the copy beside the files tells which lock they came from
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
+from structlog.testing import capture_logs
 
-from api.web import vendor
+from api.web import phone, vendor
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -109,6 +110,15 @@ def test_files_fetched_for_another_lock_count_as_missing(tmp_path, monkeypatch):
     assert vendor.missing() == ["leaflet/leaflet.js"]
     (tmp_path / vendor.PINNED).write_text("{}")
     assert vendor.missing() == list(vendor.FILES)
+
+
+def test_an_app_that_cannot_draw_codes_says_so_when_it_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(phone, "_CODES", tmp_path / "uqr.js")
+    with capture_logs() as said:
+        assert phone._others() == {}
+    assert [(line["log_level"], line["event"], line["mend"]) for line in said] == [
+        ("error", "phone-without-qr-codes", "make vendor")
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------- make
