@@ -3,8 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
@@ -21,7 +20,7 @@ from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Refus
 from courier.domain.item import INTENTS, EventType
 from courier.domain.people import Caller, Role
 from courier.domain.release import Breach, DoorAct, breaches
-from courier.store import devices, envelopes, items, links, media, sealing, shifts, worklists
+from courier.store import devices, envelopes, items, links, media, people, sealing, shifts, worklists
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ def sync(
     at: datetime,
     bound_to: UUID | None = None,
 ) -> tuple[list[Answer], int]:
-    """Take in what a phone sends: one transaction for the batch, a savepoint for each event.
+    """Take in what a phone sends, in one transaction. An event that cannot be digested takes no other with it.
 
     `bound_to` is the phone that the caller's session is bound to. Returns one answer per event in the order sent, and the
     number up to which the device's events are all stored.
@@ -72,97 +71,169 @@ def sync(
     """
     if caller.role is not Role.POSTMAN:
         raise Forbidden
-    letters = [_opened(desk, device_id, body) for body in events]
+    # Unsealed and read before the transaction: while it lasts, other phones wait.
+    letters = [_read(_opened(desk, device_id, body), at=at) for body in events]
     with desk.database.write() as session:
+        people.stand_by(session, caller)
         device = devices.seen(session, device_id, caller, at=at, bound_to=bound_to)
+        acts_read = [letter.act for letter in letters if letter.act is not None]
+        upload = _Upload(
+            session=session,
+            desk=desk,
+            caller=caller,
+            device=device,
+            at=at,
+            known=devices.known_events(session, [act.event_id for act in acts_read]),
+            numbers=devices.taken_numbers(session, device.id, [act.device_seq for act in acts_read if act.device_seq]),
+        )
         # All at once and in one order: two phones that speak of the same items must not wait for each other.
-        items.hold(session, _mentioned([letter.body for letter in letters]))
-        answers = [_take_in(session, desk, caller, device, letter, at=at) for letter in letters]
-        if any(answer.result in ("applied", "accepted_with_conflict") for answer in answers):
-            # His bag shows his cash and whatever he carries, also what is on nobody's route.
-            items.bump_bag(session, caller.id, local_day(at))
+        items.hold(session, {item_id for letter in letters if upload.is_new(letter) for item_id in letter.items})
+        answers = _take_in(upload, letters) if letters else []
         ack_through = devices.acknowledge(session, device)
     return answers, ack_through
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """One event as it is read: what stood in its envelope, if it came in one. `fault` is why it could not be opened."""
+class Opened:
+    """One event as it was sent: what stood in its envelope, if it came in one. `fault` is why it could not be opened."""
 
     body: Any
     fault: str | None = None
 
 
-def _opened(desk: Desk, device_id: UUID, body: Any) -> Letter:
+def _opened(desk: Desk, device_id: UUID, body: Any) -> Opened:
     """Open a sealed event; what it says of itself inside must be what stands on the outside."""
     if not isinstance(body, Mapping) or "sealed" not in body:
-        return Letter(body)
+        return Opened(body)
     label = envelopes.event_label(device_id, body.get("device_seq"), body.get("event_id"))
     try:
         envelope = envelopes.Envelope.of_json(body["sealed"])
         plain = envelopes.unseal(envelope, envelopes.sealing_key(desk.settings.secrets), bound_to=label)
         inner = orjson.loads(plain)
     except (envelopes.Unopenable, orjson.JSONDecodeError):
-        return Letter(body, "unreadable-seal")
+        return Opened(body, "unreadable-seal")
     same = isinstance(inner, dict) and all(inner.get(name) == body.get(name) for name in ("event_id", "device_seq"))
-    return Letter(inner) if same else Letter(body, "unreadable-seal")
+    return Opened(inner) if same else Opened(body, "unreadable-seal")
 
 
-def _mentioned(events: Sequence[Any]) -> set[UUID]:
-    """The ids of items in a batch, as far as they can be read."""
-    found: set[UUID] = set()
-    for body in events:
-        named = body.get("items") if isinstance(body, Mapping) else None
-        for item_id in named if isinstance(named, list) else ():
-            with suppress(ValueError):
-                found.add(UUID(item_id if isinstance(item_id, str) else ""))
-    return found
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One event of an upload as it was read: the act, or why there is none (`fault`)."""
+
+    body: Any
+    event_id: str
+    digest: str
+    act: acts.Act | None = None
+    fault: str | None = None
+
+    @property
+    def items(self) -> tuple[UUID, ...]:
+        """The items that it is about, as far as it could be read."""
+        return self.act.items if self.act is not None else ()
 
 
-def _take_in(
-    session: Session, desk: Desk, caller: Caller, device: devices.Known, letter: Letter, *, at: datetime
-) -> Answer:
-    body = letter.body
-    event_id = body.get("event_id") if isinstance(body, Mapping) else ""
-    event_id = acts.printable(event_id[:64]) if isinstance(event_id, str) else ""
+def _read(opened: Opened, *, at: datetime) -> Letter:
+    body = opened.body
+    named = body.get("event_id") if isinstance(body, Mapping) else ""
+    event_id = acts.printable(named[:64]) if isinstance(named, str) else ""
     if acts.too_deep(body):
         # Nobody can write this down, let alone read it: keep what stands on its surface.
         body = {k: v for k, v in body.items() if not isinstance(v, dict | list)} if isinstance(body, Mapping) else None
-        return _set_aside(session, caller, device, body, event_id, "unreadable-event", payload_hash(body), at=at)
+        return Letter(body, event_id, payload_hash(body), fault="unreadable-event")
     digest = payload_hash(body)
+    if opened.fault is not None:
+        return Letter(body, event_id, digest, fault=opened.fault)
+    if not isinstance(body, Mapping):
+        return Letter(body, event_id, digest, fault="unreadable-event")
     try:
-        if device.refusal is not None:
-            raise _SetAside(device.refusal)
-        if letter.fault is not None:
-            raise _SetAside(letter.fault)
-        if not isinstance(body, Mapping):
-            raise _SetAside("unreadable-event")
-        act = acts.read_act(body, received_at=at)
-        known = devices.known_event(session, act.event_id)
-        if known is not None:
-            if known == digest:
-                return Answer(event_id, "duplicate")
-            raise _SetAside("same-id-other-content")
-        if devices.seq_taken(session, device.id, act.device_seq):
-            raise _SetAside("sequence-reused")
-        with session.begin_nested():
-            if isinstance(act.type, acts.ShiftType):
-                devices.require_visible(session, caller, act.items)
-                shifts.record(session, act, caller=caller, device_id=device.id, digest=digest, at=at)
-                return Answer(event_id, "applied")
-            recorded = _record(session, desk, caller, act, act.type, device_id=device.id, digest=digest, at=at)
-    except (_SetAside, acts.Unreadable) as why:
-        return _set_aside(session, caller, device, body, event_id, why.code, digest, at=at)
-    except Missing:
-        return _set_aside(session, caller, device, body, event_id, "unknown-item", digest, at=at)
-    except (OperationalError, InterfaceError):
-        # Not the event's fault: the phone keeps its batch and sends it again.
-        raise
+        return Letter(body, event_id, digest, acts.read_act(body, received_at=at))
+    except acts.Unreadable as why:
+        return Letter(body, event_id, digest, fault=why.code)
     except Exception:
         # One event that we cannot digest must not keep the rest of a postman's day on his phone.
-        log.exception("event %s of device %s could not be recorded", event_id, device.id)
-        return _set_aside(session, caller, device, body, event_id, "not-digested", digest, at=at)
-    return Answer(event_id, recorded.result, recorded.code)
+        log.exception("event %s could not be read", event_id)
+        return Letter(body, event_id, digest, fault="not-digested")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Upload:
+    """What a phone sends, on its way into the book: `known` events by digest, `numbers` that its events have already."""
+
+    session: Session
+    desk: Desk
+    caller: Caller
+    device: devices.Known
+    at: datetime
+    known: dict[UUID, str]
+    numbers: set[int]
+
+    def is_new(self, letter: Letter) -> bool:
+        """True for an act that is to be recorded."""
+        act = letter.act
+        fresh = act is not None and act.event_id not in self.known and act.device_seq not in self.numbers
+        return fresh and self.device.refusal is None
+
+    def tried(self) -> "_Upload":
+        """The same with notes of its own, for an attempt that may come to nothing."""
+        return replace(self, known=dict(self.known), numbers=set(self.numbers))
+
+    def keep(self, tried: "_Upload") -> None:
+        """An attempt that came to something."""
+        self.known.update(tried.known)
+        self.numbers.update(tried.numbers)
+
+
+def _take_in(upload: _Upload, letters: Sequence[Letter]) -> list[Answer]:
+    """All in one go, within a savepoint; where that fails, half by half, until what cannot be digested is alone."""
+    trial = upload.tried()
+    try:
+        with upload.session.begin_nested():
+            answers = _write_down(trial, letters)
+    except (OperationalError, InterfaceError):
+        # Not the events' fault: the phone keeps its batch and sends it again.
+        raise
+    except Exception:
+        if len(letters) > 1:
+            half = len(letters) // 2
+            return [*_take_in(upload, letters[:half]), *_take_in(upload, letters[half:])]
+        # One event that we cannot digest must not keep the rest of a postman's day on his phone.
+        (letter,) = letters
+        log.exception("event %s of device %s could not be recorded", letter.event_id, upload.device.id)
+        aside, answer = _aside(letter, "not-digested")
+        devices.quarantine(upload.session, upload.device.id, upload.caller, [aside], at=upload.at)
+        return [answer]
+    upload.keep(trial)
+    return answers
+
+
+def _write_down(upload: _Upload, letters: Sequence[Letter]) -> list[Answer]:
+    """Read what the new ones are about, go through them one by one, write what came of it."""
+    caller, new = upload.caller, [letter.act for letter in letters if letter.act is not None and upload.is_new(letter)]
+    book = items.Book(upload.session, at=upload.at)
+    book.open(item_id for act in new for item_id in act.items)
+    book.look_up(UUID(act.data["corrects"]) for act in new if act.type is EventType.CORRECTED)
+    taking = {
+        local_day(act.occurred_at) for act in new if act.data.get("collections") and act.type in items.MONEY_EVENTS
+    }
+    book.reserve({(caller.id, day) for day in taking} | (book.pockets() if new else set()))
+    answers: list[Answer] = []
+    asides: list[devices.SetAside] = []
+    for letter in letters:
+        try:
+            answers.append(_answer(upload, book, letter))
+        except _SetAside as why:
+            aside, answer = _aside(letter, why.code)
+            asides.append(aside)
+            answers.append(answer)
+        except Missing:
+            aside, answer = _aside(letter, "unknown-item")
+            asides.append(aside)
+            answers.append(answer)
+    devices.quarantine(upload.session, upload.device.id, caller, asides, at=upload.at)
+    if any(answer.result in ("applied", "accepted_with_conflict") for answer in answers):
+        # His bag shows his cash and whatever he carries, also what is on nobody's route.
+        items.write_down(book, bags=[(caller.id, local_day(upload.at))])
+    return answers
 
 
 class _SetAside(Exception):
@@ -171,19 +242,43 @@ class _SetAside(Exception):
         self.code = code
 
 
-def _set_aside(
-    session: Session,
-    caller: Caller,
-    device: devices.Known,
-    body: Any,
-    event_id: str,
-    code: str,
-    digest: str,
-    *,
-    at: datetime,
-) -> Answer:
-    devices.quarantine(session, device.id, caller, body=body, event_id=event_id, code=code, digest=digest, at=at)
-    return Answer(event_id, "quarantined", code)
+def _aside(letter: Letter, code: str) -> tuple[devices.SetAside, Answer]:
+    kept = devices.SetAside(letter.body, letter.event_id, code, letter.digest)
+    return kept, Answer(letter.event_id, "quarantined", code)
+
+
+def _answer(upload: _Upload, book: items.Book, letter: Letter) -> Answer:
+    """Enter one event into the book. What is refused here is refused before anything has changed.
+
+    Raises:
+        _SetAside: it cannot be attached to anything.
+        Missing: an item is none of the caller's.
+    """
+    act = letter.act
+    if upload.device.refusal is not None:
+        raise _SetAside(upload.device.refusal)
+    if act is None:
+        raise _SetAside(letter.fault or "unreadable-event")
+    known = upload.known.get(act.event_id)
+    if known == letter.digest:
+        return Answer(letter.event_id, "duplicate")
+    if known is not None:
+        raise _SetAside("same-id-other-content")
+    if act.device_seq in upload.numbers:
+        raise _SetAside("sequence-reused")
+    for row in book.take(act.items):
+        if row.office_id != upload.caller.office_id:
+            raise Missing("item", row.id)
+    device_id, result, code = upload.device.id, "applied", None
+    if isinstance(act.type, acts.ShiftType):
+        shifts.record(book, act, caller=upload.caller, device_id=device_id, digest=letter.digest)
+    else:
+        recorded = _record(book, upload.desk, upload.caller, act, act.type, device_id=device_id, digest=letter.digest)
+        result, code = recorded.result, recorded.code
+    upload.known[act.event_id] = letter.digest
+    if act.device_seq is not None:
+        upload.numbers.add(act.device_seq)
+    return Answer(letter.event_id, result, code)
 
 
 def payload_hash(body: Any) -> str:
@@ -192,7 +287,7 @@ def payload_hash(body: Any) -> str:
 
 
 def _record(
-    session: Session,
+    book: items.Book,
     desk: Desk,
     caller: Caller,
     act: acts.Act,
@@ -200,19 +295,17 @@ def _record(
     *,
     device_id: UUID | None,
     digest: str,
-    at: datetime,
 ) -> items.Recorded:
-    devices.require_visible(session, caller, act.items)
-    data = _checked_again(session, desk, act, at=at)
+    data = _checked_again(book, desk, act)
     recorded = items.record(
-        session,
+        book,
         items.NewEvent(
             event_id=act.event_id,
             type=kind,
             items=act.items,
             occurred_at=act.occurred_at,
             claimed_at=act.claimed_at,
-            received_at=at,
+            received_at=book.at,
             actor=caller,
             data=data,
             device_id=device_id,
@@ -223,17 +316,17 @@ def _record(
         ),
         desk.facts.bylaws,
     )
-    media.cite(session, act.event_id, recorded.items[0].office_id, data, at=at)
+    media.cite(book, act.event_id, recorded.items[0].office_id, data)
     return recorded
 
 
-def _checked_again(session: Session, desk: Desk, act: acts.Act, *, at: datetime) -> Mapping[str, Any]:
+def _checked_again(book: items.Book, desk: Desk, act: acts.Act) -> Mapping[str, Any]:
     """The data of an act with what the server finds of a code or of digits that the phone had only digests of."""
     data = dict(act.data)
     if any(proof["kind"] == acts.RECIPIENT_CODE for proof in data.get("proofs", ())):
         secrets = desk.settings.secrets
         # A phone that lost its time may tell of another day than the one on which it spoke to us.
-        days = {local_day(moment) for moment in (act.occurred_at, at)}
+        days = {local_day(moment) for moment in (act.occurred_at, book.at)}
         right = {links.recipient_code(secrets, item_id, day) for item_id in act.items for day in days}
         data["proofs"] = [
             {"kind": proof["kind"], "sha256": None, "right": proof["value"] in right}
@@ -243,9 +336,11 @@ def _checked_again(session: Session, desk: Desk, act: acts.Act, *, at: datetime)
         ]
     receiver = data.get("receiver")
     if receiver is not None and receiver["id_last4"] and receiver["relation"] == "owner":
-        known = worklists.id_numbers(session, act.items)
-        if known:
-            numbers = {sealing.unseal(sealed, row=row, secrets=desk.settings.secrets) for row, sealed in known}
+        known = [(row.id, row.id_number_sealed) for row in book.take(act.items)]
+        numbers = {
+            sealing.unseal(sealed, row=item_id, secrets=desk.settings.secrets) for item_id, sealed in known if sealed
+        }
+        if numbers:
             found = any(number.endswith(receiver["id_last4"]) for number in numbers)
             data["receiver"] = {**receiver, "last4_right": found}
     return data
@@ -313,7 +408,10 @@ def report(
             return items.record_intent(
                 session, kind, item_ids, caller=caller, at=at, bylaws=desk.facts.bylaws, data=read
             )
-        return _record(session, desk, caller, act, kind, device_id=None, digest=payload_hash(body), at=at)
+        book = items.Book(session, at=at)
+        recorded = _record(book, desk, caller, act, kind, device_id=None, digest=payload_hash(body))
+        items.write_down(book)
+        return recorded
 
 
 def _read_form(kind: EventType, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import CompoundSelect, exists, func, insert, or_, select, union_all, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -17,6 +18,7 @@ from uuid_utils.compat import uuid7
 from courier.domain.errors import Missing, Refused
 from courier.domain.people import Caller, Role
 from courier.store import people
+from courier.store.book import in_parts
 from courier.store.tables import (
     AccessToken,
     Device,
@@ -30,6 +32,7 @@ from courier.store.tables import (
     Staff,
     Stop,
     StopItem,
+    plain,
 )
 
 
@@ -194,22 +197,28 @@ def revoke(session: Session, office_id: UUID | None, device_id: UUID, *, at: dat
     return row
 
 
-def known_event(session: Session, event_id: UUID) -> str | None:
-    """The payload digest of an event that is stored, or None."""
-    found = union_all(
-        select(ItemEvent.payload_hash).where(ItemEvent.id == event_id),
-        select(ShiftEvent.payload_hash).where(ShiftEvent.id == event_id),
-    )
-    return session.scalars(found).first()
+def known_events(session: Session, event_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """The payload digests of those of the events that are stored."""
+    found: dict[UUID, str] = {}
+    for part in in_parts(set(event_ids)):
+        rows: CompoundSelect[Any] = union_all(
+            select(ItemEvent.id, ItemEvent.payload_hash).where(ItemEvent.id.in_(part)),
+            select(ShiftEvent.id, ShiftEvent.payload_hash).where(ShiftEvent.id.in_(part)),
+        )
+        found |= dict(session.execute(rows).all())
+    return found
 
 
-def seq_taken(session: Session, device_id: UUID, seq: int | None) -> bool:
-    """True when another event of the device has this number."""
-    taken = or_(
-        exists().where(ItemEvent.device_id == device_id, ItemEvent.device_seq == seq),
-        exists().where(ShiftEvent.device_id == device_id, ShiftEvent.device_seq == seq),
+def taken_numbers(session: Session, device_id: UUID, seqs: Iterable[int]) -> set[int]:
+    """Those of the numbers that stored events of the device have."""
+    wanted = sorted(set(seqs))
+    if not wanted:
+        return set()
+    rows: CompoundSelect[Any] = union_all(
+        select(ItemEvent.device_seq).where(ItemEvent.device_id == device_id, ItemEvent.device_seq.in_(wanted)),
+        select(ShiftEvent.device_seq).where(ShiftEvent.device_id == device_id, ShiftEvent.device_seq.in_(wanted)),
     )
-    return bool(session.scalar(select(taken)))
+    return set(session.scalars(rows))
 
 
 def event_row(session: Session, event_id: UUID) -> EventRow | None:
@@ -223,37 +232,43 @@ def event_row(session: Session, event_id: UUID) -> EventRow | None:
     )
 
 
-def quarantine(
-    session: Session,
-    device_id: UUID,
-    caller: Caller,
-    *,
-    body: Any,
-    event_id: str,
-    code: str,
-    digest: str,
-    at: datetime,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """What could not be attached to anything, why, and the digest under which it is kept once."""
+
+    body: Any
+    event_id: str
+    code: str
+    digest: str
+
+
+def quarantine(session: Session, device_id: UUID, caller: Caller, asides: Iterable[SetAside], *, at: datetime) -> None:
     """Keep word for word what could not be attached to anything; the same body once."""
-    known = exists().where(QuarantinedEvent.device_id == device_id, QuarantinedEvent.body_hash == digest)
-    if session.scalar(select(known)):
-        return
+    rows = [
+        {
+            "id": uuid7(),
+            "device_id": device_id,
+            "staff_id": caller.id,
+            "office_id": caller.office_id,
+            "event_id": aside.event_id,
+            "device_seq": _number_of(aside.body),
+            "code": aside.code,
+            "body": _keepable(aside.body),
+            "body_hash": aside.digest,
+            "received_at": at,
+        }
+        for aside in asides
+    ]
+    if rows:
+        table = plain(QuarantinedEvent)
+        once = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+        same = [table.c.device_id, table.c.body_hash]
+        session.execute(once(table).on_conflict_do_nothing(index_elements=same), rows)
+
+
+def _number_of(body: Any) -> int | None:
     seq = body.get("device_seq") if isinstance(body, dict) else None
-    countable = isinstance(seq, int) and not isinstance(seq, bool) and 0 < seq < 2**53
-    session.execute(
-        insert(QuarantinedEvent).values(
-            id=uuid7(),
-            device_id=device_id,
-            staff_id=caller.id,
-            office_id=caller.office_id,
-            event_id=event_id,
-            device_seq=seq if countable else None,
-            code=code,
-            body=_keepable(body),
-            body_hash=digest,
-            received_at=at,
-        )
-    )
+    return seq if isinstance(seq, int) and not isinstance(seq, bool) and 0 < seq < 2**53 else None
 
 
 def _keepable(body: Any) -> dict[str, Any]:

@@ -404,11 +404,17 @@ def _charges(
     if rows:
         session.execute(insert(ItemCharge), rows)
     fresh = [
-        ledger.Fresh(posting, f"accepted:{by_row[item.row]}", item.office_id, by_row[item.row])
+        ledger.Fresh(
+            posting=posting,
+            key=f"accepted:{by_row[item.row]}",
+            office_id=item.office_id,
+            item_id=by_row[item.row],
+            by=caller.id,
+        )
         for item, charges in due
         if (posting := due_accepted(by_row[item.row], charges, local_day(at))) is not None
     ]
-    ledger.post_fresh(session, fresh, at=at, by=caller.id)
+    ledger.post_fresh(session, fresh, at=at)
 
 
 def _receipts(

@@ -1,7 +1,8 @@
 """Items and their events in the database: load the set, fold it, keep the projection, the money and the incidents in step.
 
-`record` is the only door through which an event comes in. It recomputes everything that follows from the *set* of an item's
-events (state, custody, counters, standing money, open incidents), so what is stored cannot depend on the order of arrival.
+`record` is the only door through which an event comes in, alone or with the others of an upload. It
+recomputes everything that follows from the *set* of an item's events (state, custody, counters, standing money, open
+incidents), so what is stored cannot depend on the order of arrival.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,14 +11,15 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import and_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from courier.domain.attempts import outlook
 from courier.domain.bylaws import Bylaws
 from courier.domain.calendar import local_day
-from courier.domain.errors import Missing, Refused
+from courier.domain.errors import Refused
 from courier.domain.item import (
     FINAL,
     INTENTS,
@@ -32,13 +34,11 @@ from courier.domain.item import (
 )
 from courier.domain.money import (
     Charge,
-    ChargeKind,
     Collection,
     Dong,
     Line,
     Method,
     Posting,
-    cash_account,
     collected,
     due_forgiven,
     taken_in_conflict,
@@ -46,25 +46,27 @@ from courier.domain.money import (
 from courier.domain.people import Caller, Role
 from courier.domain.release import Breach, DoorAct, breaches
 from courier.store import ledger
-from courier.store.tables import (
-    Agency,
-    BagVersion,
-    EventOfItem,
-    Incident,
-    Item,
-    ItemCharge,
-    ItemEvent,
-    LedgerEntry,
-    LedgerTx,
-    Plan,
-    Remittance,
-    Route,
-    Stop,
-    StopItem,
-)
+from courier.store.book import MONEY_EVENTS, Book, charges_of, events_of, hold, in_parts, lock
+from courier.store.tables import BagVersion, Incident, Item, LedgerEntry, LedgerTx, Plan, Route, Stop, StopItem, plain
 
-_AT_ONCE: Final = 1000
-MONEY_EVENTS = (EventType.HANDED_OVER, EventType.FETCHED, EventType.PICKED_UP)
+__all__ = [
+    "MONEY_EVENTS",
+    "Book",
+    "NewEvent",
+    "Recorded",
+    "bump_bag",
+    "bump_bags",
+    "charges_of",
+    "collections_in",
+    "events_of",
+    "hold",
+    "lock",
+    "raise_bags",
+    "record",
+    "record_intent",
+    "refuse_when_final",
+    "write_down",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,72 +98,6 @@ class Recorded:
     items: tuple[Item, ...]
 
 
-def events_of(session: Session, item_ids: Iterable[UUID]) -> dict[UUID, list[Event]]:
-    """The set of events of each item."""
-    wanted = list(item_ids)
-    found: dict[UUID, list[Event]] = {item_id: [] for item_id in wanted}
-    rows = session.execute(
-        select(EventOfItem.item_id, ItemEvent)
-        .join(ItemEvent, ItemEvent.id == EventOfItem.event_id)
-        .where(EventOfItem.item_id.in_(wanted))
-    )
-    for item_id, row in rows:
-        found[item_id].append(
-            Event(
-                row.id,
-                EventType(row.type),
-                row.occurred_at,
-                row.received_at,
-                row.actor_id,
-                row.data,
-                Role(row.actor_role),
-            )
-        )
-    return found
-
-
-def charges_of(session: Session, item_ids: Iterable[UUID]) -> dict[UUID, list[Charge]]:
-    """The due lines of each item, in a stable order."""
-    wanted = list(item_ids)
-    found: dict[UUID, list[Charge]] = {item_id: [] for item_id in wanted}
-    rows = session.scalars(
-        select(ItemCharge).where(ItemCharge.item_id.in_(wanted)).order_by(ItemCharge.kind, ItemCharge.id)
-    )
-    for row in rows:
-        found[row.item_id].append(Charge(row.id, ChargeKind(row.kind), row.payee, Dong(row.amount_dong)))
-    return found
-
-
-def lock(session: Session, item_ids: Iterable[UUID]) -> list[Item]:
-    """Load items for a change, locked in one order so that two writers cannot wait for each other.
-
-    Raises:
-        Missing: one of the ids is no item.
-    """
-    wanted = sorted(set(item_ids))
-    rows = session.scalars(
-        select(Item)
-        .where(Item.id.in_(wanted))
-        .order_by(Item.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
-    if len(rows) != len(wanted):
-        known = {row.id for row in rows}
-        raise Missing("item", next(item_id for item_id in wanted if item_id not in known))
-    return list(rows)
-
-
-def hold(session: Session, item_ids: Iterable[UUID]) -> None:
-    """Lock the items among these ids that exist, in the order in which `lock` would, until the transaction ends."""
-    if session.get_bind().dialect.name == "sqlite":
-        return  # one writer at a time
-    wanted = sorted(set(item_ids))
-    for start in range(0, len(wanted), _AT_ONCE):
-        ids = wanted[start : start + _AT_ONCE]
-        session.execute(select(Item.id).where(Item.id.in_(ids)).order_by(Item.id).with_for_update())
-
-
 def collections_in(data: Mapping[str, Any]) -> tuple[Collection, ...]:
     """The money lines in an event's data."""
     return tuple(
@@ -170,18 +106,37 @@ def collections_in(data: Mapping[str, Any]) -> tuple[Collection, ...]:
     )
 
 
-def record(session: Session, new: NewEvent, bylaws: Bylaws) -> Recorded:
-    """Write an event and bring everything that follows from it up to date, within the caller's transaction.
+def record(where: Session | Book, new: NewEvent, bylaws: Bylaws) -> Recorded:
+    """Bring an event in, and everything that follows from it up to date, within the caller's transaction.
+
+    Alone it is written at once; in an open book it is written with the others, by `write_down`.
 
     Raises:
-        Missing: an item of the event does not exist.
+        Missing: an item of the event does not exist; then nothing has changed.
     """
-    rows = lock(session, new.items)
+    if isinstance(where, Book):
+        return _record(where, new, bylaws)
+    book = Book(where, at=new.received_at)
+    recorded = _record(book, new, bylaws)
+    write_down(book)
+    return recorded
+
+
+def write_down(book: Book, *, bags: Iterable[tuple[UUID, date]] = ()) -> None:
+    """Write a book, and raise the versions of the daily lists that show its items, and of `bags` (postman, day).
+
+    Raises:
+        sqlalchemy.exc.DatabaseError: the database refused something; the transaction, or the savepoint, is lost.
+    """
+    book.write()
+    raise_bags(book.session, {*_bags_with(book.session, book.shown), *bags})
+
+
+def _record(book: Book, new: NewEvent, bylaws: Bylaws) -> Recorded:
+    book.take(new.items)
     # Asked with the items in hand: a target that another phone sends at this moment is stored or has to wait.
-    about = _about(session, new)
-    if len(about) > len(rows):
-        rows = lock(session, about)
-    earlier = events_of(session, about)
+    rows = book.take(_about(book, new))
+    earlier = {row.id: book.events[row.id] for row in rows}
     event = Event(
         new.event_id,
         new.type,
@@ -191,18 +146,17 @@ def record(session: Session, new: NewEvent, bylaws: Bylaws) -> Recorded:
         dict(new.data),
         _role(new.actor),
     )
-    for row in rows:
-        earlier[row.id].append(event)
+    for known in earlier.values():
+        known.append(event)
     tied = _tie_corrections(earlier)
     lives = {row.id: life_of(Direction(row.direction), earlier[row.id]) for row in rows}
     code = next((c.code for life in lives.values() for c in life.conflicts if c.event_id == new.event_id), None)
-    _insert(session, new, rows, code)
-    if tied:
-        session.execute(insert(EventOfItem), tied)
-    charges = charges_of(session, about)
+    _enter(book, new, rows, code)
+    for event_id, item_id in tied:
+        book.tie(event_id, item_id)
     for row in rows:
-        keep_in_step(session, row, lives[row.id], earlier[row.id], charges[row.id], bylaws, at=new.received_at)
-    bump_bags(session, [row.id for row in rows])
+        keep_in_step(book, row, lives[row.id], bylaws)
+    book.shown |= earlier.keys()
     result = "applied" if code is None else "accepted_with_conflict"
     return Recorded(new.event_id, result, code, tuple(rows))
 
@@ -211,20 +165,22 @@ def _role(actor: Caller | None) -> Role:
     return actor.role if actor else Role.CITIZEN
 
 
-def _about(session: Session, new: NewEvent) -> tuple[UUID, ...]:
+def _about(book: Book, new: NewEvent) -> set[UUID]:
     """The items of an event; a correction is about everything that its target is about, once they share an item."""
+    named = set(new.items)
     if new.type is not EventType.CORRECTED:
-        return new.items
-    target = session.scalars(
-        select(EventOfItem.item_id).where(EventOfItem.event_id == UUID(str(new.data["corrects"])))
-    ).all()
-    return tuple({*new.items, *target}) if set(new.items) & set(target) else new.items
+        return named
+    target = book.items_of(UUID(str(new.data["corrects"])))
+    return named | target if named & target else named
 
 
-def _tie_corrections(known: Mapping[UUID, list[Event]]) -> list[dict[str, UUID]]:
-    """Add to each item's set the corrections of its events that came before those events did; returns the new ties."""
-    tied: list[dict[str, UUID]] = []
-    waiting = True
+def _tie_corrections(known: Mapping[UUID, list[Event]]) -> list[tuple[UUID, UUID]]:
+    """Add to each item's set the corrections of its events that came before those events did.
+
+    Returns the new ties as (event, item).
+    """
+    tied: list[tuple[UUID, UUID]] = []
+    waiting = any(event.type is EventType.CORRECTED for shared in known.values() for event in shared)
     while waiting:
         waiting = False
         for shared in list(known.values()):
@@ -237,7 +193,7 @@ def _tie_corrections(known: Mapping[UUID, list[Event]]) -> list[dict[str, UUID]]
                     ids = {event.event_id for event in events}
                     if target in ids and correction.event_id not in ids:
                         events.append(correction)
-                        tied.append({"event_id": correction.event_id, "item_id": item_id})
+                        tied.append((correction.event_id, item_id))
                         waiting = True
     return tied
 
@@ -260,14 +216,13 @@ def record_intent(
     """
     if kind not in INTENTS:
         raise ValueError(f"{kind} is a fact, not an intent")
-    rows = lock(session, item_ids)
-    known = events_of(session, item_ids)
+    book = Book(session, at=at)
     latest = at
-    for row in rows:
-        direction = Direction(row.direction)
-        life_of(direction, known[row.id]).require(direction, kind)
+    for row in book.take(item_ids):
+        direction, known = Direction(row.direction), book.events[row.id]
+        life_of(direction, known).require(direction, kind)
         # A phone whose clock runs ahead may have stamped facts after now; an intent is about what is known now.
-        latest = max([latest, *(event.occurred_at + timedelta(microseconds=1) for event in known[row.id])])
+        latest = max([latest, *(event.occurred_at + timedelta(microseconds=1) for event in known)])
     new = NewEvent(
         event_id=uuid7(),
         type=kind,
@@ -277,49 +232,40 @@ def record_intent(
         actor=caller,
         data=data or {},
     )
-    return record(session, new, bylaws)
+    recorded = _record(book, new, bylaws)
+    write_down(book)
+    return recorded
 
 
-def _insert(session: Session, new: NewEvent, rows: Sequence[Item], code: str | None) -> None:
-    session.execute(
-        insert(ItemEvent).values(
-            id=new.event_id,
-            type=new.type.value,
-            actor_id=new.actor.id if new.actor else None,
-            actor_role=_role(new.actor).value,
-            office_id=rows[0].office_id,
-            device_id=new.device_id,
-            device_seq=new.device_seq,
-            occurred_at=new.occurred_at,
-            claimed_at=new.claimed_at or new.occurred_at,
-            received_at=new.received_at,
-            clock_trusted=new.clock_trusted,
-            position=dict(new.position) if new.position else None,
-            data=dict(new.data),
-            payload_hash=new.payload_hash,
-            result="applied" if code is None else "accepted_with_conflict",
-            code=code,
-        )
+def _enter(book: Book, new: NewEvent, rows: Sequence[Item], code: str | None) -> None:
+    book.enter(
+        {
+            "id": new.event_id,
+            "type": new.type.value,
+            "actor_id": new.actor.id if new.actor else None,
+            "actor_role": _role(new.actor).value,
+            "office_id": rows[0].office_id,
+            "device_id": new.device_id,
+            "device_seq": new.device_seq,
+            "occurred_at": new.occurred_at,
+            "claimed_at": new.claimed_at or new.occurred_at,
+            "received_at": new.received_at,
+            "clock_trusted": new.clock_trusted,
+            "position": dict(new.position) if new.position else None,
+            "data": dict(new.data),
+            "payload_hash": new.payload_hash,
+            "result": "applied" if code is None else "accepted_with_conflict",
+            "code": code,
+        },
+        [row.id for row in rows],
     )
-    session.execute(insert(EventOfItem), [{"event_id": new.event_id, "item_id": row.id} for row in rows])
 
 
-def keep_in_step(
-    session: Session,
-    row: Item,
-    life: Life,
-    events: Sequence[Event],
-    charges: Sequence[Charge],
-    bylaws: Bylaws,
-    *,
-    at: datetime,
-) -> None:
-    """Write everything that follows from an item's set of events: projection, money, incidents."""
-    agency = session.get_one(Agency, row.agency_id).code
-    _project(row, life, bylaws, agency=agency)
-    _settle(session, row, life, events, charges, at=at)
-    _watch(session, row, life, events, charges, bylaws, agency=agency, at=at)
-    session.flush()
+def keep_in_step(book: Book, row: Item, life: Life, bylaws: Bylaws) -> None:
+    """Enter everything that follows from an item's set of events: projection, money, incidents."""
+    _project(row, life, bylaws, agency=book.agency(row))
+    _settle(book, row, life)
+    _watch(book, row, life, bylaws)
 
 
 def _project(row: Item, life: Life, bylaws: Bylaws, *, agency: str) -> None:
@@ -349,53 +295,45 @@ def _project(row: Item, life: Life, bylaws: Bylaws, *, agency: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------- money
-def _settle(
-    session: Session, row: Item, life: Life, events: Sequence[Event], charges: Sequence[Charge], *, at: datetime
-) -> None:
+def _settle(book: Book, row: Item, life: Life) -> None:
     """Make the standing postings of the item's events equal to what its life says; correct by reversal only."""
     # A debt that stands again is there before money is counted against it.
-    _revive(session, row, life, at=at)
+    _revive(book, row, life)
     stuck = {conflict.event_id for conflict in life.conflicts if conflict.code != "not-in-custody"}
     wanted: list[tuple[Event, str]] = []
-    for event in sorted(events, key=lambda e: e.order):
-        if event.type not in MONEY_EVENTS or not event.data.get("collections"):
-            continue
-        standing = ledger.standing(session, event_id=event.event_id, item_id=row.id)
+    with_money = [e for e in book.events[row.id] if e.type in MONEY_EVENTS and e.data.get("collections")]
+    for event in sorted(with_money, key=lambda e: e.order):
+        standing = book.standing(row.id, event_id=event.event_id)
         kind = None
         if event.event_id not in life.withdrawn:
             kind = "collection in conflict" if event.event_id in stuck else "collection"
-        if standing is not None and standing[1] != kind:
-            _reverse(session, standing, row, event_id=event.event_id, at=at)
+        if standing is not None and standing.kind != kind:
+            _reverse(book, standing, row)
             standing = None
         if standing is None and kind is not None:
             wanted.append((event, kind))
     for event, kind in wanted:
-        posting = _posting(session, row, event, charges, kind=kind, at=at)
+        posting = _posting(book, row, event, kind=kind)
         if posting is not None:
-            ledger.post(
-                session,
-                _out_of_suspense(session, row, event, posting),
-                key=f"event:{event.event_id}:{row.id}:{_times_posted(session, event.event_id, row.id)}",
-                office_id=row.office_id,
-                at=at,
+            book.post(
+                row,
+                _out_of_suspense(book, row, event, posting),
+                key=f"event:{event.event_id}:{row.id}:{book.times_posted(row.id, event_id=event.event_id)}",
                 by=event.actor,
                 event_id=event.event_id,
-                item_id=row.id,
             )
-    _drop(session, row, life, charges, at=at)
+    _drop(book, row, life)
 
 
-def _posting(
-    session: Session, row: Item, event: Event, charges: Sequence[Charge], *, kind: str, at: datetime
-) -> Posting | None:
-    by_id = {charge.id: charge for charge in charges}
+def _posting(book: Book, row: Item, event: Event, *, kind: str) -> Posting | None:
+    by_id = {charge.id: charge for charge in book.charges[row.id]}
     mine = [c for c in collections_in(event.data) if c.charge_id in by_id]
-    stray = _stray(session, row, event, charges)
+    stray = _stray(book, row, event)
     pocket = event.actor or row.office_id
-    day = open_day(session, pocket, local_day(event.occurred_at), at=at)
+    day = _open_day(book, pocket, local_day(event.occurred_at))
     if kind == "collection in conflict":
         return taken_in_conflict(mine, stray, pocket=pocket, day=day, office=row.office_id)
-    still_open = ledger.open_by_charge(session, row.id)
+    still_open = book.owed(row.id)
     taken = []
     for collection in mine:
         left = Dong(max(0, still_open.get(collection.charge_id, Dong(0))))
@@ -404,10 +342,10 @@ def _posting(
     return collected(row.id, taken, stray, pocket=pocket, day=day, office=row.office_id)
 
 
-def _out_of_suspense(session: Session, row: Item, event: Event, posting: Posting) -> Posting:
+def _out_of_suspense(book: Book, row: Item, event: Event, posting: Posting) -> Posting:
     """The same posting; what an earlier reversal left in suspense after the notes had been counted is not taken twice."""
     suspense = f"suspense:{row.office_id}"
-    waiting = ledger.waiting(session, suspense, event_id=event.event_id, item_id=row.id)
+    waiting = book.waiting(suspense, row.id, event_id=event.event_id)
     lines: list[Line] = []
     for line in posting.lines:
         found = min(line.amount_dong, waiting.get(line.charge_id, 0)) if _is_source(line) else 0
@@ -423,124 +361,89 @@ def _is_source(line: Line) -> bool:
     return line.account.startswith(("cash:", "claimed:"))
 
 
-def _stray(session: Session, row: Item, event: Event, charges: Sequence[Charge]) -> list[Collection]:
+def _stray(book: Book, row: Item, event: Event) -> list[Collection]:
     """Money reported for charges that are on none of the event's items; the first of them answers for it."""
-    own = {charge.id for charge in charges}
+    own = {charge.id for charge in book.charges[row.id]}
     others = [c for c in collections_in(event.data) if c.charge_id not in own and c.amount_dong]
-    if not others:
+    if not others or min(book.items_of(event.event_id)) != row.id:
         return []
-    about = select(EventOfItem.item_id).where(EventOfItem.event_id == event.event_id)
-    if min(session.scalars(about)) != row.id:
-        return []
-    placed = set(session.scalars(select(ItemCharge.id).where(ItemCharge.item_id.in_(about))))
+    placed = book.charges_about(event.event_id)
     return [c for c in others if c.charge_id not in placed]
 
 
-def open_day(session: Session, postman_id: UUID, day: date, *, at: datetime) -> date:
+def _open_day(book: Book, postman_id: UUID, day: date) -> date:
     """The day of business for money taken on `day`: that day, or the first one after it that is not closed.
 
     The pocket is held until the end of the transaction, so nobody closes the day between this answer and the posting.
     """
-    if not _is_closed(session, postman_id, day):
+    if not book.is_closed(postman_id, day):
         return day
-    later = max(day, local_day(at))
-    while _is_closed(session, postman_id, later):
+    later = max(day, local_day(book.at))
+    while book.is_closed(postman_id, later):
         later += timedelta(days=1)
     return later
 
 
-def _is_closed(session: Session, postman_id: UUID, day: date) -> bool:
-    ledger.hold(session, cash_account(postman_id, day))
-    closing = select(Remittance.id).where(Remittance.postman_id == postman_id, Remittance.day == day)
-    return session.scalar(closing) is not None
-
-
-def _reverse(
-    session: Session, standing: tuple[UUID, str, date], row: Item, *, event_id: UUID | None, at: datetime
-) -> None:
+def _reverse(book: Book, standing: ledger.Posted, row: Item) -> None:
     """Post the opposite; suspense takes the place of notes that are in the till already and of transfers the bank confirmed."""
-    tx_id, kind, day = standing
-    lines = ledger.lines_of(session, tx_id)
+    lines = book.lines_of(standing)
     closed = {
         account
         for account in sorted({account for account, _, _ in lines if account.startswith("cash:")})
-        if _is_closed(session, UUID(account.split(":")[1]), date.fromisoformat(account.split(":")[2]))
+        if book.is_closed(UUID(account.split(":")[1]), date.fromisoformat(account.split(":")[2]))
     }
     suspense = f"suspense:{row.office_id}"
     turned: list[Line] = []
-    at_bank = _confirmed(session, event_id) if event_id is not None else {}
+    claimed = any(account.startswith("claimed:") for account, _, _ in lines)
+    at_bank = _confirmed(book, row, standing.event_id) if claimed else {}
     for account, amount, charge in lines:
         moved = amount if account in closed else 0
         if account.startswith("claimed:"):
             moved = min(amount, at_bank.pop((account, charge), 0))
         turned += [Line(suspense, -moved, charge)] if moved else []
         turned += [Line(account, moved - amount, charge)] if moved != amount else []
-    ledger.post(
-        session,
-        Posting(f"reversal of {kind}", day, tuple(turned)),
-        key=f"reverses:{tx_id}",
-        office_id=row.office_id,
-        at=at,
-        event_id=event_id,
-        item_id=row.id,
-        reverses=tx_id,
+    book.post(
+        row,
+        Posting(f"reversal of {standing.kind}", standing.day, tuple(turned)),
+        key=f"reverses:{standing.id}",
+        event_id=standing.event_id,
+        reverses=standing.id,
     )
 
 
-def _confirmed(session: Session, event_id: UUID) -> dict[tuple[str, UUID | None], int]:
-    """What the bank has confirmed of an event's transfers, by claimed account and charge."""
-    rows = session.execute(
+def _confirmed(book: Book, row: Item, event_id: UUID | None) -> dict[tuple[str, UUID | None], int]:
+    """What the bank has confirmed of an event's transfers for an item, by claimed account and charge."""
+    rows = book.session.execute(
         select(LedgerEntry.account, LedgerEntry.charge_id, LedgerEntry.amount_dong)
         .join(LedgerTx, LedgerTx.id == LedgerEntry.tx_id)
-        .where(LedgerTx.key.startswith(f"bank:{event_id}:"), LedgerEntry.account.startswith("claimed:"))
+        .where(
+            LedgerTx.item_id == row.id,
+            LedgerTx.key.startswith(f"bank:{event_id}:"),
+            LedgerEntry.account.startswith("claimed:"),
+        )
     )
     return {(account, charge): -amount for account, charge, amount in rows}
-
-
-def _times_posted(session: Session, event_id: UUID, item_id: UUID) -> int:
-    rows = session.scalars(
-        select(LedgerTx.id).where(
-            LedgerTx.event_id == event_id, LedgerTx.item_id == item_id, LedgerTx.reverses.is_(None)
-        )
-    )
-    return len(rows.all())
-
-
-def _dropped(session: Session, row: Item) -> tuple[UUID, str, date] | None:
-    """The standing posting that dropped the item's charges, or None."""
-    dropped = session.execute(
-        select(LedgerTx.id, LedgerTx.kind, LedgerTx.day).where(
-            LedgerTx.item_id == row.id,
-            LedgerTx.kind == "charges dropped",
-            LedgerTx.id.not_in(select(LedgerTx.reverses).where(LedgerTx.reverses.is_not(None))),
-        )
-    ).one_or_none()
-    return None if dropped is None else (dropped[0], dropped[1], dropped[2])
 
 
 _NOTHING_DUE: Final = (State.RETURNED, State.CANCELLED)
 
 
-def _revive(session: Session, row: Item, life: Life, *, at: datetime) -> None:
+def _revive(book: Book, row: Item, life: Life) -> None:
     """Where a later fact says that an item did not go back after all, the debt returns."""
-    dropped = _dropped(session, row)
+    dropped = book.dropped(row.id)
     if dropped is not None and life.state not in _NOTHING_DUE:
-        _reverse(session, dropped, row, event_id=None, at=at)
+        _reverse(book, dropped, row)
 
 
-def _drop(session: Session, row: Item, life: Life, charges: Sequence[Charge], *, at: datetime) -> None:
+def _drop(book: Book, row: Item, life: Life) -> None:
     """Nobody owes for an item that went back or was cancelled."""
-    if life.state not in _NOTHING_DUE or _dropped(session, row) is not None:
+    if life.state not in _NOTHING_DUE or book.dropped(row.id) is not None:
         return
-    still_open = ledger.open_by_charge(session, row.id)
-    posting = due_forgiven(row.id, [(charge, still_open.get(charge.id, Dong(0))) for charge in charges], local_day(at))
+    still_open = book.owed(row.id)
+    due = [(charge, still_open.get(charge.id, Dong(0))) for charge in book.charges[row.id]]
+    posting = due_forgiven(row.id, due, local_day(book.at))
     if posting is not None:
-        times = session.scalars(
-            select(LedgerTx.id).where(LedgerTx.item_id == row.id, LedgerTx.kind == "charges dropped")
-        ).all()
-        ledger.post(
-            session, posting, key=f"dropped:{row.id}:{len(times)}", office_id=row.office_id, at=at, item_id=row.id
-        )
+        book.post(row, posting, key=f"dropped:{row.id}:{book.times_dropped(row.id)}")
 
 
 # ------------------------------------------------------------------------------------------------------ incidents
@@ -551,42 +454,27 @@ _SENTENCES = {
 }
 
 
-def _watch(
-    session: Session,
-    row: Item,
-    life: Life,
-    events: Sequence[Event],
-    charges: Sequence[Charge],
-    bylaws: Bylaws,
-    *,
-    agency: str,
-    at: datetime,
-) -> None:
+def _watch(book: Book, row: Item, life: Life, bylaws: Bylaws) -> None:
     """Open an incident for every breach and conflict that follows from the set of events; close those that no longer do."""
-    by_id = {event.event_id: event for event in events}
+    by_id = {event.event_id: event for event in book.events[row.id]}
     wanted: dict[tuple[UUID, str], Breach] = {}
     for conflict in life.conflicts:
         event = by_id[conflict.event_id]
         wanted[event.event_id, conflict.code] = _conflict(conflict, event)
-    for event in events:
+    for event in book.events[row.id]:
         if event.event_id not in life.withdrawn:
-            for breach in _breaches(session, row, event, charges, bylaws, agency=agency):
+            for breach in _breaches(book, row, event, bylaws):
                 wanted[event.event_id, breach.code] = breach
-    known = {
-        (incident.event_id, incident.code): incident
-        for incident in session.scalars(
-            select(Incident).where(Incident.item_id == row.id, Incident.event_id.is_not(None))
-        )
-    }
-    for (event_id, code), breach in wanted.items():
-        incident = known.get((event_id, code))
-        if incident is None:
-            session.add(_incident(row, by_id[event_id], breach, at=at))
-        elif incident.closed_at is not None and incident.closed_by is None:
-            incident.closed_at = incident.resolution = None
+    known = book.incidents[row.id]
     for key, incident in known.items():
         if key not in wanted and incident.closed_at is None:
-            incident.closed_at, incident.resolution = at, "Tự khép lại: các sự kiện đến sau đã giải thích."
+            incident.closed_at, incident.resolution = book.at, "Tự khép lại: các sự kiện đến sau đã giải thích."
+    for (event_id, code), breach in wanted.items():
+        found = known.get((event_id, code))
+        if found is None:
+            book.open_incident(row.id, _incident(row, by_id[event_id], breach, at=book.at))
+        elif found.closed_at is not None and found.closed_by is None:
+            found.closed_at = found.resolution = None
 
 
 def _conflict(conflict: Conflict, event: Event) -> Breach:
@@ -594,9 +482,7 @@ def _conflict(conflict: Conflict, event: Event) -> Breach:
     return Breach(conflict.code, sentence, about_money=bool(event.data.get("collections")))
 
 
-def _breaches(
-    session: Session, row: Item, event: Event, charges: Sequence[Charge], bylaws: Bylaws, *, agency: str
-) -> Sequence[Breach]:
+def _breaches(book: Book, row: Item, event: Event, bylaws: Bylaws) -> Sequence[Breach]:
     if event.type in (EventType.LOST, EventType.DAMAGED, EventType.RECALLED):
         words = {
             "lost": "Bưu gửi bị thất lạc.",
@@ -614,10 +500,11 @@ def _breaches(
     document_type = bylaws.document_types.get(row.document_type)
     rule = None
     if document_type is not None and row.direction == Direction.RESULT:
-        rule = document_type.rule(local_day(event.occurred_at), agency=agency, subject=row.subject)
+        rule = document_type.rule(local_day(event.occurred_at), agency=book.agency(row), subject=row.subject)
+    charges: Sequence[Charge] = book.charges[row.id]
     mine = {charge.id for charge in charges}
     own = [c for c in collections_in(event.data) if c.charge_id in mine]
-    stray = _stray(session, row, event, charges)
+    stray = _stray(book, row, event)
     return breaches(DoorAct.of(event.data, [*own, *stray]), rule, charges)
 
 
@@ -643,28 +530,43 @@ def _incident(row: Item, event: Event, breach: Breach, *, at: datetime) -> Incid
 # ----------------------------------------------------------------------------------------------------------- bags
 def bump_bags(session: Session, item_ids: Iterable[UUID]) -> None:
     """Raise the version of every daily list that shows one of the items."""
-    pairs = session.execute(
-        select(Route.postman_id, Plan.day)
-        .join(Plan, and_(Plan.id == Route.plan_id, Plan.state == "published"))
-        .join(Stop, Stop.route_id == Route.id)
-        .join(StopItem, StopItem.stop_id == Stop.id)
-        .where(StopItem.item_id.in_(list(item_ids)))
-        .distinct()
-    ).all()
-    for postman_id, day in pairs:
-        bump_bag(session, postman_id, day)
+    raise_bags(session, _bags_with(session, set(item_ids)))
+
+
+def _bags_with(session: Session, item_ids: set[UUID]) -> set[tuple[UUID, date]]:
+    """The daily lists that show one of the items, as (postman, day)."""
+    found: set[tuple[UUID, date]] = set()
+    for part in in_parts(item_ids):
+        pairs = session.execute(
+            select(Route.postman_id, Plan.day)
+            .join(Plan, and_(Plan.id == Route.plan_id, Plan.state == "published"))
+            .join(Stop, Stop.route_id == Route.id)
+            .join(StopItem, StopItem.stop_id == Stop.id)
+            .where(StopItem.item_id.in_(part))
+            .distinct()
+        )
+        found |= {(postman_id, day) for postman_id, day in pairs}
+    return found
 
 
 def bump_bag(session: Session, postman_id: UUID, day: date) -> None:
     """Raise the version of one daily list; the first is 1."""
-    raised = session.execute(
-        update(BagVersion)
-        .where(BagVersion.postman_id == postman_id, BagVersion.day == day)
-        .values(version=BagVersion.version + 1)
-        .returning(BagVersion.version)
-    ).first()
-    if raised is None:
-        session.execute(insert(BagVersion).values(postman_id=postman_id, day=day, version=1))
+    raise_bags(session, [(postman_id, day)])
+
+
+def raise_bags(session: Session, bags: Iterable[tuple[UUID, date]]) -> None:
+    """Raise the versions of daily lists by one, in one order, so that two writers cannot wait for each other."""
+    rows = [{"postman_id": postman_id, "day": day, "version": 1} for postman_id, day in sorted(set(bags))]
+    if not rows:
+        return
+    table = plain(BagVersion)
+    once = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(
+        once(table).on_conflict_do_update(
+            index_elements=[table.c.postman_id, table.c.day], set_={"version": table.c.version + 1}
+        ),
+        rows,
+    )
 
 
 def refuse_when_final(row: Item) -> None:

@@ -1,8 +1,9 @@
 """The ledger in the database: post, reverse, add up. Only whole, balanced, sealed transactions ever become visible."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, insert, select
@@ -10,7 +11,10 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from courier.domain.money import Dong, Posting
-from courier.store.tables import ItemCharge, LedgerEntry, LedgerTx
+from courier.store.tables import ItemCharge, LedgerEntry, LedgerTx, plain
+
+DROPPED: Final = "charges dropped"
+"""The kind of `due_forgiven`'s postings."""
 
 
 def post(
@@ -67,56 +71,93 @@ def post(
     return tx_id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fresh:
-    """A posting about a new item, under a key that cannot have been used before."""
+    """A posting about an item, under a key that cannot have been used before."""
 
     posting: Posting
     key: str
     office_id: UUID
     item_id: UUID
+    by: UUID | None
+    event_id: UUID | None = None
+    reverses: UUID | None = None
+    id: UUID = field(default_factory=uuid7)
 
 
-def post_fresh(session: Session, postings: Sequence[Fresh], *, at: datetime, by: UUID | None = None) -> None:
-    """Write the postings of a whole bag in two statements; the database checks and seals each as in `post`.
+def post_fresh(session: Session, postings: Sequence[Fresh], *, at: datetime) -> None:
+    """Write many postings in two statements; the database checks and seals each as in `post`.
 
     Raises:
         sqlalchemy.exc.DatabaseError: the database refused one, or a key was not fresh; the transaction is lost.
     """
     if not postings:
         return
-    numbered = [(uuid7(), fresh) for fresh in postings]
     session.execute(
-        insert(LedgerEntry),
+        insert(plain(LedgerEntry)),
         [
             {
-                "tx_id": tx_id,
+                "tx_id": fresh.id,
                 "line": number,
                 "account": line.account,
                 "amount_dong": line.amount_dong,
                 "charge_id": line.charge_id,
             }
-            for tx_id, fresh in numbered
+            for fresh in postings
             for number, line in enumerate(fresh.posting.lines, start=1)
         ],
     )
     session.execute(
-        insert(LedgerTx),
+        insert(plain(LedgerTx)),
         [
             {
-                "id": tx_id,
+                "id": fresh.id,
                 "key": fresh.key,
                 "kind": fresh.posting.kind,
                 "day": fresh.posting.day,
                 "office_id": fresh.office_id,
+                "event_id": fresh.event_id,
                 "item_id": fresh.item_id,
+                "reverses": fresh.reverses,
                 "lines": len(fresh.posting.lines),
                 "posted_at": at,
-                "posted_by": by,
+                "posted_by": fresh.by,
             }
-            for tx_id, fresh in numbered
+            for fresh in postings
         ],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A transaction about an item; `by` is whose pocket the money of a collection went to."""
+
+    id: UUID
+    kind: str
+    day: date
+    event_id: UUID | None
+    reverses: UUID | None
+    by: UUID | None
+
+
+def about(session: Session, item_ids: Iterable[UUID]) -> list[tuple[UUID, Posted]]:
+    """Every transaction about one of the items, with the item."""
+    rows = session.execute(
+        select(
+            LedgerTx.item_id,
+            LedgerTx.id,
+            LedgerTx.kind,
+            LedgerTx.day,
+            LedgerTx.event_id,
+            LedgerTx.reverses,
+            LedgerTx.posted_by,
+        ).where(LedgerTx.item_id.in_(list(item_ids)))
+    )
+    return [
+        (item_id, Posted(tx_id, kind, day, event_id, reverses, by))
+        for item_id, tx_id, kind, day, event_id, reverses, by in rows
+        if item_id is not None
+    ]
 
 
 def taken(session: Session, account: str) -> dict[str, int]:
@@ -156,25 +197,19 @@ def balances(session: Session, prefix: str) -> dict[str, Dong]:
     return {account: Dong(int(total)) for account, total in rows if total}
 
 
-def open_by_charge(session: Session, item_id: UUID) -> dict[UUID, Dong]:
-    """What is still owed on each charge of an item."""
+def owed(session: Session, item_ids: Iterable[UUID]) -> dict[UUID, dict[UUID, Dong]]:
+    """What is still owed on each charge of each item."""
+    accounts = {f"receivable:{item_id}": item_id for item_id in item_ids}
+    found: dict[UUID, dict[UUID, Dong]] = {item_id: {} for item_id in accounts.values()}
     rows = session.execute(
-        select(LedgerEntry.charge_id, func.sum(LedgerEntry.amount_dong))
-        .where(LedgerEntry.account == f"receivable:{item_id}")
-        .group_by(LedgerEntry.charge_id)
+        select(LedgerEntry.account, LedgerEntry.charge_id, func.sum(LedgerEntry.amount_dong))
+        .where(LedgerEntry.account.in_(accounts))
+        .group_by(LedgerEntry.account, LedgerEntry.charge_id)
     )
-    return {charge_id: Dong(int(total)) for charge_id, total in rows if charge_id is not None}
-
-
-def waiting(session: Session, account: str, *, event_id: UUID, item_id: UUID) -> dict[UUID | None, int]:
-    """What an event's postings and reversals for an item have left on the credit side of an account, by charge."""
-    rows = session.execute(
-        select(LedgerEntry.charge_id, func.sum(LedgerEntry.amount_dong))
-        .join(LedgerTx, LedgerTx.id == LedgerEntry.tx_id)
-        .where(LedgerEntry.account == account, LedgerTx.event_id == event_id, LedgerTx.item_id == item_id)
-        .group_by(LedgerEntry.charge_id)
-    )
-    return {charge_id: -int(total) for charge_id, total in rows if total < 0}
+    for account, charge_id, total in rows:
+        if charge_id is not None:
+            found[accounts[account]][charge_id] = Dong(int(total))
+    return found
 
 
 def lines_of(session: Session, tx_id: UUID) -> list[tuple[str, int, UUID | None]]:
@@ -185,20 +220,6 @@ def lines_of(session: Session, tx_id: UUID) -> list[tuple[str, int, UUID | None]
         .order_by(LedgerEntry.line)
     )
     return [(account, amount, charge) for account, amount, charge in rows]
-
-
-def standing(session: Session, *, event_id: UUID, item_id: UUID) -> tuple[UUID, str, date] | None:
-    """The transaction of an event for an item that has not been reversed: (id, kind, day), or None."""
-    reversal = select(LedgerTx.reverses).where(LedgerTx.reverses.is_not(None))
-    row = session.execute(
-        select(LedgerTx.id, LedgerTx.kind, LedgerTx.day).where(
-            LedgerTx.event_id == event_id,
-            LedgerTx.item_id == item_id,
-            LedgerTx.reverses.is_(None),
-            LedgerTx.id.not_in(reversal),
-        )
-    ).one_or_none()
-    return None if row is None else (row[0], row[1], row[2])
 
 
 def receivables(session: Session, item_ids: Iterable[UUID]) -> dict[UUID, Dong]:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import exists, insert, select
+from sqlalchemy import exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from courier.domain.calendar import local_day
 from courier.domain.people import Role
+from courier.store.book import Book
 from courier.store.tables import CitedMedia, EventOfItem, Incident, Item, ItemEvent, Media
 
 MISSING: Final = "media-missing"
@@ -156,17 +157,16 @@ def note_arrival(session: Session, digest: str, *, sender: UUID, media_type: str
             incident.closed_at, incident.resolution = at, "Tự khép lại: ảnh, chữ ký đã về."
 
 
-def cite(session: Session, event_id: UUID, office_id: UUID, data: Mapping[str, Any], *, at: datetime) -> None:
+def cite(book: Book, event_id: UUID, office_id: UUID, data: Mapping[str, Any]) -> None:
     """Remember which media an event names, so that they are waited for and can be shown to its office."""
     digests = {proof["sha256"] for proof in data.get("proofs", ()) if proof.get("sha256")}
-    if digests:
-        session.execute(
-            insert(CitedMedia),
-            [
-                {"sha256": digest, "event_id": event_id, "office_id": office_id, "cited_at": at}
-                for digest in sorted(digests)
-            ],
-        )
+    book.add(
+        CitedMedia,
+        *(
+            {"sha256": digest, "event_id": event_id, "office_id": office_id, "cited_at": book.at}
+            for digest in sorted(digests)
+        ),
+    )
 
 
 def is_cited(session: Session, digest: str, office_id: UUID | None) -> bool:

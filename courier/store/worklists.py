@@ -194,14 +194,6 @@ def items_by_id(session: Session, item_ids: Sequence[UUID]) -> list[Item]:
     return list(session.scalars(select(Item).where(Item.id.in_(item_ids)).order_by(Item.id)))
 
 
-def id_numbers(session: Session, item_ids: Sequence[UUID]) -> list[tuple[UUID, bytes]]:
-    """The sealed ID numbers of those items that have one, by item."""
-    rows = session.execute(
-        select(Item.id, Item.id_number_sealed).where(Item.id.in_(item_ids), Item.id_number_sealed.is_not(None))
-    )
-    return [(item_id, sealed) for item_id, sealed in rows if sealed is not None]
-
-
 def agency_code(session: Session, agency_id: UUID) -> str:
     """The code of an agency."""
     return session.get_one(Agency, agency_id).code

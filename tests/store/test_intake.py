@@ -145,7 +145,7 @@ def test_three_columns_become_three_charges_with_three_payees_and_the_debt_is_in
         ]
         item_id = charges[0].item_id
         assert ledger.balance(session, f"receivable:{item_id}") == 5_045_000
-        assert ledger.open_by_charge(session, item_id) == {c.id: c.amount_dong for c in charges}
+        assert ledger.owed(session, [item_id])[item_id] == {c.id: c.amount_dong for c in charges}
         assert [(tx.key, tx.kind, tx.day) for tx in session.scalars(select(LedgerTx))] == [
             (f"accepted:{item_id}", "charges accepted", date(2026, 11, 23))
         ]

@@ -14,10 +14,20 @@ from uuid_utils.compat import uuid7
 
 from courier import handover
 from courier.domain.errors import Forbidden
-from courier.store import items
+from courier.domain.money import Line, Posting
+from courier.store import items, ledger
 from courier.store.session import open_database
-from courier.store.tables import Device, EventOfItem, Incident, ItemEvent, QuarantinedEvent
-from tests.builders import Phone, a_house, clock, done_right, number, paying
+from courier.store.tables import (
+    Device,
+    EventOfItem,
+    Incident,
+    Item,
+    ItemEvent,
+    LedgerEntry,
+    LedgerTx,
+    QuarantinedEvent,
+)
+from tests.builders import DAY, Phone, a_house, clock, done_right, number, paying
 from tests.examples import examples
 from tests.faults import histories
 
@@ -312,6 +322,40 @@ def test_an_event_that_we_cannot_digest_is_set_aside_and_the_rest_is_taken_in(ho
     assert stored(house) == 1
 
 
+def test_what_the_database_refuses_is_found_among_twenty_and_only_that_is_set_aside(house, phone):
+    """A posting that the ledger does not take is noticed when all are written: the others are written all the same."""
+    bag = [house.item() for _ in range(20)]
+    told = [delivery(phone, item) for item in bag]
+    refused = (3, 17)
+    for place in refused:
+        with house.database.write() as session:
+            ledger.post(
+                session,
+                Posting("test", DAY, (Line("till:x", 5), Line("suspense:x", -5))),
+                key=f"event:{told[place]['event_id']}:{bag[place]}:0",
+                office_id=house.office_id,
+                at=clock(1),
+            )
+    phone.send(phone.event("taken_out", bag, 1, at=clock(1)))
+    answer = phone.send(*told)
+    assert [n for n, result in enumerate(answer.results) if result != "applied"] == [*refused]
+    assert {answer.answers[n].code for n in refused} == {"not-digested"}
+    assert [house.row(item).state for item in bag] == ["out" if n in refused else "delivered" for n in range(20)]
+    assert house.balances("cash:") == {f"cash:{phone.bearer.id}:{DAY}": 18 * 165_000}
+    assert (stored(house), len(aside(house)), answer.ack_through) == (19, 2, 21)
+
+
+def test_an_event_that_comes_twice_in_one_upload_is_recorded_once(house, phone):
+    item = house.item()
+    out, handed = phone.event("taken_out", [item], 1), delivery(phone, item)
+    forged = {**handed, "occurred_at": clock(11).isoformat()}
+    again = {**phone.event("attempt_failed", [item], 20, reason="recipient_absent"), "device_seq": 2}
+    answer = phone.send(out, handed, handed, forged, again)
+    assert answer.results == ["applied", "applied", "duplicate", "quarantined", "quarantined"]
+    assert [a.code for a in answer.answers[3:]] == ["same-id-other-content", "sequence-reused"]
+    assert house.balances("cash:") == {f"cash:{phone.bearer.id}:{DAY}": 165_000}
+
+
 def test_when_the_database_fails_nothing_is_set_aside_and_the_phone_keeps_its_batch(house, phone, monkeypatch):
     """A deadlock or a full disk says nothing about the event."""
     item = house.item()
@@ -417,23 +461,118 @@ def test_a_correction_names_an_event_and_leaves_items_alone_that_have_nothing_to
 
 
 # ------------------------------------------------------------------------------------------------------ the cost
-def test_a_batch_costs_queries_by_the_event_and_not_by_what_was_stored_before(house, phone):
-    def cost(item) -> int:
-        count = 0
+def statements(house, phone, *events) -> int:
+    """How many statements one upload costs."""
+    count = 0
 
-        def seen(*_):
-            nonlocal count
-            count += 1
+    def seen(*_):
+        nonlocal count
+        count += 1
 
-        sqlalchemy_event.listen(house.database.engine, "before_cursor_execute", seen)
-        phone.send(phone.event("taken_out", [item], 1))
-        sqlalchemy_event.remove(house.database.engine, "before_cursor_execute", seen)
-        return count
+    sqlalchemy_event.listen(house.database.engine, "before_cursor_execute", seen)
+    answer = phone.send(*events)
+    sqlalchemy_event.remove(house.database.engine, "before_cursor_execute", seen)
+    assert set(answer.results) == {"applied"}
+    return count
 
-    first = cost(house.item())
+
+def test_what_was_stored_before_makes_an_upload_no_dearer(house, phone):
+    first = statements(house, phone, phone.event("taken_out", [house.item()], 1))
     for _ in range(5):
         phone.send(phone.event("taken_out", [house.item()], 1))
-    assert cost(house.item()) <= first
+    assert statements(house, phone, phone.event("taken_out", [house.item()], 1)) <= first
+
+
+def test_an_upload_of_twenty_events_about_forty_items_costs_the_statements_of_one_of_two(house, phone):
+    def upload(doors: int):
+        bag = [house.item() for _ in range(2 * doors)]
+        money = {item: house.charges(item) for item in bag}
+        told = [phone.event("taken_out", bag, 1)]
+        for n in range(doors):
+            pair = bag[2 * n : 2 * n + 2]
+            lines = paying(*((charge, charge.amount_dong) for item in pair for charge in money[item]))
+            told.append(phone.event("handed_over", pair, 2 + n, **done_right(lines)))
+        return told
+
+    phone.send()
+    few = statements(house, phone, *upload(1))
+    many = statements(house, phone, *upload(19))
+    assert many == few
+    assert many < 50
+
+
+def test_an_upload_is_one_transaction(house, phone):
+    bag, begun = [house.item() for _ in range(3)], 0
+    told = [phone.event("taken_out", bag, 1), *(delivery(phone, item) for item in bag), None]
+
+    def begins(_):
+        nonlocal begun
+        begun += 1
+
+    sqlalchemy_event.listen(house.database.engine, "begin", begins)
+    phone.send(*told)
+    sqlalchemy_event.remove(house.database.engine, "begin", begins)
+    assert begun == 1
+
+
+def test_one_upload_leaves_what_the_same_events_one_by_one_leave(new_database):
+    """Down to each posting and each incident that was closed again: nobody can tell how the phone had cut its day."""
+
+    def books(cut: bool):
+        database = open_database(new_database())
+        rng = random.Random(11)
+        house = a_house(database, postmen=2)
+        phones = [Phone(house, postman, rng=rng, id=histories._id(rng)) for postman in house.postmen]
+        history = histories.invent(rng, house, phones, things=5, events=40)
+        answers = []
+        for batch in histories.batches(random.Random(12), history):
+            if batch.phone is None:
+                histories.deliver(house, batch)
+                continue
+            bodies = [told.body for told in batch.told]
+            uploads = [[body] for body in bodies] if cut else [bodies]
+            answers += [a for upload in uploads for a in batch.phone.send(*upload).answers]
+        known_as = {postman.id: f"postman {n}" for n, postman in enumerate(house.postmen)}
+        known_as |= {house.office_id: "office", house.clerk.id: "clerk", house.dispatcher.id: "dispatcher"}
+        found = written(house)
+        database.close()
+        return answers, sorted(_told_with(row, known_as) for row in found)
+
+    def _told_with(row, names) -> str:
+        text = repr(row)
+        for known, name in names.items():
+            text = text.replace(str(known), name)
+        return text
+
+    (said, one), (said_too, other) = books(cut=False), books(cut=True)
+    assert said == said_too
+    assert set(one) ^ set(other) == set()
+    assert one == other
+
+
+def written(house) -> list[tuple]:
+    """Every row that follows from events, without the ids that the server made up."""
+    with house.database.read() as session:
+        lines = {}
+        for entry in session.scalars(select(LedgerEntry).order_by(LedgerEntry.tx_id, LedgerEntry.line)):
+            lines.setdefault(entry.tx_id, []).append((entry.account, entry.amount_dong, entry.charge_id))
+        posted = [
+            (tx.event_id, tx.item_id, tx.kind, tx.day, tx.posted_by, tx.reverses is None, lines[tx.id])
+            for tx in session.scalars(select(LedgerTx))
+        ]
+        opened = [
+            (i.event_id, i.item_id, i.code, i.sentence, i.postman_id, i.about_money, i.owner_role, i.closed_at)
+            for i in session.scalars(select(Incident))
+        ]
+        events = [
+            (e.id, e.actor_id, e.device_seq, e.result, e.code)
+            for e in session.scalars(select(ItemEvent).where(ItemEvent.type != "received"))
+        ]
+        stand = [
+            (i.id, i.state, i.custody, i.custody_holder, i.attempts, i.not_before, i.held_until, i.version)
+            for i in session.scalars(select(Item))
+        ]
+    return [*posted, *opened, *events, *stand]
 
 
 def test_the_answer_names_events_in_the_order_sent(house, phone):
