@@ -10,12 +10,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-first-run",
 ]
+_PLACE = {"locale": "vi-VN", "timezone_id": "Asia/Ho_Chi_Minh"}
 STARTING_SECONDS = 60
 FAILED = pytest.StashKey[bool]()
 
@@ -62,6 +65,27 @@ def find_chromium() -> str | None:
     return next((found for name in names if name and (found := shutil.which(name))), None)
 
 
+def flags() -> list[str]:
+    """What the browser is started with."""
+    # A sandbox needs a user of its own; root has none.
+    return [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+
+
+def _processes_of(folder: Path) -> list[int]:
+    """The browser that was started with that folder, and all its descendants, parents first."""
+    parents, first = {}, []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if f"--user-data-dir={folder}".encode() in (entry / "cmdline").read_bytes().split(b"\0"):
+                first.append(int(entry.name))
+    found = list(dict.fromkeys(first))
+    for process in found:
+        found += [child for child, parent in parents.items() if parent == process and child not in found]
+    assert found, f"no browser keeps its things in {folder}"
+    return found
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for the tests of a file.
@@ -73,10 +97,8 @@ def browser() -> Iterator[Browser]:
     if path is None:
         sentence = "NO CHROMIUM: install it or name it in CHROMIUM"
         pytest.fail(sentence) if on_ci() else pytest.skip(sentence)
-    # A sandbox needs a user of its own; root has none.
-    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=flags)
+        launched = playwright.chromium.launch(executable_path=path, args=flags())
         yield launched
         launched.close()
 
@@ -92,7 +114,25 @@ class Contexts:
     def new(self, *, phone: bool = False, **options: Any) -> BrowserContext:
         """A context as a new visitor has it: no cookies, no storage."""
         shape = {"viewport": PHONE, "has_touch": True, "is_mobile": True} if phone else {"viewport": DESK}
-        context = self.browser.new_context(locale="vi-VN", timezone_id="Asia/Ho_Chi_Minh", **(shape | options))
+        return self._watch(self.browser.new_context(**(_PLACE | shape | options)))
+
+    def profile(self, folder: Path) -> BrowserContext:
+        """A phone's browser of its own, with everything it keeps in that folder: it can be killed and started again."""
+        shape = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+        kept = self.browser.browser_type.launch_persistent_context(
+            folder, executable_path=find_chromium(), args=flags(), **(_PLACE | shape)
+        )
+        return self._watch(kept)
+
+    def kill(self, context: BrowserContext, folder: Path) -> None:
+        """SIGKILL to every process of the browser that keeps its things in that folder."""
+        with context.expect_event("close"):
+            for process in _processes_of(folder):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+        self.opened.remove(context)
+
+    def _watch(self, context: BrowserContext) -> BrowserContext:
         context.set_default_timeout(15_000)
         context.tracing.start(snapshots=True, sources=False)
         context.on("weberror", lambda fault: self.complaints.append(f"{fault.page.url}: {fault.error}"))
@@ -145,6 +185,7 @@ class Server:
     var_dir: Path
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -159,6 +200,7 @@ class Server:
             "COURIER_DATABASE_URL": f"sqlite:///{self.var_dir / 'courier.db'}",
             "COURIER_BASE_URL": self.url,
             "COURIER_DEMO": "1",
+            **self.settings,
         }
 
     def start(self) -> None:
@@ -178,6 +220,7 @@ class Server:
                     stdout=log,
                     stderr=log,
                     pass_fds=[listening.fileno()],
+                    process_group=0,
                 )
         self._wait()
 
@@ -200,6 +243,13 @@ class Server:
             self.process.terminate()
             self.process.wait(30)
             self.process = None
+
+    def kill(self) -> None:
+        """SIGKILL to all its processes, whatever they are doing."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
+        self.process = None
 
     def sign_ins(self) -> list[dict[str, Any]]:
         """The demo's `{role, login, password, office}`, and one citizen's `{link, phone_last4}`."""

@@ -201,6 +201,61 @@ class Phone:
         return [item for stop in stops for item in stop["items"]]
 
 
+# ------------------------------------------------------------------------------------------------------ a whole visit
+@dataclass
+class Delivery:
+    """An item taken into the bag and handed over for what is due, as the phone recorded it."""
+
+    item: str
+    dong: int
+    events: list[str]
+
+
+def papers(phone: Phone, count: int = 1) -> list[dict[str, Any]]:
+    """Items of today's route that nobody has touched, for which something is due."""
+    stops = phone.call("bag", "today")["stops"]
+    items = [item for stop in stops for item in stop["items"]]
+    fresh = [item for item in items if item["direction"] == "result" and item["state"] == "planned" and item["charges"]]
+    assert len(fresh) >= count, "the day has too few papers"
+    return fresh[:count]
+
+
+def deliver(phone: Phone, item: dict[str, Any] | None = None, *, pictures: int = 0) -> Delivery:
+    """Record a whole visit: two acts, the second with money, both to the same item."""
+    item = item or papers(phone)[0]
+    taken = [{"charge": c["id"], "amount_dong": c["amount_dong"], "method": "cash"} for c in item["charges"]]
+    receiver = {"name": "Lê Văn Tí", "relation": "owner", "id_check": "match", "id_last4": None}
+    door = {"receiver": receiver, "collections": taken, "surrendered": [], "proofs": []}
+    local = {"collections": [{**line, "kind": c["kind"]} for line, c in zip(taken, item["charges"], strict=True)]}
+    events = [
+        phone.record("taken_out", [item["id"]]),
+        phone.record("handed_over", [item["id"]], local=local, pictures=pictures, **door),
+    ]
+    return Delivery(item["id"], sum(line["amount_dong"] for line in taken), events)
+
+
+def assert_once(server: Server, *deliveries: Delivery) -> None:
+    """One row per act, one effect, the money to the dong, and nothing set aside."""
+    for done in deliveries:
+        for event in done.events:
+            assert len(recorded(server, event)) == 1
+            assert effects(server, event) == 1
+        assert cash_of(server, done.events[1]) == done.dong > 0
+        assert rows(server, "SELECT state FROM item WHERE id = ?", done.item) == [{"state": "delivered"}]
+        assert not [kept for kept in set_aside(server) if kept["event_id"] in done.events]
+
+
+def cash_of(server: Server, event_id: str) -> int:
+    """What an act brought into the postman's pocket, in dong."""
+    found = rows(
+        server,
+        "SELECT coalesce(sum(e.amount_dong), 0) AS dong FROM ledger_entry e JOIN ledger_tx t ON t.id = e.tx_id "
+        "WHERE t.event_id = ? AND e.account LIKE 'cash:%'",
+        event_id,
+    )
+    return int(found[0]["dong"])
+
+
 # ---------------------------------------------------------------------------------------------- the server's own word
 def rows(server: Server, sql: str, *values: Any) -> list[dict[str, Any]]:
     """Read the server's database."""

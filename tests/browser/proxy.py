@@ -64,6 +64,7 @@ class Proxy:
         self.seen: list[Seen] = []
         self.rewrite: Callable[[str, bytes], bytes] | None = None
         self._lock = threading.Lock()
+        self._ended = threading.Condition()
         self._listening: http.server.ThreadingHTTPServer | None = None
         self._port = 0
         self.start()
@@ -106,6 +107,16 @@ class Proxy:
     def requests(self, method: str, path: str) -> list[Seen]:
         """What passed, also what was then refused or cut."""
         return [one for one in self.seen if one.method == method and one.path.startswith(path)]
+
+    def until(self, reached: Callable[[], bool], patience: float = 30) -> None:
+        """Wait for something that only requests bring about; it is looked at after each of them."""
+        with self._ended:
+            assert self._ended.wait_for(reached, patience), "it did not come about"
+
+    def ended(self) -> None:
+        """A request has been dealt with."""
+        with self._ended:
+            self._ended.notify_all()
 
     def meet(self, seen: Seen) -> Fault | None:
         """The fault that this request meets; it is used up by one."""
@@ -151,6 +162,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     proxy: Proxy
 
     def _pass(self) -> None:
+        try:
+            self._pass_on()
+        finally:
+            self.proxy.ended()
+
+    def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         seen = Seen(self.command, self.path, body)
         fault = self.proxy.meet(seen)

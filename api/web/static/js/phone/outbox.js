@@ -16,6 +16,8 @@ const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
 const KEPT_DAYS = 3;
 const RESULTS = ["applied", "duplicate", "accepted_with_conflict", "quarantined"];
+// Somebody asks, or the network says that it is back: then our own patience ends.
+const IMPATIENT = ["user", "online", "signed-in", "sync", "start"];
 const DOUBTFUL = ["accepted_with_conflict", "quarantined"];
 
 /** It could not be saved; the screen must say so. */
@@ -424,7 +426,8 @@ class Pause extends Error {
 
 /** @type {Promise<{left: number}> | null} */
 let running = null;
-let again = false;
+/** Why somebody asked while a round was under way; the most urgent reason. @type {any} */
+let asked = null;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 
@@ -435,22 +438,26 @@ let timer;
  */
 export function flush({ why = "timer" } = {}) {
   if (running) {
-    again = true;
+    if (asked === null || IMPATIENT.includes(why)) asked = why;
     return running;
   }
-  const once = async () => {
-    let result;
-    do {
-      again = false;
-      // One sender on this phone: tabs and worker wait for each other, and the second finds nothing left.
-      result = await navigator.locks.request("outbox-flush", () => round(why));
-    } while (again && result.ok);
-    return result;
-  };
-  running = once().finally(() => {
-    running = null;
-  });
+  running = rounds(why);
   return running;
+}
+
+/** Round after round, as long as somebody asked for the next one while the last was under way. @param {any} why */
+async function rounds(why) {
+  try {
+    for (let because = why; ; because = asked) {
+      asked = null;
+      // One sender on this phone: tabs and worker wait for each other, and the second finds nothing left.
+      const result = await navigator.locks.request("outbox-flush", () => round(because));
+      // A round that failed before the network came back says nothing of the network that is there now.
+      if (asked === null || !(result.ok || IMPATIENT.includes(asked))) return result;
+    }
+  } finally {
+    running = null;
+  }
 }
 
 /** @param {string} why */
@@ -489,8 +496,8 @@ async function round(why) {
 /** @param {{until: number, asked: boolean}} hold @param {string} why */
 function mayNotYet(hold, why) {
   if (Date.now() >= hold.until || hold.until - Date.now() > LONGEST_PAUSE_MS * 3) return false;
-  // What the server asked for holds for everybody; our own patience ends when somebody asks or the network says it is back.
-  return hold.asked || !["user", "online", "signed-in", "sync", "start"].includes(why);
+  // What the server asked for holds for everybody.
+  return hold.asked || !IMPATIENT.includes(why);
 }
 
 /** @param {Pause | Unanswered} fault @param {{attempts: number} | undefined} before */
