@@ -324,6 +324,7 @@ async function boot() {
   addEventListener("hashchange", draw);
   outbox.onChange(whenChanged);
   bag.onChange(whenChanged);
+  await outbox.recallTime();
   status = await outbox.status();
   await enter();
   await whenChanged();

@@ -1,6 +1,8 @@
 // @ts-check
 // What every screen is made of: elements without innerHTML, words from the catalogue, and the ways from screen to screen.
 
+import { now } from "./net.js";
+
 const LANGUAGE = "buuta-language";
 const LANGUAGES = ["vi", "en"];
 const ZONE = "Asia/Ho_Chi_Minh";
@@ -90,9 +92,9 @@ export function day(when) {
   return `${date}/${month}/${year}`;
 }
 
-/** The day in Viet Nam by this phone's clock, YYYY-MM-DD. */
+/** The day in Viet Nam as far as this phone knows it, YYYY-MM-DD. */
 export function today() {
-  const { year, month, day: date } = parts(Date.now());
+  const { year, month, day: date } = parts(now());
   return `${year}-${month}-${date}`;
 }
 

@@ -106,8 +106,26 @@ let anchor = null;
 /** @param {string | null} date the server's word, in whole seconds: never later than the truth */
 function hearClock(date) {
   const server = date ? Date.parse(date) : NaN;
-  if (Number.isFinite(server)) anchor = { server, monotonic: performance.now(), wall: Date.now() };
+  if (!Number.isFinite(server)) return;
+  anchor = { server, monotonic: performance.now(), wall: Date.now() };
+  notBefore(server);
 }
+
+/** @type {{moment: number, monotonic: number}} */
+let earliest = { moment: 0, monotonic: 0 };
+
+/** It is later than this: the server was heard then, perhaps in an earlier run. @param {number} moment ms since 1970 */
+export function notBefore(moment) {
+  if (moment > atLeast()) earliest = { moment, monotonic: performance.now() };
+}
+
+const atLeast = () => earliest.moment + performance.now() - earliest.monotonic;
+
+/** The phone's own clock, unless it is certainly slow. */
+const wall = () => Math.max(Date.now(), atLeast());
+
+/** When something happened by this phone's word: its own clock, which the anchor corrects; without one, not what cannot be. */
+export const claimed = () => (believable() ? Date.now() : wall());
 
 /** The anchor, while the two clocks of the phone agree that no time is missing. */
 function believable() {
@@ -119,7 +137,7 @@ function believable() {
 /** The best guess of the time: the server's clock and what has passed since, else the phone's. */
 export function now() {
   const found = believable();
-  return found ? found.server + (performance.now() - found.monotonic) : Date.now();
+  return found ? found.server + (performance.now() - found.monotonic) : wall();
 }
 
 /** What an event tells about its clock. The anchor is there only when it was seen in this run of the page. */

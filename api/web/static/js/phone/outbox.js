@@ -5,7 +5,7 @@
 // nothing is ever removed, whoever answers what.
 
 import * as db from "./db.js";
-import { Unanswered, ask, clockNow, now, settled } from "./net.js";
+import { Unanswered, ask, claimed, clockNow, notBefore, now, settled } from "./net.js";
 import { digest, sealEvent, sealMedium, toText } from "./seal.js";
 import * as vault from "./vault.js";
 
@@ -85,6 +85,14 @@ export function reached(found) {
 /** Something of ours was written by another module. */
 export const changed = announce;
 
+/** The server was heard just now: in a later run of the app it cannot be earlier, whatever the phone's clock says then. */
+export const heard = () => db.remember("heard_at", new Date(now()).toISOString());
+
+/** What an earlier run knew of the time. */
+export async function recallTime() {
+  notBefore(Date.parse((await db.recall("heard_at")) ?? "") || 0);
+}
+
 // -------------------------------------------------------------------------------------------------------- position
 /** @type {{lat: number, lon: number, accuracy_m: number, at: string} | null} */
 let fix = null;
@@ -161,7 +169,7 @@ async function write({ event_id, type, items, data = {}, media = [], local = {},
     device_seq: seq,
     type,
     items,
-    occurred_at: new Date().toISOString(),
+    occurred_at: new Date(claimed()).toISOString(),
     clock: clockNow(),
     ...(fix && { position: fix }),
     data: told,
@@ -614,7 +622,9 @@ async function take(told, batch) {
       });
       if (found.code === "device-revoked") await store("meta").put(true, "revoked");
     }
-    if (taken) await store("meta").put(at, "last_sent_at");
+    if (!taken) return;
+    await store("meta").put(at, "last_sent_at");
+    await store("meta").put(at, "heard_at");
   });
   announce();
   if (taken < batch.length) throw new Pause("busy");
