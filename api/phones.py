@@ -245,7 +245,7 @@ _PART: Final = {
 @blueprint.alt_response(200, description="how far the upload has come, in Upload-Offset and Upload-Complete")
 def upload_state(digest: str) -> Response:
     """Tell how far an upload has come; 404 before its first part."""
-    found = media.progress(desk(), caller(), digest)
+    found = media.progress(desk(), caller(), digest, at=now())
     return Response(
         status=200,
         headers={

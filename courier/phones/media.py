@@ -59,11 +59,11 @@ def shelf_of(desk: Desk) -> Shelf:
     return Shelf(desk.settings.var_dir / "media")
 
 
-def progress(desk: Desk, caller: Caller, digest: str) -> Progress:
+def progress(desk: Desk, caller: Caller, digest: str, *, at: datetime) -> Progress:
     """How far this postman's upload has come.
 
     Raises:
-        Missing: nothing has been heard of it.
+        Missing: nothing has been heard of it, or nothing that could be kept.
     """
     _require_digest(digest)
     with desk.database.read() as session:
@@ -73,6 +73,12 @@ def progress(desk: Desk, caller: Caller, digest: str) -> Progress:
     begun = shelf_of(desk).progress(digest, caller.id)
     if begun is None:
         raise Missing("medium", digest)
+    if begun[0] >= begun[1]:
+        # The server died between the last byte and the look at the picture: nobody sends more of what is there whole.
+        try:
+            return add(desk, caller, digest, offset=begun[0], length=begun[1], piece=b"", at=at)
+        except (Refused, WrongOffset) as fault:
+            raise Missing("medium", digest) from fault
     return Progress(*begun, complete=False)
 
 

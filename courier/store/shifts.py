@@ -11,7 +11,6 @@ from uuid_utils.compat import uuid7
 
 from courier.domain.acts import Act, ShiftType
 from courier.domain.calendar import local_day
-from courier.domain.item import FINAL, State
 from courier.domain.people import Caller, Role
 from courier.domain.pins import believable
 from courier.store.book import Book, in_parts
@@ -95,9 +94,10 @@ def _read_pins(book: Book) -> None:
 
 
 def _place(book: Book, row: Item) -> None:
-    """Put an item where the last pin of its door says, whatever order the pins came in."""
-    if State(row.state) in FINAL:
-        return
+    """Put an item where the last pin of its door says, whatever order the pins came in.
+
+    Also one whose life has ended: a correction that comes later may give it another day, and the pin will not come again.
+    """
     moved = book.moved.get(row.id)
     office = book.session.get_one(Office, row.office_id)
     standing = [

@@ -131,15 +131,31 @@ def test_replayed_parts_change_nothing(phone, desk):
     assert (desk.settings.var_dir / "media" / digest[:2] / digest).read_bytes() == envelope
 
 
-def test_an_upload_whose_last_part_was_stored_before_the_server_died_ends_with_an_empty_one(phone, desk):
+@pytest.mark.parametrize("asked", ["by asking how far it has come", "by an empty part"])
+def test_an_upload_whose_last_part_was_stored_before_the_server_died_is_ended(phone, desk, database, asked):
+    """The phone's program asks first; told that everything is there but not complete it would take the picture for sent."""
     picture = a_picture()
     digest, envelope = digest_of(picture), sealed(phone, picture)
     folder = desk.settings.var_dir / "media" / "unfinished"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{digest}-{phone.person.caller.id.hex}-{len(envelope)}").write_bytes(envelope)
-    assert head(phone, digest).headers["Upload-Complete"] == "?0"
-    assert put(phone, digest, envelope, offset=len(envelope)).status_code == 204
-    assert head(phone, digest).headers["Upload-Complete"] == "?1"
+    if asked == "by an empty part":
+        assert put(phone, digest, envelope, offset=len(envelope)).status_code == 204
+    told = head(phone, digest)
+    assert (told.status_code, told.headers["Upload-Complete"]) == (200, "?1")
+    with database.read() as session:
+        assert media.find(session, digest).media_type == "image/jpeg"
+
+
+def test_an_upload_that_ended_with_something_else_than_the_picture_begins_anew(phone, desk):
+    picture = a_picture()
+    digest, envelope = digest_of(picture), sealed(phone, picture)
+    folder = desk.settings.var_dir / "media" / "unfinished"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{digest}-{phone.person.caller.id.hex}-{len(envelope)}").write_bytes(envelope[:-1] + b"?")
+    assert head(phone, digest).status_code == 404
+    assert list(folder.iterdir()) == []
+    assert put(phone, digest, envelope).status_code == 204
 
 
 def test_two_postmen_who_send_the_same_digest_do_not_mix_their_parts(app, town, phone, database):

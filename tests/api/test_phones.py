@@ -339,6 +339,18 @@ def test_the_last_pin_counts_whatever_order_they_come_in(town, phone, clock, mad
     assert town.here.row(item).lat == 9.42
 
 
+def test_a_pin_that_comes_while_an_item_counts_as_delivered_is_there_when_the_handover_is_corrected(town, phone, clock):
+    clock.forward(hours=1)
+    item = town.here.item()
+    handed = phone.event("handed_over", [item], 5, **done_right())
+    pin = phone.event("pinned", [item], 4, lat=9.41, lon=104.98, accuracy_m=8)
+    corrected = phone.event("corrected", [item], 6, corrects=handed["event_id"], reason="nhầm nhà")
+    phone.send(phone.event("taken_out", [item], 1), handed)
+    phone.send(pin)
+    phone.send(corrected)
+    assert (town.here.row(item).state, town.here.row(item).lat) == ("out", 9.41)
+
+
 @pytest.mark.parametrize(
     "pin",
     [{"lat": 9.41, "lon": 104.98, "accuracy_m": 900}, {"lat": 0, "lon": 0, "accuracy_m": 5}],
