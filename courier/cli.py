@@ -5,8 +5,10 @@ What goes wrong by the hand of the person at the keyboard ends in one plain sent
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -388,6 +390,58 @@ def doctor_() -> None:
             click.echo(f"      -> {finding.remedy}")
     if any(finding.verdict is doctor.Verdict.BAD for finding in findings):
         raise SystemExit(1)
+
+
+# ------------------------------------------------------------------------------------------------ proof by trouble
+@main.group()
+def faults() -> None:
+    """Campaigns that try to make the program lose or double something."""
+
+
+@faults.command("sync")
+@click.option("--events", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="Acts to send.")
+@click.option("--phones", type=click.IntRange(1, 200), default=20, show_default=True, help="Phones sending at once.")
+@click.option("--kills", type=click.IntRange(0, 10_000), default=20, show_default=True, help="Deaths of the server.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed tells the same story.")
+@click.option("--database", "database_url", help="An empty PostgreSQL; a new SQLite file where left out.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a report: .md or .json.")
+@plainly
+def faults_sync(events: int, phones: int, kills: int, seed: int, database_url: str | None, report: Path | None) -> None:
+    """Let invented phones upload over a bad network to a server that is killed, and compare the books with a reference.
+
+    It works in a folder and a database of its own. Exit status 1, with every event or item named, on any difference.
+    """
+    from courier import faults as trouble  # noqa: PLC0415 - not part of an office's server
+
+    if report is not None:
+        trouble.require_known_ending(report)
+    folder = Path(tempfile.mkdtemp(prefix="courier-faults-"))
+    campaign = trouble.Campaign(
+        trouble.Wanted(events, phones, kills, seed), folder, database_url=database_url, say=trouble.say
+    )
+    try:
+        campaign.prepare()
+        trouble.say(
+            f"{len(campaign.story.things)} items, {len(campaign.story.pictures)} pictures are invented in {folder}"
+        )
+        campaign.upload()
+        outcome = campaign.check()
+    except trouble.NotEmpty as fault:
+        shutil.rmtree(folder)
+        _stop(str(fault))
+    except (trouble.Broken, trouble.DidNotStart) as fault:
+        _stop(f"{fault}\nEverything is kept in {folder}.")
+    if report is not None:
+        trouble.write(outcome, report)
+    for difference in outcome.differences:
+        click.echo(f"{difference.kind}: {difference.sentence}")
+    if outcome.differences:
+        _stop(f"{len(outcome.differences)} differences. Everything is kept in {folder}.")
+    shutil.rmtree(folder)
+    click.echo(
+        f"{events} acts, {outcome.requests} requests, {outcome.deaths.count} kills, {outcome.seconds:.0f} s: "
+        "nothing lost, nothing twice, every item as the reference says, the money right to the dong."
+    )
 
 
 if __name__ == "__main__":
