@@ -312,6 +312,7 @@ class RescuedMediumSchema(Strict):
 class RescueSchema(Strict):
     """A rescue file, as a phone writes it."""
 
+    takes_any_text = True  # as for POST /sync
     format = Word(("buuta-rescue",), required=True)
     v = Whole(required=True, minimum=1, maximum=1)
     device_id = Id(required=True)

@@ -96,6 +96,7 @@ class DailyListSchema(Strict):
 class SyncSchema(Strict):
     """What a phone sends: at most 500 events. Each event is answered for itself; a batch never fails whole."""
 
+    takes_any_text = True  # what no database can hold is set aside with its event
     device_id = Id(required=True)
     events = fields.List(
         fields.Raw(

@@ -1,6 +1,7 @@
 """Phones: enrolling and revoking them, the bag they work from, and events that come sealed."""
 
 import gzip
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
@@ -294,6 +295,27 @@ def test_a_sealed_bomb_of_lists_is_set_aside(phone):
     deep = orjson.loads("[" * 200 + "]" * 200)
     answer = phone.send(phone.sealed({**event, "data": {"x": deep}}))
     assert results(answer) == [("quarantined", "unreadable-event")]
+
+
+@pytest.mark.parametrize("letter", ["\0", "\ud83d"], ids=["NUL", "half an emoji"])
+def test_a_letter_that_no_database_holds_sets_its_event_aside_and_not_the_batch(town, phone, letter):
+    """What a browser's JSON.stringify makes of a text that was cut in the middle of an emoji."""
+    item = town.here.item()
+    spoilt = phone.event("noted", [item], 1, text=f"Nhà có cổng {letter}")
+    body = {"device_id": str(phone.id), "events": [spoilt, phone.event("taken_out", [item], 2)]}
+    answer = phone.person.post("/api/v1/sync", data=json.dumps(body), content_type="application/json")
+    assert answer.status_code == 200
+    assert results(answer) == [("quarantined", "unreadable-data"), ("applied", None)]
+
+
+def test_a_body_that_is_no_json_is_refused_with_half_an_emoji_and_without(phone):
+    for body in (
+        b'{"device_id": "\\ud83d", "events": [NaN]}',
+        b'{"device_id": "\\ud83d"',
+        b'["\\ud83d", ' + b"[" * 100_000,
+    ):
+        answer = phone.person.post("/api/v1/sync", data=body, content_type="application/json")
+        assert (answer.status_code, answer.json["code"]) == (400, "invalid-json")
 
 
 # --------------------------------------------------------------------------------------------- what is told of a way
