@@ -125,6 +125,8 @@ class Inventor:
         for _ in range(max(len(_POISON), events // 100)):
             self._poison()
         self._number()
+        named = {proof.get("sha256") for one in self.story.told for proof in one.data.get("proofs", ())}
+        self.story.pictures = {digest: body for digest, body in self.story.pictures.items() if digest in named}
         return self.story
 
     # ------------------------------------------------------------------------------------------------------ a stop
