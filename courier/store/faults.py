@@ -175,7 +175,7 @@ def _charge(session: Session, things: Sequence[NewThing], office_id: UUID, *, at
     if rows:
         session.execute(insert(ItemCharge), rows)
     fresh = [
-        ledger.Fresh(posting, f"accepted:{item_id}", office_id, item_id)
+        ledger.Fresh(posting=posting, key=f"accepted:{item_id}", office_id=office_id, item_id=item_id, by=None)
         for item_id, charges in due.items()
         if (posting := due_accepted(item_id, charges, local_day(at))) is not None
     ]
