@@ -19,6 +19,7 @@ const NEW_BUILD_MS = 30 * 60_000;
 const SCREENS = [
   ["/", "list"],
   ["/stop/:id", "stop"],
+  ["/receipt/:event", "receipt"],
   ["/outbox", "acts"],
   ["/settings", "settings"],
   ["/sign-in", "gate"],

@@ -60,6 +60,7 @@ function acts(stop) {
         { class: "card", dataset: { event: act.event_id } },
         h("p", { class: "row apart" }, h("span", { class: "strong" }, word("event", act.type)), h("span", { class: "number" }, clock(act.at))),
         h("p", standing({ standing: bag.standingOfAct(act) })),
+        act.local.receipt && h("p", button("paper", t("phone.receipt.show", { number: act.local.receipt }), { look: "wide", href: `#/receipt/${act.event_id}` })),
         bag.UNDOABLE.includes(act.type) && h("p", button("undo", t("phone.door.undo"), { href: `#/undo/${act.event_id}` })),
       ),
     ),
