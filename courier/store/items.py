@@ -263,12 +263,12 @@ def _enter(book: Book, new: NewEvent, rows: Sequence[Item], code: str | None) ->
 
 def keep_in_step(book: Book, row: Item, life: Life, bylaws: Bylaws) -> None:
     """Enter everything that follows from an item's set of events: projection, money, incidents."""
-    _project(row, life, bylaws, agency=book.agency(row))
+    _project(row, life, book.events[row.id], bylaws, agency=book.agency(row))
     _settle(book, row, life)
     _watch(book, row, life, bylaws)
 
 
-def _project(row: Item, life: Life, bylaws: Bylaws, *, agency: str) -> None:
+def _project(row: Item, life: Life, events: Sequence[Event], bylaws: Bylaws, *, agency: str) -> None:
     since = life.since or row.created_at
     rule = bylaws.attempts.rule(local_day(since), agency=agency, document_type=row.document_type)
     view = outlook(life, rule, bylaws.attempts, bylaws.calendar, commune_kind=bylaws.commune_kind(row.commune_code))
@@ -285,12 +285,12 @@ def _project(row: Item, life: Life, bylaws: Bylaws, *, agency: str) -> None:
     if wish is not None and not any(event.order > wish.order for event in life.failed):
         row.wanted_on = date.fromisoformat(wish.data["on"])
         row.wanted_from, row.wanted_to = wish.data["from"], wish.data["to"]
-    elif life.failed or life.moves:
+    elif life.failed or any(event.type is EventType.RESCHEDULED for event in events):
+        # Also where the wish was taken back or came too late: whatever was heard of first, nothing of it may stay behind.
         row.wanted_on = row.wanted_from = row.wanted_to = None
-    if EventType.AUTHORISED in life.wishes:
-        row.authorised_name = str(life.wishes[EventType.AUTHORISED].data["name"])
-    if EventType.INSTRUCTED in life.wishes:
-        row.instructions = str(life.wishes[EventType.INSTRUCTED].data["text"])
+    authorised, instructed = life.wishes.get(EventType.AUTHORISED), life.wishes.get(EventType.INSTRUCTED)
+    row.authorised_name = str(authorised.data["name"]) if authorised else None
+    row.instructions = str(instructed.data["text"]) if instructed else None
     row.version += 1
 
 

@@ -80,7 +80,13 @@ def _over_the_desk(event: Event) -> bool:
 
 
 def naive(direction: Direction, events: list[Event]) -> tuple[str, set[tuple[UUID, str]]]:
-    """State and conflicts by the rules as they are told, as a story in which one looks back."""
+    """State and conflicts by the rules as they are told."""
+    story, conflicts = told(direction, events)
+    return story[-1].after, conflicts
+
+
+def told(direction: Direction, events: list[Event]) -> tuple[list[Step], set[tuple[UUID, str]]]:
+    """What counts of the events, and the conflicts, as a story in which one looks back."""
     table = _written(direction)
     left, conflicts = _standing(list({e.event_id: e for e in events}.values()))
     line = _line(e for e in left if e.type.value != "corrected")
@@ -114,7 +120,7 @@ def naive(direction: Direction, events: list[Event]) -> tuple[str, set[tuple[UUI
         story.append(
             Step(word, event.event_id, state, after, _moves(direction, state, word), _hand(word, after, event, holder))
         )
-    return story[-1].after, conflicts
+    return story, conflicts
 
 
 def agrees(direction: Direction, events: list[Event]) -> None:

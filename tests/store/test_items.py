@@ -481,3 +481,47 @@ def test_everybody_records_what_is_his_to_record(house, phone):
         says(house.dispatcher, "corrected")
     says(house.dispatcher, "lost")
     assert house.row(item).marks == ["lost"]
+
+
+# ------------------------------------------------------------------------------------------------------ wishes taken back
+@pytest.mark.parametrize("heard_first", ["wish", "correction"])
+@pytest.mark.parametrize(
+    ("kind", "data", "column"),
+    [
+        ("authorised", {"name": "Trần Thị Mẫu"}, "authorised_name"),
+        ("instructed", {"text": "Nhà sau cầu"}, "instructions"),
+        ("rescheduled", {"on": "2026-11-27", "from": 27_000, "to": 30_600}, "wanted_on"),
+    ],
+)
+def test_a_wish_that_was_taken_back_leaves_nothing_whatever_was_heard_first(house, kind, data, column, heard_first):
+    item, wish = house.item(), uuid7()
+    told = [
+        told_of(house, item, wish, kind, 5, data),
+        told_of(house, item, uuid7(), "corrected", 6, {"corrects": str(wish), "reason": "nhầm người"}),
+    ]
+    for event in told if heard_first == "wish" else told[::-1]:
+        with house.database.write() as session:
+            items.record(session, event, the_facts().bylaws)
+    assert getattr(house.row(item), column) is None
+
+
+def test_a_wish_that_turns_out_to_be_later_than_the_handover_leaves_nothing(house, phone):
+    item = house.item()
+    with house.database.write() as session:
+        wish = told_of(house, item, uuid7(), "authorised", 50, {"name": "Trần Thị Mẫu"})
+        items.record(session, wish, the_facts().bylaws)
+    assert house.row(item).authorised_name == "Trần Thị Mẫu"
+    phone.send(phone.event("taken_out", [item], 1), delivery(phone, item))
+    assert house.row(item).authorised_name is None
+
+
+def told_of(house, item, event_id, kind, minutes, data) -> items.NewEvent:
+    return items.NewEvent(
+        event_id=event_id,
+        type=EventType(kind),
+        items=(item,),
+        occurred_at=clock(minutes),
+        received_at=clock(500),
+        actor=house.dispatcher,
+        data=data,
+    )
