@@ -6,6 +6,7 @@ What goes wrong by the hand of the person at the keyboard ends in one plain sent
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -398,6 +399,16 @@ def faults() -> None:
     """Campaigns that try to make the program lose or double something."""
 
 
+@contextmanager
+def _ending_politely() -> Iterator[None]:
+    """Whoever ends the command with SIGTERM leaves no server behind, as with Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @faults.command("sync")
 @click.option("--events", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="Acts to send.")
 @click.option("--phones", type=click.IntRange(1, 200), default=20, show_default=True, help="Phones sending at once.")
@@ -420,11 +431,12 @@ def faults_sync(events: int, phones: int, kills: int, seed: int, database_url: s
         trouble.Wanted(events, phones, kills, seed), folder, database_url=database_url, say=trouble.say
     )
     try:
-        campaign.prepare()
-        trouble.say(
-            f"{len(campaign.story.things)} items, {len(campaign.story.pictures)} pictures are invented in {folder}"
-        )
-        campaign.upload()
+        with _ending_politely():
+            campaign.prepare()
+            trouble.say(
+                f"{len(campaign.story.things)} items, {len(campaign.story.pictures)} pictures are invented in {folder}"
+            )
+            campaign.upload()
         outcome = campaign.check()
     except trouble.NotEmpty as fault:
         shutil.rmtree(folder)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -235,8 +235,13 @@ class Campaign:
             began = time.monotonic()
             with ThreadPoolExecutor(len(self.phones)) as pool:
                 working = [pool.submit(phone.send_everything) for phone in self.phones]
-                for work in working:
-                    work.result()
+                try:
+                    for work in as_completed(working):
+                        work.result()
+                except BaseException:
+                    # One phone cannot go on, or somebody wants to stop: nobody has to wait for the others.
+                    reaper.stop()
+                    raise
             self.seconds = time.monotonic() - began
             self.server.stop()
         finally:
@@ -322,6 +327,7 @@ class _Reaper:
         self._counting = threading.Lock()
         self._up = threading.Event()
         self._up.set()
+        self._stopped = False
         self._acts = self._said = 0
         self._usual: list[float] = []
         acts, kills = len(campaign.story.sent), campaign.wanted.kills
@@ -332,15 +338,23 @@ class _Reaper:
         struck = self.campaign.deaths.count
         return struck < len(self._marks) and self._acts >= self._marks[struck]
 
+    def stop(self) -> None:
+        """Let every phone give up at its next request; those under way get no answer any more."""
+        self._stopped = True
+        self.campaign.server.kill()
+        self._up.set()
+
     def wait(self) -> None:
         """Until the server is there.
 
         Raises:
-            Broken: it does not come back.
+            Broken: it does not come back, or the campaign was stopped.
         """
         # Longer than it may take to start: whoever starts it says why it did not.
         if not self._up.wait(3 * _WAIT_SECONDS):
             raise Broken("the server did not come back")
+        if self._stopped:
+            raise Broken("the campaign was stopped")
 
     def done(self, acts: int, seconds: float) -> None:
         """So many more acts are acknowledged, by an answer that took so long."""

@@ -3,7 +3,9 @@
 # ruff: noqa: S608 (faults are put into tables by their names)
 
 import json
+import random
 import shutil
+import socket
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +16,16 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from courier.cli import main
-from courier.faults import Campaign, Wanted, campaign
+from courier.domain.acts import FROM_A_PHONE, ShiftType
+from courier.domain.item import Direction
+from courier.domain.people import Role
+from courier.faults import Broken, Campaign, Wanted, campaign
 from courier.faults.inventing import Device, Inventor
-from courier.faults.phone import Flight
+from courier.faults.phone import Flight, Phone
+from courier.faults.reference import SHIFT, tell
 from courier.store.session import open_database
-from tests.builders import a_house, number
+from tests.builders import MORNING, a_house, an_event, number
+from tests.rules.test_item_fold import naive
 
 SMALL = Wanted(events=200, phones=3, kills=3, seed=7)
 
@@ -255,40 +262,71 @@ def test_a_commit_that_was_cut_is_seen_in_the_write_ahead_file(tmp_path):
     assert campaign._unfinished_pages(tmp_path / "none") == 0
 
 
+# ---------------------------------------------------------------------------------------------------------- the judge
+@pytest.mark.parametrize("seed", range(4))
+def test_the_reference_and_the_naive_story_of_the_rules_tests_were_written_apart_and_agree(seed):
+    story = invented(seed, 1_500)
+    expected = tell(story.things, story.told, office=number(99), near=NEAR)
+    of_item = {thing.id: [] for thing in story.things}
+    for one in story.told:
+        if one.kind not in SHIFT:
+            for item in expected.about[one.id]:
+                of_item[item].append(
+                    an_event(one.kind, at=one.at, by=one.by, role=Role.POSTMAN, id=one.id, **dict(one.data))
+                )
+    for thing in story.things:
+        direction = Direction.SUBMISSION if thing.submission else Direction.RESULT
+        received = [] if thing.submission else [an_event("received", at=MORNING.replace(year=2025, month=8))]
+        state, conflicts = naive(direction, [*received, *of_item[thing.id]])
+        assert expected.items[thing.id].state == state
+        assert {(event, thing.id, code) for event, code in conflicts} <= expected.incidents
+
+
+def test_it_cannot_matter_in_which_order_the_reference_hears_of_the_acts():
+    story = invented(1, 300)
+    shuffled = random.Random(1).sample(story.told, len(story.told))
+    first, second = (tell(story.things, told, office=number(99), near=NEAR) for told in (story.told, shuffled))
+    assert first == second
+
+
 # -------------------------------------------------------------------------------------------------------- the command
-def test_the_same_seed_tells_the_same_story():
+NEAR = (9.4, 105.0)
+
+
+def invented(seed, events):
     devices = [Device(number(n), number(n), timedelta()) for n in range(3)]
     now = datetime(2025, 10, 1, tzinfo=UTC)
+    return Inventor(seed, devices, near=NEAR, code_of=lambda *_: "123456", now=now).invent(events)
 
+
+def test_the_same_seed_tells_the_same_story():
     def story(seed):
-        invented = Inventor(seed, devices, near=(9.4, 105.0), code_of=lambda *_: "123456", now=now).invent(200)
-        return [one.body for one in invented.sent], invented.pictures, invented.things
+        told = invented(seed, 200)
+        return [one.body for one in told.sent], told.pictures, told.things
 
     assert story(1) == story(1)
     assert story(1) != story(2)
 
 
 def test_a_story_is_told_with_every_word_that_a_phone_has():
-    devices = [Device(number(n), number(n), timedelta()) for n in range(3)]
-    inventor = Inventor(
-        1, devices, near=(9.4, 105.0), code_of=lambda *_: "123456", now=datetime(2025, 10, 1, tzinfo=UTC)
-    )
-    story = inventor.invent(2_000)
-    words = Counter(one.kind for one in story.told)
+    words = Counter(one.kind for one in invented(1, 2_000).told)
     assert words.total() == 2_000
-    assert set(words) == {
-        *(
-            "taken_out",
-            "brought_back",
-            "handed_over",
-            "attempt_failed",
-            "fetched",
-            "passed_on",
-            "taken_over",
-            "corrected",
-        ),
-        *("noted", "pinned", "reordered", "broke_down"),
-    }
+    assert set(words) == {*FROM_A_PHONE, *ShiftType}
+
+
+def test_a_campaign_that_cannot_go_on_stops_at_once_and_leaves_no_server_behind(tmp_path, monkeypatch):
+    broken = Campaign(Wanted(events=2_000, phones=3, kills=0, seed=1), tmp_path / "var")
+    broken.prepare()
+
+    def believe(phone, *_):
+        raise Broken(f"{phone.name} was told something impossible")
+
+    monkeypatch.setattr(Phone, "_believe", believe)
+    with pytest.raises(Broken, match="impossible"):
+        broken.upload()
+    assert all(len(phone.acknowledged) == 0 for phone in broken.phones)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", broken.server.port), timeout=5)
 
 
 def test_somebodys_database_is_left_alone(new_database):
