@@ -301,6 +301,13 @@ def enrolled(contexts: Contexts, server: Server, proxy: Proxy, *, number: int = 
     return phone
 
 
+def with_route(phone: Phone) -> Phone:
+    """Wait until the day is there."""
+    phone.page.locator("a.stop").first.wait_for()
+    phone.wait(flushing=0)
+    return phone
+
+
 def pretty(value: Any) -> str:
     """For the message of an assertion."""
     return json.dumps(value, indent=1, ensure_ascii=False, default=str)

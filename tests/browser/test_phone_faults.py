@@ -25,6 +25,7 @@ from tests.browser.phone import (
     recorded,
     rows,
     sent_events,
+    with_route,
 )
 from tests.browser.proxy import Proxy
 from tests.browser.walk import visit
@@ -43,13 +44,6 @@ def proxy(server) -> Iterator[Proxy]:
 def phone(contexts, server, proxy) -> Phone:
     """A phone with its route, ready to work."""
     return with_route(enrolled(contexts, server, proxy))
-
-
-def with_route(phone: Phone) -> Phone:
-    """Wait until the day is there."""
-    phone.page.locator("a.stop").first.wait_for()
-    phone.wait(flushing=0)
-    return phone
 
 
 def send(phone: Phone, why: str = "user") -> int:
@@ -183,6 +177,25 @@ def test_two_tabs_send_an_act_in_one_request(phone, proxy, server):
         tab.page.bring_to_front()
         tab.wait_pending(0)
     assert len(proxy.requests("POST", SYNC)) == 1
+    assert_once(server, done)
+
+
+@pytest.mark.slow
+def test_a_tab_that_dies_while_it_sends_holds_up_nobody(phone, proxy, server):
+    dying = Phone(phone.context, server, proxy, phone.account)
+    dying.page = phone.context.new_page()
+    dying.reopen()
+    phone.offline()
+    done = deliver(phone)
+    proxy.start()
+    held = proxy.fault(SYNC, method="POST", hold=threading.Event(), times=1)
+    dying.page.evaluate("() => { dispatchEvent(new Event('online')); }")
+    phone.wait(flushing=1)
+    proxy.until(lambda: held.times == 0)
+    dying.page.close()
+    phone.wait(flushing=0)
+    assert send(phone) == 0
+    proxy.mend()
     assert_once(server, done)
 
 

@@ -59,7 +59,15 @@ channel.onmessage = ({ data }) => {
   flushing = data.flushing;
   reach = data.reach;
   for (const watcher of watchers) watcher();
+  // Whoever sends may die without a word; his lock is free then.
+  if (flushing) void navigator.locks.request("outbox-flush", hasEnded);
 };
+
+function hasEnded() {
+  if (!flushing) return;
+  flushing = false;
+  for (const watcher of watchers) watcher();
+}
 
 function announce() {
   channel.postMessage({ flushing, reach });
