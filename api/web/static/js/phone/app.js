@@ -149,7 +149,7 @@ async function whenChanged() {
   // What was sent is in the next signed day.
   if (before?.pending && !status.pending) void bag.load();
   if (status.revoked && !before?.revoked) await draw();
-  else if (shown?.module?.live && body.dataset.state === "ready") await draw();
+  else if (body.dataset.state === "ready" && (shown?.module?.live || shown?.name === "revoked")) await draw();
   if (status.revoked && !status.pending && !status.media_pending) await forgetRoute();
 }
 

@@ -658,7 +658,10 @@ const order = (sent, row) => sent.get(row.event_id)?.seq ?? 0;
 async function upload(row) {
   const path = `/api/v1/media/${row.sha256}`;
   const bytes = await db.tx("bytes", "readonly", (store) => store("bytes").get(row.sha256));
-  let offset = await uploadedSoFar(path, row);
+  // Nobody asks how far an upload has come that was never begun.
+  let offset = row.begun ? await uploadedSoFar(path, row) : 0;
+  row.begun = true;
+  await keepMedium(row);
   let begunAnew = false;
   while (offset !== null && offset < row.size) {
     const answer = settled(
