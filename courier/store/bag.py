@@ -247,6 +247,10 @@ class _Pages:
 
     def item(self, item: Item, agency: str) -> dict[str, Any]:
         """One item as it stands in the bag."""
+        bylaws = self._facts.bylaws
+        tries = bylaws.attempts.rule(self._day, agency=agency, document_type=item.document_type)
+        hold = timedelta(days=tries.hold_days[bylaws.commune_kind(item.commune_code)])
+        comes = item.direction == Direction.RESULT
         promised = item.wanted_on == self._day and item.wanted_from is not None and item.wanted_to is not None
         return {
             "id": item.id,
@@ -266,6 +270,9 @@ class _Pages:
             if promised
             else None,
             "deliver_by": item.deliver_by,
+            # What an attempt that fails today brings about: the last one, and until when the office keeps the item then.
+            "last_try": comes and item.attempts + 1 >= tries.max_attempts,
+            "kept_until": (item.held_until or self._day + hold) if comes else None,
             "charges": [
                 {
                     "id": charge.id,

@@ -105,13 +105,42 @@ export function withActs(signed, acts) {
   const stops = signed.stops.map((/** @type {any} */ stop) => {
     const items = stop.items.map(told);
     const open = items.some((/** @type {any} */ item) => item.open);
-    return { ...stop, items, open, standing: open ? "todo" : worst(items.map((/** @type {any} */ item) => item.standing)) };
+    return { ...stop, ...placeOf(stop, news), items, open, standing: open ? "todo" : worst(items.map((/** @type {any} */ item) => item.standing)) };
   });
-  return { ...signed, stops, extra: signed.extra.map(told), cash: cashOf(signed, news, acts, withdrawn), acts };
+  return { ...signed, stops: inOrder(stops, acts), extra: signed.extra.map(told), cash: cashOf(signed, news, acts, withdrawn), acts };
+}
+
+// The office moves a door for no worse pin (courier/domain/pins.py).
+const WORST_PIN_M = 100;
+
+/** Where the bearer has pinned the door since. @param {any} stop @param {Act[]} news */
+function placeOf(stop, news) {
+  const pin = news.findLast((act) => act.type === "pinned" && act.local.stop === stop.id && act.local.accuracy_m <= WORST_PIN_M);
+  return pin ? { lat: pin.local.lat, lon: pin.local.lon, precision: "doorstep" } : {};
+}
+
+/**
+ * The stops as the bearer put them last, with the times he was told then. What was done already, and what the office has planned
+ * since, keeps its place; the numbers stay those of the plan.
+ * @param {BagStop[]} stops @param {Act[]} acts
+ */
+function inOrder(stops, acts) {
+  const wish = acts.findLast((act) => act.type === "reordered")?.local;
+  if (!wish) return stops;
+  const byId = new Map(stops.map((stop) => [stop.id, stop]));
+  const wanted = wish.stops.filter((/** @type {string} */ id) => byId.get(id)?.open);
+  const coming = wanted.values();
+  return stops.map((stop) => {
+    if (!wanted.includes(stop.id)) return stop;
+    const id = /** @type {string} */ (coming.next().value);
+    const moved = byId.get(id);
+    return { ...moved, planned_at: moved.arrives_at, arrives_at: wish.arrives[id] ?? moved.arrives_at };
+  });
 }
 
 /** @param {any} item @param {Act} act */
 function apply(item, act) {
+  if (act.type === "noted") item.note = [item.note, act.local.text].filter(Boolean).join("\n");
   item.state = STATES[item.direction][act.type] ?? item.state;
   if (act.type === "taken_out" || act.type === "taken_over" || act.type === "fetched") item.in_my_bag = true;
   if (act.type === "taken_over" && OPEN.includes(item.state)) item.state = "out";

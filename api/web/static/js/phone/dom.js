@@ -92,6 +92,9 @@ export function day(when) {
   return `${date}/${month}/${year}`;
 }
 
+/** A day of another visit: Thursday 03/12. @param {string} date YYYY-MM-DD */
+export const visitDay = (date) => `${t(`weekday.${(new Date(`${date}T12:00:00Z`).getUTCDay() + 6) % 7}`)} ${day(date).slice(0, 5)}`;
+
 /** The day in Viet Nam as far as this phone knows it, YYYY-MM-DD. */
 export function today() {
   const { year, month, day: date } = parts(now());

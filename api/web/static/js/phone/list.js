@@ -135,7 +135,10 @@ function tools(known) {
       "ul",
       { class: "plain stack tight" },
       known.stops.length > 0 && one("bag", "phone.door.tool.load", "#/load"),
+      known.stops.length > 0 && one("map", "phone.door.tool.map", "#/map"),
+      known.stops.length > 1 && one("route", "phone.door.tool.order", "#/order"),
       one("office", "phone.door.tool.evening", "#/evening"),
+      one("alert", "phone.door.tool.trouble", "#/trouble"),
     ),
   );
 }

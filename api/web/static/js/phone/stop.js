@@ -3,7 +3,8 @@
 // what was recorded here, and what can be recorded now.
 
 import * as bag from "./bag.js";
-import { bar, button, clock, h, heading, money, say, t, word } from "./dom.js";
+import { noteCall } from "./calls.js";
+import { bar, button, clock, freshNote, h, has, heading, money, say, t, word } from "./dom.js";
 import { reasons, standing } from "./list.js";
 
 export const live = true;
@@ -18,13 +19,15 @@ export async function screen({ id }) {
     "div",
     { class: "stack" },
     heading(stop.address),
+    freshNote(),
     h("p", { class: "row" }, h("span", { class: "soft" }, `${t("stop.planned", { number: stop.sequence })} ~ ${clock(stop.arrives_at)}`), standing(stop)),
     reasons(stop).map((words) => say("warn", "clock", h("p", words))),
     h(
       "p",
       { class: "actions" },
-      stop.phone && button("phone", t("stop.call"), { href: `tel:${stop.phone}` }),
+      stop.phone && button("phone", t("stop.call"), { href: `tel:${stop.phone}`, on: { click: () => void noteCall(stop.id) } }),
       button("pin", t("stop.navigate"), { href: `geo:${place}?q=${place}` }),
+      button("paper", t("phone.door.address"), { href: `#/address/${stop.id}`, id: "address" }),
     ),
     stop.items.map((/** @type {any} */ item) => card(known, item)),
     acts(stop),
@@ -58,14 +61,22 @@ function acts(stop) {
       h(
         "div",
         { class: "card", dataset: { event: act.event_id } },
-        h("p", { class: "row apart" }, h("span", { class: "strong" }, word("event", act.type)), h("span", { class: "number" }, clock(act.at))),
+        h("p", { class: "row apart" }, h("span", { class: "strong" }, whatOf(act.type)), h("span", { class: "number" }, clock(act.at))),
         h("p", standing({ standing: bag.standingOfAct(act) })),
         act.local.receipt && h("p", button("paper", t("phone.receipt.show", { number: act.local.receipt }), { look: "wide", href: `#/receipt/${act.event_id}` })),
-        bag.UNDOABLE.includes(act.type) && h("p", button("undo", t("phone.door.undo"), { href: `#/undo/${act.event_id}` })),
+        h(
+          "p",
+          { class: "actions" },
+          act.type === "attempt_failed" && button("paper", t("phone.door.notice"), { href: `#/notice/${act.event_id}` }),
+          bag.UNDOABLE.includes(act.type) && button("undo", t("phone.door.undo"), { href: `#/undo/${act.event_id}` }),
+        ),
       ),
     ),
   );
 }
+
+/** @param {string} type an act on an item, or what was told of the way */
+const whatOf = (type) => (has(`event.${type}`) ? word("event", type) : t(`phone.core.shift.${type}`));
 
 /** @param {any} known @param {any} item */
 function card(known, item) {
@@ -80,7 +91,7 @@ function card(known, item) {
     { class: "card", "aria-label": `${item.recipient} ${item.barcode}` },
     h("h2", item.recipient),
     h("p", h("span", { class: "code" }, item.barcode), " · ", word("state", item.state)),
-    lines.map(([key, words]) => words && h("p", h("span", { class: "strong" }, t(key)), " ", words)),
+    lines.map(([key, words]) => words && h("p", { class: "lines" }, h("span", { class: "strong" }, t(key)), " ", words)),
     h("h3", t("stop.who")),
     h("p", { lang: "vi" }, rule.who),
     Object.entries(rule.show).map(([person, papers]) =>
