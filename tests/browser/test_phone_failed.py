@@ -1,9 +1,11 @@
 """Nobody at home, and a slip of the thumb: what is recorded in two taps, what follows from it, and how it is taken back."""
 
+import io
 import json
 from collections.abc import Iterator
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.phone import Phone, enrolled, network, recorded, rows
@@ -188,7 +190,60 @@ def test_a_reason_asks_for_its_evidence_once_and_keeps_what_was_typed(phone, own
     _, data = act_on_server(phone, own_server, "attempt_failed")
     assert (data["reason"], data["witness"]) == ("refused", "Bà Tư, hàng xóm")
     assert "next_on" not in data
-    assert [proof["kind"] for proof in data["proofs"]] == ["signature_or_witness"]
+    assert [proof["kind"] for proof in data["proofs"]] == ["witness"]
+
+
+@pytest.mark.slow
+def test_a_photo_and_a_signature_are_evidence_and_arrive_whole(phone, own_server):
+    """Behaviours 9 and 10."""
+    stop = a_stop(phone, lambda items: len(items) > 1)
+    open_stop(phone, stop)
+    phone.page.click("#cannot")
+    phone.page.click("#choices summary")
+    phone.page.uncheck(f"input[value='{stop['items'][0]['id']}']")
+    phone.page.click("button[data-reason=address_wrong]")
+    phone.page.set_input_files("input[type=file]", {"name": "lane.png", "mimeType": "image/png", "buffer": a_picture()})
+    expect(phone.page.locator(".photo[data-photo=taken]")).to_be_visible()
+    phone.reopen()
+    phone.go(f"/failed/{stop['id']}")
+    expect(phone.page.locator(".photo[data-photo=taken]")).to_be_visible()
+    phone.page.click("#save")
+    phone.wait_screen("notice")
+    _, data = act_on_server(phone, own_server, "attempt_failed")
+    (photo,) = data["proofs"]
+    assert photo["kind"] == "photo_place"
+    assert photo["sha256"] in arrived(own_server)
+
+    open_stop(phone, stop)
+    phone.page.click("#cannot")
+    phone.page.click("button[data-reason=refused]")
+    sheet = phone.page.locator("canvas.pad")
+    sheet.scroll_into_view_if_needed()
+    box = sheet.bounding_box()
+    phone.page.mouse.move(box["x"] + 20, box["y"] + 20)
+    phone.page.mouse.down()
+    phone.page.mouse.move(box["x"] + 120, box["y"] + 60, steps=8)
+    phone.page.mouse.up()
+    phone.page.click("#save")
+    phone.wait_screen("notice")
+    phone.wait_pending(0)
+    last = [act for act in phone.call("outbox", "acts") if act["type"] == "attempt_failed"][-1]
+    (row,) = recorded(own_server, last["event_id"])
+    (signature,) = json.loads(row["data"])["proofs"]
+    assert signature["kind"] == "signature"
+    assert signature["sha256"] in arrived(own_server)
+
+
+def a_picture() -> bytes:
+    """A photo of a lane, more or less."""
+    made = io.BytesIO()
+    Image.effect_noise((800, 600), 60).convert("RGB").save(made, "PNG")
+    return made.getvalue()
+
+
+def arrived(server) -> list[str]:
+    """The pictures that the server has whole."""
+    return [row["sha256"] for row in rows(server, "SELECT sha256 FROM media")]
 
 
 @pytest.mark.slow

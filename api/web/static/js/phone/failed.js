@@ -6,6 +6,8 @@ import * as bag from "./bag.js";
 import { callsTo, noteCall } from "./calls.js";
 import { bar, button, clock, go, h, heading, icon, language, notSaved, say, t, visitDay } from "./dom.js";
 import * as outbox from "./outbox.js";
+import { camera } from "./photo.js";
+import { isSigned, pad, png } from "./sign.js";
 
 // Behaviour 34: no more than eight are read before one is chosen. These are the most frequent at a door.
 const FIRST = [
@@ -21,10 +23,11 @@ const FIRST = [
 // The measure of this reason asks for two calls (data/attempt_rules.json).
 const CALLS_ASKED = 2;
 const LONGEST = 300;
+const PHOTOS = ["photo_place", "photo_item"];
 
 /**
  * @typedef {{event_id: string, taken_id: string, left_out: string[], next_on: string, reason: string | null, note: string,
- *   witness: string}} Form
+ *   witness: string, photo: Blob | null, strokes: import("./sign.js").Strokes}} Form
  */
 
 /** @param {{id: string}} params @param {AbortSignal} signal */
@@ -49,6 +52,8 @@ export async function screen({ id }, signal) {
     reason: null,
     note: "",
     witness: "",
+    photo: null,
+    strokes: [],
   };
   // Fixed before anything can be tapped: a second tap, or the app coming back from the dead, is the same act.
   const keep = () =>
@@ -204,7 +209,8 @@ function evidence(at, reason, draw) {
     told.scrollIntoView({ block: "center" });
   };
   const other = async () => {
-    form.reason = null;
+    // What was taken for one reason is no evidence of another.
+    Object.assign(form, { reason: null, photo: null, strokes: [] });
     told.replaceChildren();
     await keep();
     draw();
@@ -220,7 +226,7 @@ function evidence(at, reason, draw) {
     told,
     bar(button("check", t("phone.failed.save"), { look: "main", id: "save", on: { click: done } }), without),
   ]
-    .flat()
+    .flat(2)
     .filter(Boolean);
 }
 
@@ -236,8 +242,22 @@ function field(at, kind) {
       line(form, "note", t("phone.failed.note"), keep),
     );
   }
-  if (kind === "witness" || kind === "signature_or_witness") return line(form, "witness", t("phone.failed.witness"), keep);
-  return line(form, "note", t(kind === "note" ? "phone.failed.note" : "phone.failed.instead_of_photo"), keep);
+  const witness = line(form, "witness", t("phone.failed.witness"), keep);
+  if (kind === "witness") return witness;
+  if (kind === "signature_or_witness") {
+    const changed = (/** @type {import("./sign.js").Strokes} */ strokes) => {
+      form.strokes = strokes;
+      void keep();
+    };
+    return [h("div", { class: "stack tight" }, h("p", { class: "label" }, t("phone.failed.signature")), pad({ strokes: form.strokes, changed, label: t("phone.failed.signature") })), witness];
+  }
+  const note = line(form, "note", t("phone.failed.note"), keep);
+  if (!PHOTOS.includes(kind)) return note;
+  const changed = (/** @type {Blob | null} */ photo) => {
+    form.photo = photo;
+    void keep();
+  };
+  return [camera({ label: t(`phone.failed.take.${kind}`), changed, value: form.photo }), note];
 }
 
 /** @param {any} form @param {"note" | "witness"} name @param {string} label @param {() => unknown} keep */
@@ -255,8 +275,10 @@ function line(form, name, label, keep) {
 function has({ form, calls }, kind) {
   if (kind === "notice_left") return true;
   if (kind === "call_log") return calls.length >= CALLS_ASKED;
-  if (kind === "witness" || kind === "signature_or_witness") return form.witness.trim() !== "";
-  return kind === "note" && form.note.trim() !== "";
+  const isWitnessed = form.witness.trim() !== "";
+  if (kind === "signature_or_witness") return isWitnessed || isSigned(form.strokes);
+  if (PHOTOS.includes(kind)) return form.photo !== null;
+  return kind === "witness" ? isWitnessed : form.note.trim() !== "";
 }
 
 // ----------------------------------------------------------------------------------------------------------- save
@@ -265,7 +287,10 @@ async function save(at, reason) {
   const { known, stop, form, key, told, calls } = at;
   const items = chosen(at);
   const { next_on } = outcome(at, reason);
-  const proofs = reason.evidence.filter((/** @type {string} */ kind) => has(at, kind)).map((/** @type {string} */ kind) => ({ kind }));
+  const proofs = reason.evidence.filter((/** @type {string} */ kind) => has(at, kind) && !PHOTOS.includes(kind)).flatMap((/** @type {string} */ kind) => {
+    if (kind !== "signature_or_witness") return [{ kind }];
+    return form.witness.trim() ? [{ kind: "witness" }] : [];
+  });
   const data = {
     reason: reason.code,
     ...(next_on && { next_on }),
@@ -275,6 +300,10 @@ async function save(at, reason) {
     ...(form.witness.trim() && { witness: form.witness.trim() }),
   };
   const where = { stop: stop.id, sequence: stop.sequence };
+  const media = [];
+  const photo = reason.evidence.find((/** @type {string} */ kind) => PHOTOS.includes(kind));
+  if (photo && form.photo) media.push({ kind: photo, blob: form.photo });
+  if (reason.evidence.includes("signature_or_witness") && isSigned(form.strokes)) media.push({ kind: "signature", blob: await png(form.strokes) });
   try {
     await takeOut(known, form, items, where);
     await outbox.record({
@@ -282,6 +311,7 @@ async function save(at, reason) {
       type: "attempt_failed",
       items: items.map((/** @type {any} */ item) => item.id),
       data,
+      media,
       local: { ...where, reason: reason.code, next_on },
       draft: key,
     });
