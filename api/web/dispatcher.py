@@ -19,12 +19,16 @@ from courier import dispatch, incidents, intake, staffing, tracking
 from courier import phones as office_phones
 from courier.domain.calendar import local_day
 from courier.domain.errors import FieldError, Invalid, Missing, Refused, Stale
-from courier.domain.item import State
+from courier.domain.item import Direction, State
 from courier.store.plans import PlanView, RouteView
+from courier.store.tables import Item
 
 blueprint = page.pages("dispatcher_pages", __name__, prefix="/d")
 
 _DONE: Final = frozenset({State.DELIVERED, State.FETCHED, State.PICKED_UP, State.AT_OFFICE, State.LODGED})
+_OFF_THE_ROUTE: Final = frozenset(
+    {State.ANNOUNCED, State.RECEIVED, State.REQUESTED, State.AWAITING_PICKUP, State.CANCELLED}
+)
 _MOST: Final = 200
 _SECONDS: Final = (3, 8, 20, 60)
 _OUTCOMES: Final = ("rejected", "doubtful", "duplicate", "accepted")
@@ -47,12 +51,14 @@ def days_around(day: date) -> tuple[date, date]:
 # ------------------------------------------------------------------------------------------------------------ the day
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a postman's route has come."""
+    """How far a postman's route has come. `loaded` of `to_load` papers went into his bag: the count on his phone in the morning."""
 
     route: RouteView
     items: int
     done: int
     failed: int
+    loaded: int
+    to_load: int
     bag: int
     due_dong: int
 
@@ -102,17 +108,26 @@ def _progress(plan: PlanView) -> list[Progress]:
     for route in plan.routes:
         known = [views[item_id] for stop in route.stops for item_id in stop.items if item_id in views]
         states = Counter(view.row.state for view in known)
+        papers = [view.row for view in known if view.row.direction == Direction.RESULT and _is_due(view.row, plan.day)]
         rows.append(
             Progress(
                 route,
                 len(known),
                 sum(states[state] for state in _DONE),
                 states[State.ATTEMPTED] + states[State.HELD],
+                sum(row.state != State.PLANNED for row in papers),
+                len(papers),
                 states[State.OUT],
                 sum(view.due_dong for view in known),
             )
         )
     return rows
+
+
+def _is_due(row: Item, day: date) -> bool:
+    """False for what was taken off the route since it was published, as on the postman's own list."""
+    moved = row.state == State.HELD and row.wanted_on is not None and row.wanted_on > day
+    return row.state not in _OFF_THE_ROUTE and not moved
 
 
 def _items_of(plan: PlanView) -> Mapping[UUID, tracking.ItemView]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from courier.domain.attempts import Reason, next_day
 from courier.domain.calendar import ZONE, WorkingCalendar, at_local
 from courier.domain.item import Direction
-from courier.domain.money import cash_account, claimed_account
+from courier.domain.money import Method, cash_account, claimed_account
 from courier.domain.pins import metres_between
 from courier.facts import Facts
 from courier.settings import BankAccount
@@ -83,7 +83,7 @@ def bag_of(
         "office": {"code": office.code, "name": office.name, "lat": office.lat, "lon": office.lon},
         "postman": {"id": postman_id, "name": staff.name},
         "device": {"number": device.number} if device is not None and device.number is not None else None,
-        "cash": _cash(session, postman_id, day, work.cash_limit_dong),
+        "cash": _cash(session, pages, postman_id, day, work.cash_limit_dong),
         "document_types": pages.document_types(),
         "rules": pages.rules,
         "reasons": _reasons(facts, calendar, day),
@@ -179,16 +179,26 @@ def _why(item: Item, day: date, hours: Sequence[tuple[int, int]]) -> list[dict[s
     return found
 
 
-def _cash(session: Session, postman_id: UUID, day: date, limit_dong: int) -> dict[str, Any]:
-    cash = ledger.taken(session, cash_account(postman_id, day))
-    bank = ledger.taken(session, claimed_account(postman_id, day))
-    by_kind = {kind: cash.get(kind, 0) + bank.get(kind, 0) for kind in sorted({*cash, *bank})}
+def _cash(session: Session, pages: "_Pages", postman_id: UUID, day: date, limit_dong: int) -> dict[str, Any]:
+    pockets = {
+        Method.CASH.value: ledger.taken_by_payee(session, cash_account(postman_id, day)),
+        Method.BANK_QR.value: ledger.taken_by_payee(session, claimed_account(postman_id, day)),
+    }
+    lines = [
+        {"kind": kind, "payee": payee, "payee_name": pages.name_of(payee), "method": method, "amount_dong": dong}
+        for method, pocket in pockets.items()
+        for (kind, payee), dong in pocket.items()
+    ]
+    by_kind: dict[str, int] = {}
+    for line in lines:
+        by_kind[line["kind"]] = by_kind.get(line["kind"], 0) + line["amount_dong"]
     return {
         "limit_dong": limit_dong,
         # Of every day that is not handed in yet: that is what he has on him.
         "carried_dong": sum(ledger.balances(session, f"cash:{postman_id}:").values()),
-        "by_kind": by_kind,
-        "by_method": {"cash": sum(cash.values()), "bank_qr": sum(bank.values())},
+        "by_kind": dict(sorted(by_kind.items())),
+        "by_method": {method: sum(pocket.values()) for method, pocket in pockets.items()},
+        "lines": sorted(lines, key=lambda line: (line["kind"], line["payee"] or "", line["method"])),
     }
 
 
@@ -278,7 +288,7 @@ class _Pages:
                     "id": charge.id,
                     "kind": charge.kind,
                     "payee": charge.payee,
-                    "payee_name": self._names.get(charge.payee, charge.payee),
+                    "payee_name": self.name_of(charge.payee),
                     "amount_dong": charge.amount_dong,
                 }
                 for charge in self._charges.get(item.id, ())
@@ -287,6 +297,10 @@ class _Pages:
             "digests": self._digests_of(item.id),
             "last4": item.id_number_index is not None,
         }
+
+    def name_of(self, payee: str | None) -> str | None:
+        """Whose money it is, in words."""
+        return self._names.get(payee, payee) if payee else None
 
     def _rule(self, item: Item, agency: str) -> str:
         which = (item.document_type, agency, item.subject)

@@ -162,14 +162,22 @@ def about(session: Session, item_ids: Iterable[UUID]) -> list[tuple[UUID, Posted
 
 def taken(session: Session, account: str) -> dict[str, int]:
     """What came into a pocket by charge kind; reversals count, the handing-in does not."""
+    found: dict[str, int] = {}
+    for (kind, _), dong in taken_by_payee(session, account).items():
+        found[kind] = found.get(kind, 0) + dong
+    return {kind: dong for kind, dong in found.items() if dong}
+
+
+def taken_by_payee(session: Session, account: str) -> dict[tuple[str, str | None], int]:
+    """The same by charge kind and payee; without a payee where the charge is not known."""
     rows = session.execute(
-        select(ItemCharge.kind, func.sum(LedgerEntry.amount_dong))
+        select(ItemCharge.kind, ItemCharge.payee, func.sum(LedgerEntry.amount_dong))
         .join(LedgerTx, LedgerTx.id == LedgerEntry.tx_id)
         .outerjoin(ItemCharge, ItemCharge.id == LedgerEntry.charge_id)
         .where(LedgerEntry.account == account, LedgerTx.kind.not_in(("remittance", "bank confirmed")))
-        .group_by(ItemCharge.kind)
+        .group_by(ItemCharge.kind, ItemCharge.payee)
     )
-    return {kind or "unknown": int(total) for kind, total in rows if total}
+    return {(kind or "unknown", payee): int(total) for kind, payee, total in rows if total}
 
 
 def hold(session: Session, account: str) -> None:

@@ -172,6 +172,7 @@ def test_the_bag_is_the_whole_day_signed(town, phone, database):
         "carried_dong": 0,
         "by_kind": {},
         "by_method": {"cash": 0, "bank_qr": 0},
+        "lines": [],
     }
     (stop,) = bag["stops"]
     (item,) = stop["items"]
@@ -223,6 +224,10 @@ def test_the_bag_knows_the_cash_that_is_carried(town, phone):
     cash = town.postman.get("/api/v1/sync/bag").json["cash"]
     assert (cash["carried_dong"], cash["by_method"]) == (135_000, {"cash": 135_000, "bank_qr": 30_000})
     assert cash["by_kind"] == {"postage": 30_000, "state_fee": 135_000}
+    assert [[line[name] for name in ("kind", "payee_name", "method", "amount_dong")] for line in cash["lines"]] == [
+        ["postage", "Bưu điện", "bank_qr", 30_000],
+        ["state_fee", "Cơ quan PC08", "cash", 135_000],
+    ]
 
 
 def test_the_bag_comes_compressed_when_asked_for_and_signed_as_it_was_before(town, phone):

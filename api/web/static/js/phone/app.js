@@ -27,6 +27,8 @@ const SCREENS = [
   ["/order", "order"],
   ["/trouble", "trouble"],
   ["/map", "map"],
+  ["/load", "load"],
+  ["/evening", "evening"],
   ["/outbox", "acts"],
   ["/settings", "settings"],
   ["/sign-in", "gate"],

@@ -97,10 +97,10 @@ export function withActs(signed, acts) {
       const undone = act.type === "corrected" && isNews(act) && own.find((other) => other.event_id === act.local.corrects);
       if (undone && !isNews(undone)) takeBack(told, undone);
       else if (isNews(act) && counting.includes(act)) apply(told, act);
-      else if (act.type === "passed_on" && counting.includes(act)) told.passed = told.in_my_bag;
+      else if (counting.includes(act)) told.passed = act.type === "passed_on" && told.in_my_bag;
     }
     const hasPaper = told.direction === "result" || told.state === "fetched";
-    return { ...told, open: OPEN.includes(told.state) && !told.passed, carried: told.in_my_bag && hasPaper };
+    return { ...told, open: OPEN.includes(told.state) && !told.passed, carried: told.in_my_bag && hasPaper && !told.passed };
   };
   const stops = signed.stops.map((/** @type {any} */ stop) => {
     const items = stop.items.map(told);
@@ -175,10 +175,12 @@ function standingOf(own) {
  * @param {any} signed @param {Act[]} news @param {Act[]} acts @param {Set<string>} withdrawn
  */
 function cashOf(signed, news, acts, withdrawn) {
-  const cash = { ...signed.cash, by_kind: { ...signed.cash.by_kind }, by_method: { ...signed.cash.by_method } };
+  const lines = signed.cash.lines.map((/** @type {any} */ line) => ({ ...line }));
+  const cash = { ...signed.cash, by_kind: { ...signed.cash.by_kind }, by_method: { ...signed.cash.by_method }, lines };
   const add = (/** @type {Act} */ act, /** @type {number} */ sign) => {
     for (const line of act.local.collections ?? []) {
       const dong = sign * line.amount_dong;
+      addLine(lines, line, dong, signed);
       cash.by_kind[line.kind] = (cash.by_kind[line.kind] ?? 0) + dong;
       cash.by_method[line.method] = (cash.by_method[line.method] ?? 0) + dong;
       if (line.method === "cash") cash.carried_dong += dong;
@@ -189,8 +191,26 @@ function cashOf(signed, news, acts, withdrawn) {
     const undone = act.type === "corrected" && acts.find((other) => other.event_id === act.local.corrects);
     if (undone && undone.seq <= signed.done.ack_through) add(undone, -1);
   }
+  cash.lines = lines.filter((/** @type {any} */ line) => line.amount_dong !== 0).sort(byPurpose);
   return cash;
 }
+
+/** @param {any[]} lines @param {any} line @param {number} dong @param {any} signed */
+function addLine(lines, line, dong, signed) {
+  const { kind, payee = null, method } = line;
+  const same = lines.find((one) => one.kind === kind && one.payee === payee && one.method === method);
+  if (same) {
+    same.amount_dong += dong;
+    return;
+  }
+  const charges = [...signed.stops.flatMap((/** @type {any} */ stop) => stop.items), ...signed.extra].flatMap((item) => item.charges);
+  const payee_name = line.payee_name ?? charges.find((charge) => charge.payee === payee)?.payee_name ?? payee;
+  lines.push({ kind, payee, payee_name, method, amount_dong: dong });
+}
+
+const purpose = (/** @type {any} */ line) => [line.kind, line.payee ?? "", line.method].join("|");
+/** @param {any} one @param {any} other */
+const byPurpose = (one, other) => (purpose(one) < purpose(other) ? -1 : 1);
 
 // ----------------------------------------------------------------------------------------- what the screens ask of it
 /** The day's items, on the route or beside it. @param {Day} known @returns {BagItem[]} */
@@ -201,6 +221,46 @@ export const stopOf = (known, id) => known.stops.find((/** @type {any} */ stop) 
 export const carried = (known) => itemsOf(known).filter((item) => item.carried);
 /** Items of the route that he has not taken into his bag yet. @param {Day} known */
 export const toLoad = (known) => itemsOf(known).filter((item) => item.state === "planned" && !item.in_my_bag && !item.passed);
+/**
+ * The count of the morning, which the office sees too: papers of the route that went into the bag, of those that should. A dossier
+ * that is to be fetched is no paper yet.
+ * @param {Day} known @returns {{done: number, all: number}}
+ */
+export function loaded(known) {
+  const papers = known.stops.flatMap((/** @type {any} */ stop) => stop.items).filter((/** @type {any} */ item) => item.direction === "result");
+  return { done: papers.filter((/** @type {any} */ item) => item.state !== "planned").length, all: papers.length };
+}
+const ON_THE_WAY = ["out", "attempted", "fetched"];
+
+/**
+ * The bag of the evening: where each paper that was in it is now, `fetched` those that came from citizens. `left` must become empty,
+ * and so must `tasks`: dossiers that were not fetched, of which there is no paper.
+ * @param {Day} known
+ * @returns {{loaded: number, fetched: number, delivered: BagItem[], brought: BagItem[], passed: BagItem[], left: BagItem[],
+ *   tasks: BagItem[], never: BagItem[], unconfirmed: BagItem[]}} `never`: of the route, but never in the bag; `unconfirmed`: passed
+ *   on, and the colleague's phone has not said so yet
+ */
+export function balance(known) {
+  const places = /** @type {Record<string, BagItem[]>} */ ({ delivered: [], brought: [], passed: [], left: [], tasks: [], never: [], none: [] });
+  for (const item of itemsOf(known)) places[placeOf(item)].push(item);
+  const { delivered, brought, passed, left, tasks, never } = places;
+  const papers = [...delivered, ...brought, ...passed, ...left];
+  const fetched = papers.filter((item) => item.direction === "submission").length;
+  const unconfirmed = passed.filter((item) => item.in_my_bag);
+  return { loaded: papers.length - fetched, fetched, delivered, brought, passed, left, tasks, never, unconfirmed };
+}
+
+/** @param {BagItem} item */
+function placeOf(item) {
+  const isPaper = item.direction === "result" || ["fetched", "at_office", "lodged"].includes(item.state);
+  if (item.carried) return "left";
+  if (!isPaper) return item.in_my_bag && !item.passed && item.state === "out" ? "tasks" : "none";
+  if (item.state === "planned" && !item.passed) return "never";
+  const last = item.acts.filter((/** @type {Act} */ act) => act.type in STATES[item.direction] || /^passed_on$|^taken_over$/.test(act.type)).at(-1);
+  // Given away, whatever the colleague has done with it since.
+  if (item.passed || last?.type === "passed_on" || ON_THE_WAY.includes(item.state)) return "passed";
+  return item.state === "delivered" ? "delivered" : "brought";
+}
 /** @param {BagItem} item */
 export const canHandOver = (item) => item.direction === "result" && [...OPEN, "attempted"].includes(item.state) && !item.passed;
 /** @param {BagItem} item */
