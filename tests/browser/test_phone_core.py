@@ -88,7 +88,7 @@ def test_what_the_phone_shows_of_its_acts_is_what_the_server_says_after_it_has_h
     phone.record("taken_out", [item["id"] for item in (dear, *others)])
     line = dear["charges"][0]
     taken = {"charge": line["id"], "amount_dong": line["amount_dong"], "method": "cash"}
-    local = {"collections": [{**taken, "kind": line["kind"]}]}
+    local = {"collections": [{**taken, "kind": line["kind"], "payee": line["payee"]}]}
     receiver = {"name": "Lê Văn Tí", "relation": "owner", "id_check": "match", "id_last4": None}
     door = {"receiver": receiver, "collections": [taken], "surrendered": [], "proofs": []}
     phone.record("handed_over", [dear["id"]], local=local, **door)

@@ -141,6 +141,7 @@ def test_the_camera_does_what_typing_does(contexts, own_server, proxy):
     show_code(phone.page, *(item["barcode"] for item in items[1:3]))
     shows(phone, 3, len(items))
     phone.page.click("#save")
+    expect(phone.page.locator("#scanned")).to_have_count(0)
     phone.wait_pending(0)
     (act,) = phone.store("outbox")
     assert effects(own_server, act["event_id"]) == 3 + len(fetches(phone))
