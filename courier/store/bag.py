@@ -184,14 +184,13 @@ def _cash(session: Session, pages: "_Pages", postman_id: UUID, day: date, limit_
         Method.CASH.value: ledger.taken_by_payee(session, cash_account(postman_id, day)),
         Method.BANK_QR.value: ledger.taken_by_payee(session, claimed_account(postman_id, day)),
     }
-    lines = [
-        {"kind": kind, "payee": payee, "payee_name": pages.name_of(payee), "method": method, "amount_dong": dong}
-        for method, pocket in pockets.items()
-        for (kind, payee), dong in pocket.items()
-    ]
+    lines: list[dict[str, Any]] = []
     by_kind: dict[str, int] = {}
-    for line in lines:
-        by_kind[line["kind"]] = by_kind.get(line["kind"], 0) + line["amount_dong"]
+    for method, pocket in pockets.items():
+        for (kind, payee), dong in pocket.items():
+            line = {"kind": kind, "payee": payee, "payee_name": pages.name_of(payee), "method": method}
+            lines.append(line | {"amount_dong": dong})
+            by_kind[kind] = by_kind.get(kind, 0) + dong
     return {
         "limit_dong": limit_dong,
         # Of every day that is not handed in yet: that is what he has on him.
