@@ -242,7 +242,7 @@ const ON_THE_WAY = ["out", "attempted", "fetched"];
  */
 export function balance(known) {
   const places = /** @type {Record<string, BagItem[]>} */ ({ delivered: [], brought: [], passed: [], left: [], tasks: [], never: [], none: [] });
-  for (const item of itemsOf(known)) places[placeOf(item)].push(item);
+  for (const item of itemsOf(known)) places[whereabouts(item)].push(item);
   const { delivered, brought, passed, left, tasks, never } = places;
   const papers = [...delivered, ...brought, ...passed, ...left];
   const fetched = papers.filter((item) => item.direction === "submission").length;
@@ -251,7 +251,7 @@ export function balance(known) {
 }
 
 /** @param {BagItem} item */
-function placeOf(item) {
+function whereabouts(item) {
   const isPaper = item.direction === "result" || ["fetched", "at_office", "lodged"].includes(item.state);
   if (item.carried) return "left";
   if (!isPaper) return item.in_my_bag && !item.passed && item.state === "out" ? "tasks" : "none";
