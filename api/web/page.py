@@ -162,7 +162,9 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 def home_of(role: Role) -> str:
-    """The address of a role's first page."""
+    """The address of a role's first page; a postman's is the app where his browser can keep it for when there is no signal."""
+    if role is Role.POSTMAN and is_secure_context():
+        return url_for("phone_pages.shell")
     return url_for(HOMES[role])
 
 

@@ -76,9 +76,9 @@ def test_nobody_is_led_to_the_sign_in_and_back(app):
     assert parse_qs(query) == {"next": ["/d/items?q=l%C3%AA"]}
 
 
-def home(app, person: Person) -> str:
+def home(app, person: Person, base: str = "http://10.0.0.7") -> str:
     cookie = {"Cookie": f"{COOKIE}={person.token}"}
-    return app.test_client(use_cookies=False).get("/", headers=cookie).location
+    return app.test_client(use_cookies=False).get("/", base_url=base, headers=cookie).location
 
 
 @pytest.mark.parametrize("role", HOMES)
@@ -102,6 +102,7 @@ def test_the_way_home_of_each_role(app, town, browser, role):
 )
 def test_a_postman_is_led_to_the_app_only_where_a_browser_gives_it_its_offline_half(app, town, base, trusted):
     cookie = {"Cookie": f"{COOKIE}={town.postman.token}"}
+    assert home(app, town.postman, base) == ("/phone" if trusted else "/p")
     answer = app.test_client(use_cookies=False).get("/p", base_url=base, headers=cookie)
     assert ('href="/phone"' in answer.text) is trusted
     assert ("HTTP thường" in answer.text) is not trusted

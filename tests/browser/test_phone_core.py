@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.phone import Phone, enrolled, network, recorded
+from tests.browser.phone import Phone, enrolled, network, postman_of, recorded
 from tests.browser.proxy import Proxy
 from tests.browser.test_axe import complaints
 
@@ -131,3 +131,20 @@ def test_names_are_found_without_their_marks(phone):
     expect(phone.page.locator("#doors a.stop").first).to_contain_text(name)
     phone.page.fill("#find", "xyzzy")
     expect(phone.page.locator("#doors a.stop")).to_have_count(0)
+
+
+def test_who_signed_in_on_the_web_goes_on_with_one_tap(contexts, own_server, proxy):
+    phone = Phone(contexts.new(phone=True), own_server, proxy, postman_of(own_server))
+    phone.page.goto(f"{proxy.url}/sign-in")
+    phone.page.fill("#f-login", phone.account["login"])
+    phone.page.fill("#f-password", phone.account["password"])
+    phone.page.click("main form .button.main")
+    phone.wait(state="sign-in", screen="sign-in")
+    expect(phone.page.locator("#login")).to_have_count(0)
+    phone.page.click("main form .button.main")
+    phone.choose_pin()
+    phone.wait(screen="list")
+    phone.wait_worker()
+    event = phone.record("taken_out", [phone.items()[0]["id"]])
+    phone.wait_pending(0)
+    assert len(recorded(own_server, event)) == 1

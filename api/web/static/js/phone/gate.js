@@ -73,6 +73,8 @@ function form(/** @type {any[]} */ content, /** @type {string} */ action, /** @t
 async function signIn() {
   const me = await outbox.me();
   const used = me && (await vault.pinState()) === "used-up";
+  const known = me ? null : await alreadySignedIn();
+  if (known) return goOnAs(known);
   return h(
     "div",
     { class: "stack" },
@@ -94,6 +96,28 @@ async function signIn() {
     ),
   );
 }
+
+/** The name of the postman whom this browser knows from the other pages; null without one. @returns {Promise<string | null>} */
+async function alreadySignedIn() {
+  try {
+    const answer = await ask("/api/v1/me");
+    if (!answer.ours || answer.status !== 200) return null;
+    const { role, name, must_change_password } = answer.json();
+    return role === "postman" && !must_change_password ? name : null;
+  } catch (fault) {
+    if (!(fault instanceof Unanswered)) throw fault;
+    return null;
+  }
+}
+
+/** Who came from the sign-in page need not sign in twice. @param {string} name */
+const goOnAs = (name) =>
+  h(
+    "div",
+    { class: "stack" },
+    heading(t("phone.core.sign_in.this_phone"), null),
+    form([h("p", t("phone.core.sign_in.known", { name }))], t("phone.core.sign_in.go_on"), () => bind({})),
+  );
 
 /**
  * Sign in and bind the session to this phone.
@@ -117,11 +141,25 @@ async function enrol(login, password, otp, forgetPin) {
       await ask("/api/v1/sessions/current", { method: "DELETE", headers: { Authorization: `Bearer ${token}` } });
       return t("phone.core.sign_in.not_postman");
     }
+    return await bind({ Authorization: `Bearer ${token}` }, forgetPin);
+  } catch (fault) {
+    if (!(fault instanceof Unanswered)) throw fault;
+    return t("phone.core.sign_in.no_server");
+  }
+}
+
+/**
+ * Bind a session to this phone, and begin.
+ * @param {Record<string, string>} session the header that shows it; none for that of the cookie
+ * @param {boolean} [forgetPin]
+ */
+async function bind(session, forgetPin = false) {
+  try {
     const kept = (await recall("device_id")) ?? outbox.newId();
     await remember("device_id", kept);
     const bound = await ask("/api/v1/devices", {
       method: "POST",
-      headers: { Authorization: `Bearer ${token}` },
+      headers: session,
       json: { device_id: kept, name: phoneName() },
     });
     if (bound.code === "device-revoked") return t("phone.core.sign_in.revoked");
