@@ -41,6 +41,7 @@ class ReleaseSchema(Strict):
     who = fields.String(required=True)
     persons = fields.List(fields.String())
     relatives = fields.List(fields.String())
+    ids = fields.List(fields.String(), metadata={"description": "which of the persons show an ID paper"})
     show = fields.Dict(keys=fields.String(), values=fields.List(fields.String()), required=True)
     surrender = fields.List(fields.Nested(SurrenderSchema), required=True)
     proofs = fields.List(fields.String(), required=True)

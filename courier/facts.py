@@ -190,6 +190,7 @@ def _in_words(row: Mapping[str, Any], vocabulary: Mapping[str, Any]) -> dict[str
         "who": vocabulary["recipients"][row["recipient"]]["vi"],
         "persons": list(row["must_show"]),
         "relatives": sorted(row["relatives"]),
+        "ids": [person for person, shown in row["must_show"].items() if "id_card" in shown],
         "show": {person: [papers[paper] for paper in shown] for person, shown in row["must_show"].items()},
         "surrender": [
             {"code": paper["code"], "name": paper["name_vi"], "mandatory": paper["mandatory"], "when": paper["when"]}

@@ -49,6 +49,7 @@ _GROUPS: Final = (
     "id_check",
     "incident",
     "method",
+    "objections",
     "payee",
     "person",
     "phone",

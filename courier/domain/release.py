@@ -34,7 +34,8 @@ class PaperDue:
 class ReleaseRule:
     """Who may receive and what they show. `must_show` maps each person who may receive to papers.
 
-    `in_words` is the rule as the postman's page shows it: who, persons, relatives, show, surrender, proofs, authorisation.
+    `in_words` is the rule as the postman's page shows it: who, persons, relatives, ids (which persons show an ID paper), show,
+    surrender, proofs, authorisation.
     """
 
     valid_from: date

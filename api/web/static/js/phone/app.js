@@ -19,6 +19,7 @@ const NEW_BUILD_MS = 30 * 60_000;
 const SCREENS = [
   ["/", "list"],
   ["/stop/:id", "stop"],
+  ["/handover/:id", "handover"],
   ["/receipt/:event", "receipt"],
   ["/failed/:id", "failed"],
   ["/notice/:event", "notice"],
