@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.phone import Phone, enrolled, network, recorded, rows
+from tests.browser.phone import PATIENCE, Phone, enrolled, network, recorded, rows
 from tests.browser.proxy import Proxy
 from tests.browser.test_axe import complaints
 
@@ -30,7 +30,7 @@ def phone(contexts, own_server, proxy) -> Phone:
 
 def a_stop(phone: Phone, fits=lambda items: True) -> dict:
     """A stop with results that are still in the office's hands; all of them are taken into the bag."""
-    expect(phone.page.locator("a.stop.next")).to_be_visible()
+    expect(phone.page.locator("a.stop.next")).to_be_visible(timeout=PATIENCE)
     stops = phone.call("bag", "today")["stops"]
     stop = next(
         s for s in stops if all(i["direction"] == "result" for i in s["items"]) and s["open"] and fits(s["items"])

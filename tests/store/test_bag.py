@@ -174,6 +174,30 @@ def test_a_stop_says_why_it_is_where_it_is(database, desk, opens, closes, why):
     assert stop["why"] == [why]
 
 
+def test_an_item_says_whether_the_next_try_is_its_last_and_until_when_it_is_kept(database, desk):
+    house = a_house(database)
+    a_route(database, house, 1)
+
+    def told() -> tuple[bool, str | None]:
+        (stop,) = orjson.loads(bag(desk, house))["stops"]
+        return stop["items"][0]["last_try"], stop["items"][0]["kept_until"]
+
+    def put(**values) -> None:
+        with database.write() as session:
+            for name, value in values.items():
+                setattr(session.scalars(select(Item)).one(), name, value)
+
+    put(commune_code=None)
+    assert told() == (False, (DAY + timedelta(days=30)).isoformat())
+    ward = next(code for code, kind in desk.facts.bylaws.commune_kinds.items() if kind == "phuong")
+    put(commune_code=ward)
+    assert told() == (False, (DAY + timedelta(days=15)).isoformat())
+    put(attempts=1, held_until=DAY + timedelta(days=4))
+    assert told() == (True, (DAY + timedelta(days=4)).isoformat())
+    put(direction=Direction.SUBMISSION)
+    assert told() == (False, None), "what is fetched is not kept for anybody"
+
+
 def test_a_deadline_that_presses_is_told_beside_the_promise(database, desk):
     house = a_house(database)
     a_route(database, house, 1)
