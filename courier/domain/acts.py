@@ -3,6 +3,7 @@
 A report that cannot be read is set aside whole (`Unreadable`), never half-understood.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -46,6 +47,7 @@ LONGEST_TEXT = 500
 _MOST_SEQ = 2**31 - 1
 _MOST_NUMBER = 2**53  # what JSON's numbers are sure to carry
 _DEEPEST = 32
+_NOWHERE_KEPT = re.compile("[\0\ud800-\udfff]")  # NUL, and halves of a pair that stand alone
 # No act is older than the service: a clock that says so lost its time with its battery.
 _FIRST_DAY = datetime(2025, 7, 1, tzinfo=ZONE)
 
@@ -205,6 +207,8 @@ def too_deep(value: object) -> bool:
 
 def printable(text: str) -> str:
     """The text with a question mark for every letter that a database or a log cannot hold."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() and not _half(letter) else "?" for letter in text)
 
 
@@ -219,7 +223,7 @@ def _can_be_kept(value: object) -> bool:
     if isinstance(value, list):
         return all(map(_can_be_kept, value))
     if isinstance(value, str):
-        return "\0" not in value and not any(map(_half, value))
+        return _NOWHERE_KEPT.search(value) is None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return abs(value) <= _MOST_NUMBER
     return True

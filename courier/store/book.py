@@ -163,7 +163,7 @@ class Book:
 
     def open(self, item_ids: Iterable[UUID]) -> None:
         """Read, and lock, the items among these ids that exist, with everything that follows from their events."""
-        asked = set(item_ids) - self._asked
+        asked = {item_id for item_id in item_ids if item_id not in self._asked}
         if not asked:
             return
         self._asked |= asked
@@ -225,7 +225,7 @@ class Book:
         self._read_charge_ids({item_id for event_id in shared for item_id in self._items_of[event_id]})
 
     def _read_items_of(self, event_ids: Iterable[UUID]) -> None:
-        unknown = set(event_ids) - self._items_of.keys()
+        unknown = {event_id for event_id in event_ids if event_id not in self._items_of}
         self._items_of |= {event_id: set() for event_id in unknown}
         for part in in_parts(unknown):
             links = select(EventOfItem.event_id, EventOfItem.item_id).where(EventOfItem.event_id.in_(part))
@@ -233,7 +233,7 @@ class Book:
                 self._items_of[event_id].add(item_id)
 
     def _read_charge_ids(self, item_ids: Iterable[UUID]) -> None:
-        elsewhere = set(item_ids) - self.charges.keys() - self._charge_ids.keys()
+        elsewhere = {item_id for item_id in item_ids if item_id not in self.charges and item_id not in self._charge_ids}
         self._charge_ids |= {item_id: set() for item_id in elsewhere}
         for part in in_parts(elsewhere):
             rows = select(ItemCharge.item_id, ItemCharge.id).where(ItemCharge.item_id.in_(part))
@@ -320,7 +320,7 @@ class Book:
 
     def reserve(self, pockets: Iterable[tuple[UUID, date]]) -> None:
         """Hold pockets, in one order, until the transaction ends: nobody closes their days meanwhile."""
-        wanted = sorted(set(pockets) - self._closed.keys())
+        wanted = sorted({pocket for pocket in pockets if pocket not in self._closed})
         if not wanted:
             return
         people = {postman_id for postman_id, _ in wanted}
