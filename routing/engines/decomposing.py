@@ -43,18 +43,30 @@ class Part:
     """What one process shall search, said in numbers to somebody who knows the `Whole`.
 
     `routes` are to be made better; `spare` vehicles may be used, `extra` stops are left out as yet and may stay so,
-    at a high price where they are compulsory.
+    at a high price where they are compulsory. A part that `insists` (for the how manyth time, 0: it does not) is about
+    nothing but serving them: prices do not tell a search in time that half a dozen others must give way to a stop.
     """
 
     number: int
     routes: Loads
     spare: tuple[int, ...]
     extra: tuple[int, ...]
+    insists: int = 0
 
     @property
     def stops(self) -> int:
         """How many stops it is about."""
         return sum(len(visits) for _, visits in self.routes) + len(self.extra)
+
+    @property
+    def begun(self) -> Loads:
+        """The routes to search from: the extra stops of a part that insists are thrown in, whether they fit or not."""
+        if not self.insists:
+            return self.routes
+        if self.spare:
+            return (*self.routes, (self.spare[0], self.extra))
+        (vehicle, visits), *others = self.routes
+        return ((vehicle, (*self.extra, *visits)), *others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +165,9 @@ class Decomposition:
         self._turn = np.zeros(vehicles, dtype=np.intp)
         self._busy = np.zeros(vehicles, dtype=bool)
         self._given = np.zeros(self.stops, dtype=bool)  # left-out stops that some part may just be serving
+        self._insisted = np.zeros(self.stops, dtype=np.intp)  # how often on each stop
+        self._in_vain = 0  # parts that insisted since one did with success
+        self._rest = 0  # parts that have their turn before the next one insists
         self._vehicle_of = np.full(self.stops, -1, dtype=np.intp)
         self._parts: dict[int, Part] = {}
         self._next = 0
@@ -231,22 +246,45 @@ class Decomposition:
         free = np.flatnonzero((self._count > 0) & ~self._busy)
         if not len(free) or (self._parts and self._count[free].sum() < self.size / 2):
             return None
-        turns = self._turn[free]
-        first = int(self._random.choice(free[turns == turns.min()]))
+        stop = None if self._rest else self._lacking()
+        self._rest = max(0, self._rest - 1)
+        size = self.size
+        if stop is None:
+            turns = self._turn[free]
+            first = int(self._random.choice(free[turns == turns.min()]))
+        else:
+            near = np.intersect1d(self._vehicle_of[self._near[stop]], free)
+            nearest = cKDTree(self._middle[free]).query(self.whole.places[stop])[1]
+            size *= min(int(self._insisted[stop]), _LARGEST)
+            first = int(self._random.choice(near) if len(near) else free[nearest])
         # Two ways to be neighbours, in turn: middles that are close, and stops that are.
-        members = self._around(first, free) if self._random.random() < _BY_MIDDLES else self._entangled(first, free)
-        self._turn[members] = self._next + 1
-        extra = self._extra(members)
+        neighbours = self._around if self._random.random() < _BY_MIDDLES else self._entangled
+        members = neighbours(first, free, size)
         routes = tuple((vehicle, self._visits[vehicle]) for vehicle in members)
-        return self._hand_out(routes, self._spare(members), extra)
+        if stop is not None:
+            return self._hand_out(routes, self._spare(members), [stop], insists=int(self._insisted[stop]))
+        self._turn[members] = self._next + 1
+        return self._hand_out(routes, self._spare(members), self._extra(members))
 
-    def _around(self, first: int, free: Numbers) -> list[int]:
+    def _lacking(self) -> int | None:
+        """Of the compulsory stops that are left out one that was insisted on least often, None when there is none."""
+        left_out = np.flatnonzero((self._vehicle_of < 0) & ~self._given & self.whole.compulsory)
+        if not len(left_out):
+            return None
+        often = self._insisted[left_out]
+        least = self._random.permutation(left_out[often == often.min()])
+        stop = next((int(stop) for stop in least if self._is_free(int(stop))), None)
+        if stop is not None:
+            self._insisted[stop] += 1
+        return stop
+
+    def _around(self, first: int, free: Numbers, size: int) -> list[int]:
         apart = np.hypot(*(self._middle[free] - self._middle[first]).T)
         order = free[np.argsort(apart, kind="stable")]
-        enough = int(np.searchsorted(np.cumsum(self._count[order]), self.size)) + 1
+        enough = int(np.searchsorted(np.cumsum(self._count[order]), size)) + 1
         return [int(vehicle) for vehicle in order[: max(2, enough)]]
 
-    def _entangled(self, first: int, free: Numbers) -> list[int]:
+    def _entangled(self, first: int, free: Numbers, size: int) -> list[int]:
         """The routes that share most neighbouring stops with those chosen already."""
         members, total = [first], int(self._count[first])
         open_ = np.zeros(len(self._count), dtype=bool)
@@ -254,7 +292,7 @@ class Decomposition:
         open_[first] = False
         links = np.zeros(len(self._count))
         newest = first
-        while total < self.size and open_.any():
+        while total < size and open_.any():
             stops = [stop for stop in self._visits[newest] if stop < self.stops]
             vehicles = self._vehicle_of[self._near[stops]].ravel()
             links += np.bincount(vehicles[vehicles >= 0], minlength=len(links))
@@ -263,7 +301,7 @@ class Decomposition:
             )
             newest = int(np.argmax(score))
             if score[newest] <= 0:
-                return members if len(members) > 1 else self._around(first, free)
+                return members if len(members) > 1 else self._around(first, free, size)
             members.append(newest)
             open_[newest] = False
             total += int(self._count[newest])
@@ -304,11 +342,11 @@ class Decomposition:
         others = wanted[mine[kinds[wanted]] == 0][:_OTHER_KINDS]
         return [*wanted[mine[kinds[wanted]] > 0].tolist(), *others.tolist()]
 
-    def _hand_out(self, routes: Loads, spare: Sequence[int], extra: Iterable[int]) -> Part:
+    def _hand_out(self, routes: Loads, spare: Sequence[int], extra: Iterable[int], *, insists: int = 0) -> Part:
         bundles = self.whole.bundles
         extra = dict.fromkeys(other for stop in extra for other in bundles.get(stop, (stop,)))
         self._next += 1
-        part = Part(self._next, routes, tuple(int(vehicle) for vehicle in spare), tuple(extra))
+        part = Part(self._next, routes, tuple(int(vehicle) for vehicle in spare), tuple(extra), insists)
         self._parts[part.number] = part
         self._busy[[*(vehicle for vehicle, _ in routes), *part.spare]] = True
         self._given[list(part.extra)] = True
@@ -327,7 +365,13 @@ class Decomposition:
         part = self._parts[answer.number]
         self.given_up(part)
         if answer.after >= answer.before if part.routes else not answer.routes:
+            if part.insists:
+                # Where too few vehicles work, nobody is served by insisting, and the plan should still become cheaper.
+                self._in_vain += 1
+                self._rest = 2 ** max(0, self._in_vain - 2)
             return False
+        if part.insists:
+            self._in_vain = 0
         vehicles = [*(vehicle for vehicle, _ in part.routes), *part.spare]
         turn = self._turn[vehicles].max(initial=0)
         for vehicle, visits in part.routes:
@@ -348,6 +392,8 @@ class Decomposition:
 
 
 _BY_MIDDLES: Final = 0.5
+_LARGEST: Final = 4
+"""As many times as large becomes a part that insists, a little more each time that it was in vain."""
 _OTHER_KINDS: Final = 12
 
 

@@ -18,13 +18,16 @@ from typing import Final
 
 from pyvrp import ProblemData
 
-from routing.engines.decomposing import Answer, Decomposition, Loads, Part, Whole
+from routing.engines.decomposing import Answer, Decomposition, Loads, Part, Rank, Whole
 from routing.engines.forks import Forks, either, forks
-from routing.engines.pyvrp_search import Searcher, Settings
+from routing.engines.pyvrp_search import INFEASIBLE, Searcher, Settings
 from routing.frames import FrameReader, receive_frame, send_frame
 
 SEARCH: Final = Settings(history=20, exhaustive_on_best=False, neighbours=25)
 """How parts are searched: with half of PyVRP's neighbours and little memory, since it lasts some hundred moves only."""
+
+INSISTING: Final = replace(SEARCH, neighbours=50, penalties_every=100, penalties_rise=1.25)
+"""How those are searched in which all must be served: what counts is the first plan that keeps all rules."""
 
 _NEIGHBOURS_OF_THE_PICKY: Final = 50
 """Where vehicles may serve only some stops, half of a stop's neighbours may be out of reach."""
@@ -37,6 +40,12 @@ _LEAST_PER_STOP: Final = 0.001
 """Seconds: to say a part to PyVRP takes a quarter of that."""
 
 _SOME: Final = 0.3
+_LACKING: Final[Rank] = (1, 0, 0)
+"""What a plan ranks that lacks a stop which a part insists on: any that serves it and keeps all rules is better."""
+
+_ANEW_FROM: Final = 3
+"""Who insists for the third time in vain had better not begin at routes that have no place for the stop."""
+
 _SECOND_THOUGHTS: Final = 2
 _SHORT_SHARE: Final = 0.01
 
@@ -51,10 +60,17 @@ def suited(settings: Settings, data: ProblemData) -> Settings:
 def search_part(
     whole: Whole, part: Part, *, seed: int, stop: Callable[[], bool], settings: Settings = SEARCH
 ) -> Answer:
-    """Search one part until `stop()`; only routes that break no rule come back, so some stops may not."""
+    """Search one part until `stop()`; only routes that break no rule come back, so some stops may not.
+
+    Of a part that insists, until all its stops are served, if they are.
+    """
     piece = whole.piece(part)
-    settings = suited(settings, piece.data)
-    searcher = Searcher(piece.data, seed=seed, settings=settings, start=piece.start if part.routes else None)
+    settings = suited(INSISTING if part.insists else settings, piece.data)
+    begun = piece.start if part.routes and part.insists < _ANEW_FROM else None
+    searcher = Searcher(piece.data, seed=seed, settings=settings, start=begun)
+    if part.insists:
+        searcher.run(lambda: searcher.cost < INFEASIBLE or stop())
+        return Answer(part.number, piece.loads(searcher.routes), _LACKING, piece.rank(searcher.routes, searcher.cost))
     before = piece.rank(piece.start, searcher.cost)
     searcher.run(stop)
     routes, cost = searcher.routes, searcher.cost

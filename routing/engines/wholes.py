@@ -135,7 +135,7 @@ class DataWhole:
         """See `Whole`: slices of the tables, and the same clients, shipments and depots at new places."""
         numbers = {number for _, visits in part.routes for number in visits if number < self.stops} | set(part.extra)
         numbers |= {other for number in tuple(numbers) for other in self.bundles.get(number, ())}
-        urgent = any(self._must(number) for number in part.extra)
+        urgent = not part.insists and any(self._must(number) for number in part.extra)
         pools: dict[int, list[int]] = {}
         for vehicle in sorted([*(vehicle for vehicle, _ in part.routes), *part.spare]):
             pools.setdefault(int(self.kinds[vehicle]), []).append(vehicle)
@@ -155,7 +155,7 @@ class DataWhole:
             data,
             start=tuple(
                 (kind_at[int(self.kinds[vehicle])], " ".join(words[number] for number in visits))
-                for vehicle, visits in part.routes
+                for vehicle, visits in part.begun
             ),
             words={word: number for number, word in words.items()},
             vehicles=tuple(tuple(pool) for pool in pools.values()),
@@ -331,12 +331,13 @@ class ProblemWhole:
         return _filled(self._amounts[list(stops)], driver.capacity) if free else len(stops)
 
     def piece(self, part: Part) -> ProblemPiece:
-        """See `Whole`: `translate` of the part, where left-out tasks have a price."""
+        """See `Whole`: `translate` of the part, where left-out tasks have a price unless the part insists."""
         problem = self.problem
         numbers = {number for _, visits in part.routes for number in visits if number < self.stops} | set(part.extra)
         vehicles = [*(vehicle for vehicle, _ in part.routes), *part.spare]
-        translation = translate(problem, tasks=numbers, vehicles=vehicles, compulsory=not part.extra)
-        visits = dict(part.routes)
+        priced = bool(part.extra) and not part.insists
+        translation = translate(problem, tasks=numbers, vehicles=vehicles, compulsory=not priced)
+        visits = dict(part.begun)
         urgency = {
             word: 1 + problem.tasks[number].priority
             for word, number in translation.task_of.items()
@@ -345,7 +346,7 @@ class ProblemWhole:
             and problem.tasks[number].kind is not TaskKind.DELIVERY
         }
         start = translation.from_visits(tuple(visits.get(v, ()) for v in range(len(problem.vehicles))))
-        return ProblemPiece(translation, start, part, urgency if part.extra else {})
+        return ProblemPiece(translation, start, part, urgency if priced else {})
 
 
 # -- where things are

@@ -207,6 +207,55 @@ def test_a_problem_with_lazy_travel_is_planned_in_parts_and_the_timetable_agrees
     assert all(timetable.route(vehicle, visits) is not None for vehicle, visits in plan)
 
 
+def a_line(*, seats, given=()):
+    """Vehicles with some seats each at the middle of a line, for parties of two, one, one and two."""
+    places = np.array([(100.0, 0.0), *((x, 0.0) for x in (90.0, 95.0, 105.0, 110.0))])
+    jobs = tuple(Job(id=n, location_index=n + 1, delivery=(party,)) for n, party in enumerate((2, 1, 1, 2)))
+    fleet = tuple(Vehicle(id=n, start=0, end=0, capacity=(room,)) for n, room in enumerate(seats))
+    whole = ProblemWhole(Problem(jobs=jobs, vehicles=fleet, matrices={"car": Plane(places, "round")}))
+    return whole, Decomposition(whole, seed=1, plan=given)
+
+
+def test_who_fits_nowhere_is_served_once_others_have_given_way():
+    whole, decomposition = a_line(seats=(3, 3), given=((0, (0,)), (1, (1, 2))))
+    part = decomposition.next()
+    assert (part.insists, part.extra) == (1, (3,))
+    assert decomposition.merge(search_part(whole, part, seed=1, stop=moves(200)))
+    assert sorted(stop for _, visits in decomposition.plan for stop in visits) == [0, 1, 2, 3]
+    assert decomposition.next().insists == 0
+
+
+def test_who_cannot_be_served_does_not_keep_the_others_from_their_turns():
+    given = ((0, (0,)), (1, (1, 2)))
+    whole, decomposition = a_line(seats=(3, 2), given=given)
+    insisted = []
+    for turn in range(12):
+        part = decomposition.next()
+        insisted.append(part.insists)
+        decomposition.merge(search_part(whole, part, seed=turn, stop=moves(20)))
+        assert sum(len(visits) for _, visits in decomposition.plan) == 3
+    assert insisted == [1, 0, 2, 0, 3, 0, 0, 4, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("kind", ["windows", "shipments fleet", "reloads", "backhaul fleet"])
+def test_whoever_insists_gets_a_feasible_plan_with_the_stop(kind):
+    data = data_of(kind)
+    whole = DataWhole(data)
+    first = pyvrp.solve(data, pyvrp.stop.MaxIterations(20), seed=1, collect_stats=False, display=False).best
+    assert first.is_feasible()
+    lost = whole.bundles.get(7, (7,))
+    plan = tuple(
+        (v, tuple(n for n in visits if n not in lost)) for v, visits in whole.loads(Language(data).routes(first))
+    )
+    decomposition = Decomposition(whole, seed=4, plan=tuple((v, visits) for v, visits in plan if visits), size=35)
+    part = decomposition.next()
+    assert part.insists
+    assert set(part.extra) == set(lost)
+    assert decomposition.merge(search_part(whole, part, seed=1, stop=moves(500)))
+    judged(data, whole, decomposition.plan)
+    assert not decomposition.left_out.size
+
+
 def test_too_few_vehicles_leave_out_stops_and_nothing_else_breaks():
     data = data_of("plain")
     few = data.replace(vehicle_types=[pyvrp.VehicleType(3, [60])])
