@@ -58,10 +58,14 @@ def share_of_the_whole(problem: Problem, plan: Visits) -> float:
 
 
 def first_of_the_whole(
-    problem: Problem, *, until: float, seed: int, crier: Crier, share: float, processes: int
-) -> Visits:
-    """A plan found in `share` of the time to `until`; where none keeps all rules by then, what can be kept of the last one."""
-    begin = time.monotonic()
+    problem: Problem, *, until: float, seed: int, crier: Crier, share: float, processes: int,
+    clock: Callable[[], float] = time.monotonic,
+) -> Visits:  # fmt: skip
+    """A plan found in `share` of the time to `until`; where none keeps all rules by then, what can be kept of the last one.
+
+    `clock` says when it is `until`; with several processes it must be one clock for all of them.
+    """
+    begin = clock()
     translation = translate(problem)
     settings = replace(_WHOLE, history=round(_HISTORY * share))
     language = Language(translation.data)
@@ -72,20 +76,22 @@ def first_of_the_whole(
     meetings = [begin + at * share * (until - begin) for at in _MEETINGS]
     with forks() if processes > 1 else nullcontext(Forks()) as others:
         for other in range(seed + 1, seed + processes):
-            others.add(partial(_beside, data=translation.data, settings=settings, seed=other, meetings=meetings))
+            others.add(
+                partial(_beside, data=translation.data, settings=settings, seed=other, meetings=meetings, clock=clock)
+            )
         searcher = Searcher(translation.data, seed=seed, settings=settings, on_best=tell)
         for at in meetings:
-            searcher.run(_until(at))
+            searcher.run(_from(clock, at))
             _meet(searcher, others)
     last = begin + _SHARE_IN_SEARCH_OF_ANY * (until - begin)
-    searcher.run(lambda: searcher.cost < INFEASIBLE or time.monotonic() > last)
+    searcher.run(either(lambda: searcher.cost < INFEASIBLE, _from(clock, last)))
     if searcher.cost < INFEASIBLE:
         return translation.to_visits(searcher.routes)
     return crier.proof.repaired(translation.to_visits(language.routes(searcher.current)))
 
 
-def _until(end: float) -> Callable[[], bool]:
-    return lambda: time.monotonic() > end
+def _from(clock: Callable[[], float], end: float) -> Callable[[], bool]:
+    return lambda: clock() > end
 
 
 def _meet(searcher: Searcher, others: Forks) -> None:
@@ -115,12 +121,12 @@ def _best(searcher: Searcher) -> Found:
 
 def _beside(
     line: socket.socket, orphaned: Callable[[], bool], *, data: ProblemData, settings: Settings, seed: int,
-    meetings: Sequence[float],
+    meetings: Sequence[float], clock: Callable[[], float],
 ) -> None:  # fmt: skip
     """Search the same from other random numbers, in a process of its own that meets its parent now and then."""
     searcher = Searcher(data, seed=seed, settings=settings)
     for at in meetings:
-        searcher.run(either(_until(at), orphaned))
+        searcher.run(either(_from(clock, at), orphaned))
         try:
             send_frame(line, pickle.dumps(_best(searcher)))
             cost, routes = pickle.loads(receive_frame(line))  # noqa: S301 - our own parent

@@ -18,6 +18,9 @@ from routing.engines.wholes import DataWhole, ProblemWhole, drawn_from
 from routing.plane import Plane
 from routing.problem import Costs, Job, Problem, Shipment, ShipmentStop, Vehicle
 
+LONG_AGO = 10.0
+"""Seconds: how late a crowded machine may be. Whoever waits for a process that is gone waits for ever."""
+
 
 def moves(number):
     """A stop after this many moves: the same work on a busy machine as on an idle one."""
@@ -288,7 +291,7 @@ def test_several_processes_plan_together_and_one_that_dies_costs_only_its_part()
     plan = search_in_parts(whole, seed=1, until=until, processes=3, size=50, tell=heard.append)
     killer.join()
     assert len(killed) == 1
-    assert time.monotonic() < until + 0.5
+    assert time.monotonic() < until + LONG_AGO
     assert set(_children()) <= before
     judged(data, whole, plan)
     assert heard[-1] == plan
