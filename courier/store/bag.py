@@ -96,7 +96,8 @@ def bag_of(
         "line": [ends, *([stop["lat"], stop["lon"]] for stop in stops), ends] if stops else [],
         "stops": stops,
         "extra": [
-            pages.item(item, agency) | {"address": item.address_raw, "phone": item.recipient_phone}
+            pages.item(item, agency)
+            | {"address": item.address_raw, "phone": item.recipient_phone, "lat": item.lat, "lon": item.lon}
             for item, agency in extra
         ],
         "done": {"ack_through": device.ack_through if device is not None else 0},

@@ -101,6 +101,8 @@ function detail(local) {
   const words = [
     local.receiver && (typeof local.receiver === "string" ? local.receiver : local.receiver.name),
     local.reason && word("reason", local.reason),
+    (local.to ?? local.from)?.name,
+    local.count > 0 && t("phone.core.outbox.count", { count: local.count }),
     sums.length > 0 && money(sums.reduce((whole, sum) => whole + sum, 0)),
     local.receipt,
   ].filter(Boolean);

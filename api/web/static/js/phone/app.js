@@ -30,6 +30,8 @@ const SCREENS = [
   ["/map", "map"],
   ["/load", "load"],
   ["/evening", "evening"],
+  ["/give", "give"],
+  ["/take", "take"],
   ["/outbox", "acts"],
   ["/settings", "settings"],
   ["/sign-in", "gate"],

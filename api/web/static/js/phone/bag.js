@@ -3,10 +3,10 @@
 // closed by the vault, so that it can be read without a signal; days that have passed are dropped.
 
 import { tx } from "./db.js";
-import { today as calendarDay } from "./dom.js";
+import { today as calendarDay, t } from "./dom.js";
 import { ask, settled, Unanswered } from "./net.js";
 import * as outbox from "./outbox.js";
-import { fromText } from "./seal.js";
+import { digest, fromText } from "./seal.js";
 import * as vault from "./vault.js";
 
 /** What was read last, while the vault is open. @type {any} */
@@ -49,7 +49,7 @@ export async function today() {
   if (!signed) return null;
   const acts = await outbox.acts(signed.date);
   const mark = JSON.stringify([signed.date, signed.version, signed.server_time, acts.map((act) => [act.seq, act.state, act.result])]);
-  if (shown?.mark !== mark) shown = { mark, day: withActs(signed, acts) };
+  if (shown?.mark !== mark) shown = { mark, day: withActs(signed, acts, await digestsOf(signed.rules, acts)) };
   return shown.day;
 }
 
@@ -82,32 +82,38 @@ const AFTER_A_SLIP = /** @type {Record<string, string>} */ ({ taken_out: "planne
  * recorded here and how it was received.
  * @param {any} signed
  * @param {Act[]} acts
+ * @param {Map<string, string>} [rules] the signed day's rules by their digests
  * @returns {Day}
  */
-export function withActs(signed, acts) {
+export function withActs(signed, acts, rules = new Map()) {
   const withdrawn = new Set(acts.filter((act) => act.type === "corrected").map((act) => act.local.corrects));
   const isNews = (/** @type {Act} */ act) => act.seq > signed.done.ack_through;
   const news = acts.filter(isNews);
   /** @param {any} item */
-  const told = (item) => {
+  const told = (item, isNewsOf = isNews) => {
     const own = acts.filter((act) => act.items.includes(item.id));
     const counting = own.filter((act) => act.type !== "corrected" && !withdrawn.has(act.event_id));
     const told = { ...item, acts: counting, passed: false, standing: standingOf(own) };
     for (const act of own) {
-      const undone = act.type === "corrected" && isNews(act) && own.find((other) => other.event_id === act.local.corrects);
-      if (undone && !isNews(undone)) takeBack(told, undone);
-      else if (isNews(act) && counting.includes(act)) apply(told, act);
-      else if (counting.includes(act)) told.passed = act.type === "passed_on" && told.in_my_bag;
+      const undone = act.type === "corrected" && isNewsOf(act) && own.find((other) => other.event_id === act.local.corrects);
+      if (undone && !isNewsOf(undone)) takeBack(told, undone);
+      else if (isNewsOf(act) && counting.includes(act)) apply(told, act);
+      else if (counting.includes(act)) told.passed = act.type === "passed_on";
     }
     const hasPaper = told.direction === "result" || told.state === "fetched";
-    return { ...told, open: OPEN.includes(told.state) && !told.passed, carried: told.in_my_bag && hasPaper && !told.passed };
+    // What is out, and not with him, is out with a colleague.
+    const isHis = told.state === "planned" || told.in_my_bag;
+    return { ...told, open: OPEN.includes(told.state) && isHis && !told.passed, carried: told.in_my_bag && hasPaper && !told.passed };
   };
   const stops = signed.stops.map((/** @type {any} */ stop) => {
-    const items = stop.items.map(told);
+    const items = stop.items.map((/** @type {any} */ item) => told(item));
     const open = items.some((/** @type {any} */ item) => item.open);
     return { ...stop, ...placeOf(stop, news), items, open, standing: open ? "todo" : worst(items.map((/** @type {any} */ item) => item.standing)) };
   });
-  return { ...signed, stops: inOrder(stops, acts), extra: signed.extra.map(told), cash: cashOf(signed, news, acts, withdrawn), acts };
+  const beside = takenOver(signed, acts, withdrawn).map((item) => told({ ...item, rule: rules.get(item.rule_digest) ?? UNKNOWN }, () => true));
+  const extra = [...signed.extra.map((/** @type {any} */ item) => told(item)), ...beside];
+  const all = beside.some((item) => item.rule === UNKNOWN) ? { ...signed.rules, [UNKNOWN]: unknownRule() } : signed.rules;
+  return { ...signed, rules: all, stops: inOrder(stops, acts), extra, cash: cashOf(signed, news, acts, withdrawn), acts };
 }
 
 // The office moves a door for no worse pin (courier/domain/pins.py).
@@ -136,6 +142,38 @@ function inOrder(stops, acts) {
     const moved = byId.get(id);
     return { ...moved, planned_at: moved.arrives_at, arrives_at: wish.arrives[id] ?? moved.arrives_at };
   });
+}
+
+const UNKNOWN = "unknown";
+const unknownRule = () => ({ unknown: true, who: t("phone.take.rule_unknown"), show: {}, surrender: [], proofs: [] });
+
+/**
+ * What was taken over from colleagues, as their phones told it, until the signed day has it. Once the server has heard of it without
+ * a doubt, its word counts: what it then does not name, and nothing was done with here, went elsewhere.
+ * @param {any} signed @param {Act[]} acts @param {Set<string>} withdrawn
+ */
+function takenOver(signed, acts, withdrawn) {
+  const named = new Set(itemsOf(signed).map((item) => item.id));
+  const counting = acts.filter((act) => act.type !== "corrected" && !withdrawn.has(act.event_id));
+  const found = new Map();
+  for (const act of counting.filter((one) => one.type === "taken_over")) {
+    const isSettled = act.seq <= signed.done.ack_through && ["applied", "duplicate"].includes(act.result ?? "");
+    for (const item of act.local.items ?? []) {
+      const isTouched = counting.some((later) => later.seq > act.seq && later.items.includes(item.id));
+      if (!named.has(item.id) && (!isSettled || isTouched)) found.set(item.id, item);
+    }
+  }
+  return [...found.values()];
+}
+
+/** The name of a rule that means the same on every phone. @param {any} rule @returns {Promise<string>} */
+export const ruleDigest = async (rule) => (await digest(new TextEncoder().encode(JSON.stringify(rule)))).slice(0, 12);
+
+/** The rules of the day by those names, where anything was taken over. @param {any} rules @param {Act[]} acts */
+async function digestsOf(rules, acts) {
+  if (!acts.some((act) => act.type === "taken_over")) return new Map();
+  const pairs = Object.entries(rules).map(async ([ref, rule]) => /** @type {[string, string]} */ ([await ruleDigest(rule), ref]));
+  return new Map(await Promise.all(pairs));
 }
 
 /** @param {any} item @param {Act} act */
@@ -215,8 +253,34 @@ const byPurpose = (one, other) => (purpose(one) < purpose(other) ? -1 : 1);
 // ----------------------------------------------------------------------------------------- what the screens ask of it
 /** The day's items, on the route or beside it. @param {Day} known @returns {BagItem[]} */
 export const itemsOf = (known) => [...known.stops.flatMap((/** @type {any} */ stop) => stop.items), ...known.extra];
-/** @param {Day} known @param {string} id @returns {BagStop | undefined} */
-export const stopOf = (known, id) => known.stops.find((/** @type {any} */ stop) => stop.id === id);
+/**
+ * A stop by its id; what is in the bag beside the route has a door of its own, under the item's id.
+ * @param {Day} known @param {string} id @returns {BagStop | undefined}
+ */
+export const stopOf = (known, id) => known.stops.find((/** @type {any} */ stop) => stop.id === id) ?? doors(known).find((door) => door.id === id);
+
+/** The doors of what is in the bag beside the route: as stops, without a place in the order. @param {Day} known @returns {BagStop[]} */
+export const doors = (known) =>
+  known.extra.map((/** @type {any} */ item) => ({
+    id: item.id,
+    sequence: null,
+    arrives_at: null,
+    leaves_at: null,
+    lat: item.lat ?? null,
+    lon: item.lon ?? null,
+    address: item.address,
+    phone: item.phone,
+    precision: null,
+    why: [],
+    leg: null,
+    items: [item],
+    open: item.open,
+    standing: item.open ? "todo" : item.standing,
+  }));
+
+/** The door of an item, on the route or beside it. @param {Day} known @param {BagItem} item @returns {BagStop} */
+export const doorOf = (known, item) =>
+  [...known.stops, ...doors(known)].find((stop) => stop.items.some((/** @type {any} */ other) => other.id === item.id));
 /** Papers that are with the bearer now. @param {Day} known */
 export const carried = (known) => itemsOf(known).filter((item) => item.carried);
 /** Items of the route that he has not taken into his bag yet. @param {Day} known */
@@ -231,6 +295,8 @@ export function loaded(known) {
   return { done: papers.filter((/** @type {any} */ item) => item.state !== "planned").length, all: papers.length };
 }
 const ON_THE_WAY = ["out", "attempted", "fetched"];
+/** What the bearer can give to a colleague: papers in his bag, and dossiers that he set out for. @param {Day} known */
+export const givable = (known) => itemsOf(known).filter((item) => item.in_my_bag && !item.passed && ON_THE_WAY.includes(item.state));
 
 /**
  * The bag of the evening: where each paper that was in it is now, `fetched` those that came from citizens. `left` must become empty,

@@ -27,6 +27,7 @@ export async function screen() {
     summary(known),
     known.stops.length > 0 && search(fill),
     doors,
+    beside(known),
     tools(known),
     bar(mainAction(known, next)),
   );
@@ -103,6 +104,26 @@ function door(stop, isNext) {
   );
 }
 
+/** What is in the bag and on no route of his: from a colleague, or from an earlier day. @param {any} known */
+function beside(known) {
+  const isHere = (/** @type {any} */ { items: [item] }) => item.in_my_bag || item.acts.length > 0;
+  const found = bag.doors(known).filter(isHere);
+  if (!found.length) return null;
+  const row = (/** @type {any} */ stop) =>
+    h(
+      "a",
+      { class: `stop ${stop.open ? "" : "past"}`, href: `#/stop/${stop.id}`, dataset: { extra: stop.id, standing: stop.standing } },
+      h("span", { class: "order" }, icon("bag")),
+      h("span", { class: "what" }, h("span", { class: "strong" }, stop.items[0].recipient), h("span", stop.address), h("span", { class: "code" }, stop.items[0].barcode), h("span", { class: "row" }, standing(stop))),
+    );
+  return h(
+    "section",
+    { class: "stack tight", id: "beside", "aria-labelledby": "beside-title" },
+    h("h2", { id: "beside-title" }, t("phone.door.beside", { count: found.length })),
+    h("ul", { class: "plain stops" }, found.map((stop) => h("li", row(stop)))),
+  );
+}
+
 const LOOKS = /** @type {Record<string, [string, string]>} */ ({
   todo: ["todo", "clock"],
   saved: ["warn", "clock"],
@@ -121,6 +142,8 @@ function mainAction(known, next) {
   const waiting = bag.toLoad(known).length;
   if (waiting) return button("bag", t("phone.door.load", { count: waiting }), { look: "main", href: "#/load", id: "main-action" });
   if (next) return button("next", t("phone.door.go_next", { number: next.sequence }), { look: "main", href: `#/stop/${next.id}`, id: "main-action" });
+  const left = bag.doors(known).find((stop) => stop.open);
+  if (left) return button("next", t("phone.door.go_beside"), { look: "main", href: `#/stop/${left.id}`, id: "main-action" });
   return button("office", t("phone.door.evening"), { look: "main", href: "#/evening", id: "main-action" });
 }
 
@@ -137,6 +160,8 @@ function tools(known) {
       known.stops.length > 0 && one("bag", "phone.door.tool.load", "#/load"),
       known.stops.length > 0 && one("map", "phone.door.tool.map", "#/map"),
       known.stops.length > 1 && one("route", "phone.door.tool.order", "#/order"),
+      one("return", "phone.door.tool.give", "#/give"),
+      one("bag", "phone.door.tool.take", "#/take"),
       one("office", "phone.door.tool.evening", "#/evening"),
       one("alert", "phone.door.tool.trouble", "#/trouble"),
     ),

@@ -14,19 +14,20 @@ export async function screen({ id }) {
   const known = await bag.today();
   const stop = known && bag.stopOf(known, id);
   if (!stop) return h("div", { class: "stack" }, heading(t("route.title")), say("warn", "info", h("p", t("phone.door.gone"))));
-  const place = `${stop.lat},${stop.lon}`;
+  // A paper from beside the route may have no position: then the map is asked for the address.
+  const place = stop.lat === null ? `0,0?q=${encodeURIComponent(stop.address)}` : `${stop.lat},${stop.lon}?q=${stop.lat},${stop.lon}`;
   return h(
     "div",
     { class: "stack" },
     heading(stop.address),
     freshNote(),
-    h("p", { class: "row" }, h("span", { class: "soft" }, `${t("stop.planned", { number: stop.sequence })} ~ ${clock(stop.arrives_at)}`), standing(stop)),
+    h("p", { class: "row" }, h("span", { class: "soft" }, stop.sequence === null ? t("phone.door.off_route") : `${t("stop.planned", { number: stop.sequence })} ~ ${clock(stop.arrives_at)}`), standing(stop)),
     reasons(stop).map((words) => say("warn", "clock", h("p", words))),
     h(
       "p",
       { class: "actions" },
       stop.phone && button("phone", t("stop.call"), { href: `tel:${stop.phone}`, on: { click: () => void noteCall(stop.id) } }),
-      button("pin", t("stop.navigate"), { href: `geo:${place}?q=${place}` }),
+      button("pin", t("stop.navigate"), { href: `geo:${place}` }),
       button("paper", t("phone.door.address"), { href: `#/address/${stop.id}`, id: "address" }),
     ),
     stop.items.map((/** @type {any} */ item) => card(known, item)),
