@@ -23,7 +23,7 @@ export async function screen({ id }, signal) {
     "div",
     { class: "stack" },
     heading(t("phone.address.title"), `/stop/${stop.id}`),
-    h("p", { class: "soft" }, `${t("stop.planned", { number: stop.sequence })} ${stop.address}`),
+    h("p", { class: "soft" }, `${bag.numberOf(stop)} ${stop.address}`),
     notes.map((note) => say("", "info", h("p", { class: "lines" }, note))),
     told,
   );

@@ -278,6 +278,9 @@ export const doors = (known) =>
     standing: item.open ? "todo" : item.standing,
   }));
 
+/** A stop's number in the plan, in words; what is beside the route has none. @param {BagStop} stop @param {string} key */
+export const numberOf = (stop, key = "stop.planned") => (stop.sequence === null ? t("phone.door.off_route") : t(key, { number: stop.sequence }));
+
 /** The door of an item, on the route or beside it. @param {Day} known @param {BagItem} item @returns {BagStop} */
 export const doorOf = (known, item) =>
   [...known.stops, ...doors(known)].find((stop) => stop.items.some((/** @type {any} */ other) => other.id === item.id));

@@ -134,7 +134,7 @@ function reasons(at, draw) {
   fill();
   return [
     heading(t("phone.failed.title"), `/stop/${stop.id}`),
-    h("p", { class: "soft" }, `${t("phone.failed.stop", { number: stop.sequence })} · ${stop.address}`),
+    h("p", { class: "soft" }, `${bag.numberOf(stop, "phone.failed.stop")} · ${stop.address}`),
     told,
     h(
       "details",
@@ -217,7 +217,7 @@ function evidence(at, reason, draw) {
   };
   return [
     heading(nameOf(reason), `/stop/${stop.id}`),
-    h("p", { class: "soft" }, `${t("phone.failed.stop", { number: stop.sequence })} · ${stop.address}`),
+    h("p", { class: "soft" }, `${bag.numberOf(stop, "phone.failed.stop")} · ${stop.address}`),
     h("p", { lang: "vi" }, reason.measure),
     then,
     reason.then === "retry" && days(at, fill),

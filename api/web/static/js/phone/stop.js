@@ -21,7 +21,7 @@ export async function screen({ id }) {
     { class: "stack" },
     heading(stop.address),
     freshNote(),
-    h("p", { class: "row" }, h("span", { class: "soft" }, stop.sequence === null ? t("phone.door.off_route") : `${t("stop.planned", { number: stop.sequence })} ~ ${clock(stop.arrives_at)}`), standing(stop)),
+    h("p", { class: "row" }, h("span", { class: "soft" }, stop.sequence === null ? bag.numberOf(stop) : `${bag.numberOf(stop)} ~ ${clock(stop.arrives_at)}`), standing(stop)),
     reasons(stop).map((words) => say("warn", "clock", h("p", words))),
     h(
       "p",
