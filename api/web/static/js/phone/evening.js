@@ -167,6 +167,7 @@ class Evening {
   notSaved(fault) {
     if (!(fault instanceof outbox.NotSaved)) throw fault;
     this.trouble.replaceChildren(notSaved());
+    this.trouble.scrollIntoView({ block: "center" });
   }
 }
 

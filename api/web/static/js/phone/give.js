@@ -130,14 +130,14 @@ class Giving {
     };
     turn(0);
     this.body.replaceChildren(
-      h("p", t(frames.length > 1 ? "phone.give.hold_many" : "phone.give.hold", { count: chosen.length })),
       stage,
-      frames.length > 1 && this.turning(turn),
+      h("p", t(frames.length > 1 ? "phone.give.hold_many" : "phone.give.hold", { count: chosen.length })),
+      ...(frames.length > 1 ? [this.turning(turn)] : []),
       h("details", { class: "more" }, h("summary", t("phone.give.these", { count: chosen.length })), h("ul", { class: "plain coded-list" }, chosen.map((item) => h("li", line(item))))),
+      h("p", button("back", t("phone.give.choose_again"), { id: "choose-again", on: { click: () => this.anew() } })),
     );
     this.bar.replaceChildren(
       button("next", t("phone.give.to_answer"), { look: "main", id: "to-answer", on: { click: () => this.turnTo("answer") } }),
-      button("back", t("phone.give.choose_again"), { look: "wide", id: "choose-again", on: { click: () => this.anew() } }),
     );
   }
 
@@ -190,6 +190,7 @@ class Giving {
       const note = say("bad", "alert", h("p", { class: "strong" }, t(key)));
       note.classList.add("loud");
       told.replaceChildren(note);
+      told.scrollIntoView({ block: "nearest" });
       ring();
     };
     const digits = h("input", { id: "check", inputmode: "numeric", maxlength: 6, autocomplete: "off", class: "pin" });
@@ -215,8 +216,8 @@ class Giving {
     };
     this.body.replaceChildren(
       h("p", t("phone.give.answer_how")),
-      scanner({ formats: ["qr_code"], found: seen, signal: this.signal, label: t("phone.give.scan_answer") }),
       told,
+      scanner({ formats: ["qr_code"], found: seen, signal: this.signal, label: t("phone.give.scan_answer") }),
       h(
         "form",
         { class: "stack", id: "typed-answer", on: { submit: typed } },
@@ -275,5 +276,6 @@ class Giving {
   notSaved(fault) {
     if (!(fault instanceof outbox.NotSaved)) throw fault;
     this.trouble.replaceChildren(notSaved());
+    this.trouble.scrollIntoView({ block: "center" });
   }
 }

@@ -77,6 +77,9 @@ class Morning {
     const isDone = !this.papers.length && !this.fetches.length;
     return [
       isDone && say("good", "check", h("p", { class: "strong" }, t("phone.load.all_in"))),
+      missing.length > 0 &&
+        !this.byEye &&
+        button("check", t("phone.load.by_eye", { count: missing.length }), { look: "quiet", id: "by-eye", on: { click: () => this.ask(true) } }),
       this.fetches.length > 0 && say("", "info", h("p", t("phone.load.fetches", { count: this.fetches.length }))),
       missing.length > 0 &&
         h("details", { class: "more", id: "missing", open: true }, h("summary", t("phone.load.missing", { count: missing.length })), rows(missing, () => null)),
@@ -104,10 +107,7 @@ class Morning {
     }
     const words = this.papers.length ? t("phone.load.save", { count: scanned.length }) : t("phone.load.set_out", { count: this.fetches.length });
     const canSave = scanned.length > 0 || this.papers.length === 0;
-    return [
-      button("bag", words, { look: "main", id: "save", disabled: !canSave, on: { click: () => this.save(scanned, "scanned") } }),
-      missing.length > 0 && button("check", t("phone.load.by_eye", { count: missing.length }), { look: "quiet wide", id: "by-eye", on: { click: () => this.ask(true) } }),
-    ].filter(Boolean);
+    return [button("bag", words, { look: "main", id: "save", disabled: !canSave, on: { click: () => this.save(scanned, "scanned") } })];
   }
 
   /** @param {boolean} byEye */
@@ -181,5 +181,6 @@ class Morning {
   notSaved(fault) {
     if (!(fault instanceof outbox.NotSaved)) throw fault;
     this.trouble.replaceChildren(notSaved());
+    this.trouble.scrollIntoView({ block: "center" });
   }
 }

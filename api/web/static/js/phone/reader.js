@@ -62,6 +62,7 @@ export function reader({ label, told, signal, digits }) {
   return h(
     "section",
     { class: "card reader", "aria-label": label },
+    answer,
     scanner({ formats: ["code_128", "code_39", "qr_code"], found: take, signal }),
     h(
       "form",
@@ -69,7 +70,6 @@ export function reader({ label, told, signal, digits }) {
       h("div", { class: "field" }, h("label", { for: "code" }, t("phone.reader.type")), field),
       h("button", { class: "button", id: "check-code" }, t("phone.reader.check")),
     ),
-    answer,
   );
 }
 
@@ -83,6 +83,7 @@ function show(place, { kind, words }) {
   if (kind === "bad") note.classList.add("loud");
   else note.setAttribute("role", "status");
   place.replaceChildren(note);
+  place.scrollIntoView({ block: "nearest" });
   if (kind === "bad") ring();
 }
 

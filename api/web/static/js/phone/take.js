@@ -54,7 +54,7 @@ class Taking {
     this.body.replaceChildren(
       ...(last ? [await this.answerCard(last.local)] : []),
       h("p", t("phone.take.how")),
-      h("section", { class: "card" }, scanner({ formats: ["qr_code"], found: (text) => this.seen(text), signal: this.signal, label: t("phone.take.scan") }), this.told),
+      h("section", { class: "card" }, this.told, scanner({ formats: ["qr_code"], found: (text) => this.seen(text), signal: this.signal, label: t("phone.take.scan") })),
       h(
         "details",
         { class: "more", id: "by-hand", open: this.draft.typed.length > 0 },
@@ -115,6 +115,7 @@ class Taking {
     const note = say("bad", "alert", h("p", { class: "strong" }, t(key)));
     note.classList.add("loud");
     this.told.replaceChildren(note);
+    this.told.scrollIntoView({ block: "nearest" });
     ring();
   }
 
@@ -213,5 +214,6 @@ class Taking {
   notSaved(fault) {
     if (!(fault instanceof outbox.NotSaved)) throw fault;
     this.trouble.replaceChildren(notSaved());
+    this.trouble.scrollIntoView({ block: "center" });
   }
 }
