@@ -414,10 +414,19 @@ def _ending_politely() -> Iterator[None]:
 @click.option("--phones", type=click.IntRange(1, 200), default=20, show_default=True, help="Phones sending at once.")
 @click.option("--kills", type=click.IntRange(0, 10_000), default=20, show_default=True, help="Deaths of the server.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed tells the same story.")
+@click.option("--minutes", type=click.FloatRange(min=0), default=float("inf"), help="Send nothing new after so long.")
 @click.option("--database", "database_url", help="An empty PostgreSQL; a new SQLite file where left out.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a report: .md or .json.")
 @plainly
-def faults_sync(events: int, phones: int, kills: int, seed: int, database_url: str | None, report: Path | None) -> None:
+def faults_sync(
+    events: int,
+    phones: int,
+    kills: int,
+    seed: int,
+    minutes: float,
+    database_url: str | None,
+    report: Path | None,
+) -> None:
     """Let invented phones upload over a bad network to a server that is killed, and compare the books with a reference.
 
     It works in a folder and a database of its own. Exit status 1, with every event or item named, on any difference.
@@ -428,7 +437,7 @@ def faults_sync(events: int, phones: int, kills: int, seed: int, database_url: s
         trouble.require_known_ending(report)
     folder = Path(tempfile.mkdtemp(prefix="courier-faults-"))
     campaign = trouble.Campaign(
-        trouble.Wanted(events, phones, kills, seed), folder, database_url=database_url, say=trouble.say
+        trouble.Wanted(events, phones, kills, seed, minutes), folder, database_url=database_url, say=trouble.say
     )
     try:
         with _ending_politely():
@@ -451,7 +460,7 @@ def faults_sync(events: int, phones: int, kills: int, seed: int, database_url: s
         _stop(f"{len(outcome.differences)} differences. Everything is kept in {folder}.")
     shutil.rmtree(folder)
     click.echo(
-        f"{events} acts, {outcome.requests} requests, {outcome.deaths.count} kills, {outcome.seconds:.0f} s: "
+        f"{len(outcome.story.told)} acts, {outcome.requests} requests, {outcome.deaths.count} kills, {outcome.seconds:.0f} s: "
         "nothing lost, nothing twice, every item as the reference says, the money right to the dong."
     )
 

@@ -6,7 +6,7 @@ the installation (codes, envelopes) differ from run to run.
 
 import io
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -83,10 +83,15 @@ class Sent:
     seq: int = 0
     body: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def named(self) -> set[str]:
+        """The digests of the pictures that it names."""
+        return {proof["sha256"] for proof in self.told.data.get("proofs", ()) if proof.get("sha256")}
+
 
 @dataclass(slots=True)
 class Story:
-    """What happened: items, every act in the order of the phones' numbers, pictures by digest."""
+    """What happened: items, every act, pictures by digest."""
 
     things: list[Thing]
     sent: list[Sent]
@@ -96,6 +101,12 @@ class Story:
     def told(self) -> list[Told]:
         """The acts that must be in the books."""
         return [one.told for one in self.sent if one.aside is None]
+
+    def of(self, acts: Container[UUID]) -> "Story":
+        """The same with these acts only, and the pictures that they name."""
+        sent = [one for one in self.sent if one.told.id in acts]
+        named = {digest for one in sent if one.aside is None for digest in one.named}
+        return Story(self.things, sent, {digest: body for digest, body in self.pictures.items() if digest in named})
 
 
 CodeOf = Callable[[UUID, date], str]
@@ -125,9 +136,7 @@ class Inventor:
         for _ in range(max(len(_POISON), events // 100)):
             self._poison()
         self._number()
-        named = {proof.get("sha256") for one in self.story.told for proof in one.data.get("proofs", ())}
-        self.story.pictures = {digest: body for digest, body in self.story.pictures.items() if digest in named}
-        return self.story
+        return self.story.of({one.told.id for one in self.story.sent})
 
     # ------------------------------------------------------------------------------------------------------ a stop
     def _stop(self, events: int) -> None:

@@ -4,7 +4,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, Protocol
@@ -55,8 +55,21 @@ class Reaper(Protocol):
     def wait(self) -> None:
         """Until the server is there."""
 
+    def time_is_up(self) -> bool:
+        """True when nothing new is to be sent any more."""
+
     def done(self, acts: int, seconds: float) -> None:
         """So many more acts are acknowledged, by an answer that took so long."""
+
+
+def without_gap(numbers: Iterable[int]) -> int:
+    """The last of the numbers 1, 2, 3 ... before the first that is missing."""
+    through = 0
+    for number in sorted(numbers):
+        if number != through + 1:
+            break
+        through = number
+    return through
 
 
 @dataclass(slots=True)
@@ -125,6 +138,11 @@ class Phone:
         pictures = list(self._pictures)
         tries = 0
         while waiting:
+            if self.reaper.time_is_up():
+                # What has left once is sent until it is acknowledged: nobody could say else whether it must be in the books.
+                waiting = [event_id for event_id in waiting if event_id in self._ever_sent]
+                if not waiting:
+                    break
             batch = self._batch(waiting)
             heard = self._send(batch)
             tries = 0 if heard else tries + 1
@@ -133,8 +151,10 @@ class Phone:
             waiting = [event_id for event_id in waiting if event_id not in self.acknowledged]
             if pictures and self.rng.random() < 0.3:
                 self._show(pictures.pop())
+        named = {digest for event_id in self.acknowledged for digest in self._by_id[event_id].named}
         for digest in pictures:
-            self._show(digest)
+            if digest in named:
+                self._show(digest)
         self._forge()
         self._hear_the_number()
 
@@ -279,7 +299,7 @@ class Phone:
     # ------------------------------------------------------------------------------------------------- at the end
     def _forge(self) -> None:
         """An act that was acknowledged comes back changed, and an old number comes back with another act: both are set aside."""
-        genuine = [one for one in self._by_id.values() if one.aside is None]
+        genuine = [one for one in self._by_id.values() if one.aside is None and one.told.id in self.acknowledged]
         for one in self.rng.sample(genuine, min(len(genuine), 1 + len(genuine) // 500)):
             changed = {**one.body, "position": {"forged": True}}
             self._send_forged(changed, "same-id-other-content")
@@ -295,8 +315,11 @@ class Phone:
 
     def _hear_the_number(self) -> None:
         through = self._insist({"device_id": str(self.id), "events": []})["ack_through"]
-        if through != self._last_seq:
-            self.differences.append(f"phone {self.id}: sent {self._last_seq} acts, acknowledged through {through}")
+        wanted = without_gap(self._by_id[event_id].seq for event_id in self.acknowledged)
+        if through != wanted:
+            self.differences.append(
+                f"phone {self.id}: everything through {wanted} was sent, acknowledged through {through}"
+            )
 
     def _insist(self, body: dict[str, Any]) -> dict[str, Any]:
         for _ in range(_MOST_TRIES):

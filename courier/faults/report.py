@@ -23,7 +23,10 @@ def figures(outcome: Outcome) -> dict[str, Any]:
     kinds = Counter(difference.kind for difference in outcome.differences)
     return {
         "command": f"courier faults sync --events {wanted.events} --phones {wanted.phones} --kills {wanted.kills} "
-        f"--seed {wanted.seed}" + ("" if outcome.database == "SQLite" else " --database postgresql://..."),
+        f"--seed {wanted.seed}"
+        + (f" --minutes {wanted.minutes:g}" if wanted.minutes < float("inf") else "")
+        + ("" if outcome.database == "SQLite" else " --database postgresql://..."),
+        "wanted": {"events": wanted.events, "phones": wanted.phones, "kills": wanted.kills, "seed": wanted.seed},
         "machine": {"cores": os.cpu_count(), "system": platform.system(), "python": platform.python_version()},
         "database": outcome.database,
         "story": {
@@ -125,6 +128,9 @@ def _markdown(read: dict[str, Any]) -> Iterator[str]:
     yield "|---|---|"
     yield from (f"| {_VERDICTS[kind]} | {read['differences'][kind]} |" for kind in KINDS)
     yield ""
+    if story["acts"] < read["wanted"]["events"]:
+        yield f"Time was up after {story['acts']:,} of {read['wanted']['events']:,} acts; all that was sent is counted and compared."
+        yield ""
     yield (
         f"{story['acts']:,} acts on {story['items']:,} items, {story['pictures']:,} pictures, {story['poisoned']:,} poisoned "
         f"and {story['forged']:,} forged events. {sending['acts_sent_with_repetitions']:,} acts were sent in"

@@ -48,6 +48,15 @@ def test_a_small_campaign_loses_nothing_and_doubles_nothing(new_database, tmp_pa
     assert outcome.deaths.undone + outcome.deaths.unheard + outcome.deaths.writing > 0
 
 
+def test_when_time_is_up_what_was_sent_is_compared_and_nothing_else(tmp_path):
+    short = Campaign(Wanted(events=2_000, phones=2, kills=0, seed=3, minutes=0.03), tmp_path / "var")
+    short.prepare()
+    short.upload()
+    outcome = short.check()
+    assert outcome.differences == []
+    assert 0 < len(outcome.story.told) < 2_000
+
+
 # ------------------------------------------------------------------------------------------------ the checker can fail
 @pytest.fixture(scope="module")
 def uploaded(tmp_path_factory):
