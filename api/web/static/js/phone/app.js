@@ -20,6 +20,7 @@ const SCREENS = [
   ["/", "list"],
   ["/stop/:id", "stop"],
   ["/handover/:id", "handover"],
+  ["/fetch/:stop/:item", "fetch"],
   ["/receipt/:event", "receipt"],
   ["/failed/:id", "failed"],
   ["/notice/:event", "notice"],
