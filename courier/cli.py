@@ -400,9 +400,9 @@ def faults() -> None:
 
 
 @contextmanager
-def _ending_politely() -> Iterator[None]:
+def _ending_politely(folder: Path) -> Iterator[None]:
     """Whoever ends the command with SIGTERM leaves no server behind, as with Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    before = signal.signal(signal.SIGTERM, lambda *_: _stop(f"Stopped. Everything is kept in {folder}."))
     try:
         yield
     finally:
@@ -440,7 +440,7 @@ def faults_sync(
         trouble.Wanted(events, phones, kills, seed, minutes), folder, database_url=database_url, say=trouble.say
     )
     try:
-        with _ending_politely():
+        with _ending_politely(folder):
             campaign.prepare()
             trouble.say(
                 f"{len(campaign.story.things)} items, {len(campaign.story.pictures)} pictures are invented in {folder}"
