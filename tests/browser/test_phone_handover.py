@@ -16,9 +16,9 @@ from courier.store.session import open_database
 from courier.store.tables import Item, Plan
 from tests.browser.camera import a_photo, deny_camera, show_code, with_camera
 from tests.browser.conftest import Server
-from tests.browser.phone import Phone, network, postman_of, rows
+from tests.browser.phone import Phone, network, postman_of, pretty, rows
 from tests.browser.proxy import Proxy
-from tests.browser.test_axe import SMALL_TARGETS, complaints
+from tests.browser.test_phone_fit import FOUND
 
 SIGNATURE = [(0.2, 0.5), (0.3, 0.3), (0.4, 0.7), (0.5, 0.3), (0.6, 0.7), (0.8, 0.4)]
 
@@ -238,8 +238,12 @@ def test_the_ordinary_handover_takes_four_taps_and_a_signature(phone, own_server
 
 @pytest.mark.slow
 def test_a_form_that_is_half_filled_survives_the_app_being_closed(phone, own_server):
-    """Behaviour 10: name, cash, strokes and photo; without a network all the while."""
+    """Behaviours 10 and 35: name, cash, strokes and photo, without a network; and less than what is due needs a reason."""
     stop = a_stop(phone, plain)
+    charge = stop["items"][0]["charges"][0]
+    taken = charge["amount_dong"] - 5_000
+    due = sum(line["amount_dong"] for line in stop["items"][0]["charges"])
+    before = cash(own_server)
     phone.offline()
     open_door(phone, stop)
     somebody_else(phone, "authorised", name="Lê Thị Bé", why="đi biển")
@@ -247,6 +251,13 @@ def test_a_form_that_is_half_filled_survives_the_app_being_closed(phone, own_ser
     phone.page.fill("#id-last4", "4321")
     sign(phone)
     photograph(phone)
+    amount = phone.page.locator(f"#amount-{charge['id']}")
+    phone.page.locator("#pocket details", has=amount).locator("summary").click()
+    amount.fill(str(taken))
+    phone.page.click("#save")
+    phone.says(phone.words("phone.money.reason_missing"))
+    assert phone.screen() == "handover"
+    phone.page.check("#money-reason-cannot_pay_all")
     kept(phone)
     phone.reopen()
     open_door(phone, stop)
@@ -254,7 +265,10 @@ def test_a_form_that_is_half_filled_survives_the_app_being_closed(phone, own_ser
     expect(phone.page.locator("#why")).to_have_value("đi biển")
     expect(phone.page.locator(".sign")).to_have_attribute("data-sign", "signed")
     expect(phone.page.locator(".photo")).to_have_attribute("data-photo", "taken")
-    save(phone)
+    expect(amount).to_have_value(f"{taken:,}".replace(",", "."))
+    assert objections(phone) == {"underpaid"}
+    phone.page.click("#record-anyway")
+    phone.wait(screen="list")
     assert phone.store("drafts") == []
     phone.online()
     data = the_handover(phone)["data"]
@@ -264,6 +278,9 @@ def test_a_form_that_is_half_filled_survives_the_app_being_closed(phone, own_ser
     assert found["signature"].startswith(b"\x89PNG")
     assert found["photo_place"].startswith(b"\xff\xd8\xff")
     assert b"Camera of Nguyen" not in found["photo_place"]
+    assert data["money_reason"] == "cannot_pay_all"
+    assert cash(own_server) == before + due - 5_000
+    assert incidents(own_server) == {"underpaid"}
 
 
 @pytest.mark.slow
@@ -299,8 +316,10 @@ def test_the_owners_card_is_compared_here_and_only_four_digits_leave(way, phone,
         deny_camera(phone.page)
         ids.locator(".scan button").first.click()
         expect(ids.locator(".scan")).to_contain_text(phone.words("phone.scan.denied"))
-        phone.page.fill("#id-number", f"{number[:3]} {number[3:6]} {number[6:]}")
+        phone.page.fill("#id-number", number[:11])
         ids.locator("form button").click()
+        expect(ids).to_contain_text(phone.words("phone.handover.id_twelve"))
+        phone.page.fill("#id-number", f"{number[:3]} {number[3:6]} {number[6:]}")
     expect(ids).to_have_attribute("data-check", "match")
     sign(phone)
     kept(phone)
@@ -530,28 +549,45 @@ def test_what_could_not_be_written_down_is_said_and_nothing_is_lost(phone, own_s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("language", ["vi", "en"])
-def test_the_form_is_fit_for_everybody_and_never_runs_sideways(language, phone):
-    """Behaviours 25 to 27."""
+def test_the_form_is_fit_for_everybody_and_never_runs_sideways(language, enrol, with_papers):
+    """Behaviours 25 to 28, with everything unfolded and everything said that can be said."""
+    phone = enrol()
     phone.call("dom", "speak", language)
     stop = a_stop(phone, lambda rule, found: len(found) > 1 and bool(rule["surrender"]))
+    strange = a_stop(phone, plain)["items"][0]["barcode"]
     open_door(phone, stop)
     page = phone.page
+    faults = {}
 
-    def check() -> None:
-        for width, letters in ((360, "100%"), (320, "200%")):
-            page.set_viewport_size({"width": width, "height": 740})
-            page.evaluate("(size) => { document.documentElement.style.fontSize = size; }", letters)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            assert complaints(phone) == []
-            assert page.evaluate(SMALL_TARGETS) == []
+    def look_at(name: str) -> None:
+        for kind, find in FOUND.items():
+            if found := find(phone):
+                faults[f"{name}: {kind}"] = found
 
-    somebody_else(phone, "other", name="Lê Văn Tí")
+    look_at("as it opens")
     page.evaluate("() => { for (const folded of document.querySelectorAll('.handover details')) folded.open = true; }")
+    page.fill("#code", strange)
+    page.click("#check-code")
+    page.fill("#recipient-code", "000000")
+    expect(page.locator("#code-part")).to_have_attribute("data-code", "wrong")
+    ids = part(phone, "id")
+    if page.locator("#id-number").is_visible():
+        page.fill("#id-number", "096199000011")
+        expect(ids).to_have_attribute("data-check", "mismatch")
+        look_at("another's card")
+        page.click("#proxy")
+    page.check("input[name=relation][value=other]")
+    page.fill("#receiver", "Lê Văn Tí")
     page.check("input[name=unable]")
-    check()
-    objections(phone)
-    check()
+    page.check("input[name=paper_slip]")
+    photograph(phone)
+    sign(phone)
+    look_at("unfolded")
+    page.click("#put-away")
+    assert objections(phone)
+    look_at("objections")
     main = page.locator("#correct").bounding_box()
     assert main is not None
     assert main["y"] > 740 / 2
     assert main["height"] >= 56
+    assert not faults, pretty(faults)

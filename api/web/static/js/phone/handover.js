@@ -51,7 +51,7 @@ export async function screen({ id }, signal) {
 function fitting(draft, here) {
   if (!draft) return undefined;
   const items = draft.items.filter((id) => here.some((item) => item.id === id));
-  return { ...draft, items };
+  return items.length ? { ...draft, items } : undefined;
 }
 
 /** The ordinary case: everything of the first person here that he receives in the same capacity, to himself. @param {any[]} here @param {any} rules @returns {Form} */
@@ -161,7 +161,7 @@ class Handover {
         this.isStale = false;
         await outbox.drafts.put(this.key, this.form);
       }
-      this.root.dataset.draft = "kept";
+      if (!this.isStale) this.root.dataset.draft = "kept";
     } catch (fault) {
       if (!(fault instanceof outbox.NotSaved)) throw fault;
       this.root.dataset.draft = "lost";
@@ -443,23 +443,25 @@ class Handover {
 
   toCompare() {
     const told = h("div", { role: "status", id: "id-told" });
-    const number = field("id-number", t("phone.handover.id_type"), { inputmode: "numeric", autocomplete: "off", maxlength: 20 });
-    const input = number.querySelector("input");
-    const take = (/** @type {Event} */ event) => {
-      event.preventDefault();
+    // The twelfth digit is enough: nothing more is to be tapped.
+    const take = () => {
       const typed = typedNumber(input.value);
-      if (!typed) {
-        told.replaceChildren(h("p", { class: "fault" }, t("phone.handover.id_twelve")));
-        input.focus();
-        return;
-      }
-      input.value = "";
-      void this.compareId([typed], "typed", told);
+      if (typed) input.value = "";
+      if (typed) void this.compareId([typed], "typed", told);
+      return typed !== null;
+    };
+    const number = field("id-number", t("phone.handover.id_type"), { inputmode: "numeric", autocomplete: "off", maxlength: 20, on: { input: take } });
+    const input = number.querySelector("input");
+    const submit = (/** @type {Event} */ event) => {
+      event.preventDefault();
+      if (take() || this.comparing.size) return;
+      told.replaceChildren(h("p", { class: "fault" }, t("phone.handover.id_twelve")));
+      input.focus();
     };
     return [
       h("p", { class: "hint" }, t("phone.handover.id_hint")),
       this.cardScanner(told),
-      h("form", { class: "row end", novalidate: true, on: { submit: take } }, h("div", { class: "grow" }, number), h("button", { class: "button" }, t("phone.handover.id_compare"))),
+      h("form", { class: "row end", novalidate: true, on: { submit } }, h("div", { class: "grow" }, number), h("button", { class: "button" }, t("phone.handover.id_compare"))),
       told,
       h("details", { class: "more", open: this.form.id.by === "eye" }, h("summary", t("phone.handover.id_by_eye")), this.eye(["match", "none"])),
     ];
@@ -528,9 +530,10 @@ class Handover {
   /** Compare numbers with what the bag knows of the owner; they are forgotten with the end of this. @param {string[]} numbers @param {"scan" | "typed"} by @param {HTMLElement} told */
   async compareId(numbers, by, told) {
     told.replaceChildren(h("p", t("phone.handover.comparing")));
-    const { event_id } = this.form;
+    const { relation } = this.form;
     const work = compare(this.chosen, "id", numbers).then(({ right, wrong, text }) => {
-      if (this.signal.aborted || this.form.event_id !== event_id) return;
+      // Somebody else receives by now: it was not his card.
+      if (this.signal.aborted || this.form.relation !== relation) return;
       this.change({ id: { check: "", by, last4: text.slice(-4), right, wrong } });
       this.fillId();
       this.parts.id.scrollIntoView({ block: "nearest" });

@@ -16,11 +16,11 @@ let count = 0;
  */
 export function camera({ label, changed, value = null }) {
   const id = `photo-${(count += 1)}`;
-  const input = h("input", { id, type: "file", accept: "image/*", capture: "environment", class: "hidden-words", on: { change: take } });
+  const input = h("input", { id, type: "file", accept: "image/*", capture: "environment", on: { change: take } });
   const words = h("span");
   const shown = h("div", { class: "stack tight" });
   const told = h("div");
-  const box = h("div", { class: "photo stack tight" }, shown, input, h("label", { class: "button wide", for: id }, icon("upload"), words), told);
+  const box = h("div", { class: "photo stack tight" }, shown, h("label", { class: "button wide", for: id }, input, icon("upload"), words), told);
   let turn = 0;
 
   /** @param {Blob | null} photo */
