@@ -110,6 +110,59 @@ def replan(
     return Replanned(problem=frozen, solution=best, moved=moved, inserted=inserted, positions=day.stand_ins)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranded:
+    """The day after a vehicle has broken down, for `replan`: `problem` and `positions` (vehicle id -> location index).
+
+    `freed` are the ids of the jobs that it was still to do, in the order of its route: anybody may do them now.
+    """
+
+    problem: Problem
+    positions: Mapping[int, int]
+    freed: tuple[int, ...]
+
+
+def broken_down(problem: Problem, running: Solution, vehicle: int, *, now: int) -> Stranded:
+    """The day without the vehicle of this id from `now` on.
+
+    Its shift ends once it is done with what it has begun, where it is; the stop that it was driving to and all behind
+    are free. Jobs that nobody else may do stay left out. StopIteration when there is no such vehicle.
+    """
+    index = problem.vehicle_index(vehicle)
+    broken = problem.vehicles[index]
+    route = next((route for route in running.routes if route.vehicle == vehicle), None)
+    visits = () if route is None else tuple(step for step in route.visits if step.kind is StepKind.JOB)
+    jobs = {job.id: job for job in problem.jobs}
+    begun = [
+        (job.locked_time if _is_past(job, broken) and job.locked_time is not None else step.begins, job)
+        for step in visits
+        if step.id is not None and (job := jobs.get(step.id)) is not None
+        and (_is_past(job, broken) or (step.begins <= now and job.lock is not Lock.FROZEN))
+    ]  # fmt: skip
+    done = {job.id for _, job in begun}
+    freed = tuple(
+        step.id for step in visits
+        if step.id is not None and step.id not in done and step.id in jobs and jobs[step.id].lock is not Lock.FROZEN
+    )  # fmt: skip
+    for job in problem.jobs:
+        if job.id in freed or (job.locked_vehicle == vehicle and job.id not in done and job.lock is not Lock.FROZEN):
+            jobs[job.id] = dataclasses.replace(
+                job, lock=Lock.FREE, locked_vehicle=None, locked_rank=None, locked_time=None
+            )
+    ends = max((at + job.setup + job.service for at, job in begun), default=now)
+    opens = 0 if broken.time_window is None else broken.time_window[0]
+    place = max(begun, key=lambda fact: fact[0])[1].location_index if begun else broken.start
+    fleet = list(problem.vehicles)
+    facts = done | {job.id for job in problem.jobs if _is_past(job, broken)}
+    # It comes home some other way, and rests some other time; what costs no time it does not do either.
+    fleet[index] = dataclasses.replace(
+        broken, end=None, breaks=(), time_window=(min(opens, now), max(now, ends)),
+        max_tasks=len(facts) + (place is not None),
+    )  # fmt: skip
+    changed = problem.replace(jobs=tuple(jobs.values()), vehicles=tuple(fleet))
+    return Stranded(problem=changed, positions={} if place is None else {vehicle: place}, freed=freed)
+
+
 def _judged(problem: Problem, timetable: Timetable, visits: Visits, told: Solution | None = None) -> Solution:
     plan = assemble(
         problem, timetable, visits, engine="" if told is None else told.engine,

@@ -30,22 +30,45 @@ def _replan(rows: Rows) -> list[str]:
         "`routing.replanning.replan`. Cost of its plan / cost of one made from nothing in the same time (`higher`: days with more,",
         "or with more left out); share of the stops still to come that change postman (`above 3 %`: days), and how many of",
         "them no longer fitted where they were: these are `forced`, and moved by the plan that only puts in what must be too.",
+        "`disturbed` are stops begun before that have another postman or another time in the new plan: there may be none.",
         "",
-        "| changes | days | cost: mean, most | higher | moved: mean, most | above 3 % | forced | moved, cold | wall, s | left out |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        *_replan_table([row for row in rows if row["breakdown"] == "False"]),
     ]
+    if stranded := [row for row in rows if row["breakdown"] == "True"]:
+        freed = _numbers(stranded, "freed")
+        lines += [
+            "",
+            "## A postman's vehicle breaks down",
+            "",
+            f"Beside the changes one vehicle ends its day where it is. The {min(freed):.0f}-{max(freed):.0f} stops that it was",
+            "still to make (`routing.replanning.broken_down`), the one it was driving to among them, may go to anybody; the",
+            "shares are of the stops of the others. The plan from nothing has the same stops and postmen.",
+            "",
+            *_replan_table(stranded),
+        ]
+    return lines
+
+
+def _replan_table(rows: Rows) -> list[str]:
+    columns = [
+        "changes", "days", "cost: mean, most", "higher", "moved: mean, most", "above 3 %", "forced", "moved, cold", "disturbed",
+        "wall, s: mean, most", "left out; cold",
+    ]  # fmt: skip
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for changes in [*sorted({int(row["changes"]) for row in rows}), None]:
         own = [row for row in rows if changes is None or int(row["changes"]) == changes]
         ratios = [a / b for a, b in zip(_numbers(own, "warm_cost"), _numbers(own, "cold_cost"), strict=True)]
-        lost = [a - b for a, b in zip(_numbers(own, "warm_left_out"), _numbers(own, "cold_left_out"), strict=True)]
-        higher = sum(more > 0 or (more == 0 and ratio > 1) for more, ratio in zip(lost, ratios, strict=True))
+        warm, cold = _numbers(own, "warm_left_out"), _numbers(own, "cold_left_out")
+        higher = sum(a > b or (a == b and ratio > 1) for a, b, ratio in zip(warm, cold, ratios, strict=True))
         coming = _numbers(own, "still_to_come")
-        moved = [a / b for a, b in zip(_numbers(own, "moved"), coming, strict=True)]
-        cold = [a / b for a, b in zip(_numbers(own, "moved_cold"), coming, strict=True)]
+        moved = [a / b if b else 0.0 for a, b in zip(_numbers(own, "moved"), coming, strict=True)]
+        anew = [a / b if b else 0.0 for a, b in zip(_numbers(own, "moved_cold"), coming, strict=True)]
+        wall = _numbers(own, "wall")
         lines.append(
             f"| {'all' if changes is None else changes} | {len(own)} | {mean(ratios):.4f}, {max(ratios):.4f} | {higher} | "
             f"{mean(moved):.2%}, {max(moved):.2%} | {sum(share > _MOST_MOVED for share in moved)} | "
-            f"{sum(_numbers(own, 'forced')):.0f} | {mean(cold):.2%} | {max(_numbers(own, 'wall')):.2f} | {sum(lost):+.0f} |"
+            f"{sum(_numbers(own, 'forced')):.0f} | {mean(anew):.2%} | {sum(_numbers(own, 'disturbed')):.0f} | "
+            f"{mean(wall):.2f}, {max(wall):.2f} | {sum(warm):.0f}; {sum(cold):.0f} |"
         )
     return lines
 

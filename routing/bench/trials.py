@@ -83,13 +83,16 @@ class Trials:
 # -- re-planning
 
 
-def _replan(day: int, changes: int, seed: int, price: int, seconds: float) -> Iterator[dict[str, Any]]:
+def _replan(
+    day: int, changes: int, seed: int, price: int, seconds: float, *, breakdown: bool = False
+) -> Iterator[dict[str, Any]]:
     """A running day with some changes: planned anew by what a product calls, and from nothing, in the same time.
 
     `moved` are the known stops to come that change postman, `forced` those among them that also do so where nobody moves
-    but those who no longer fit.
+    but those who no longer fit. What a postman who breaks down was still to do is `freed` and not counted among either.
+    `disturbed` are the stops begun before that have another postman or time in the new plan.
     """
-    from routing.replanning import replan  # noqa: PLC0415 - loads the engines
+    from routing.replanning import broken_down, replan  # noqa: PLC0415 - loads the engines
     from routing.solving import solve  # noqa: PLC0415 - see above
 
     warm_pool(1)
@@ -100,14 +103,22 @@ def _replan(day: int, changes: int, seed: int, price: int, seconds: float) -> It
     now = rng.randint(1, 4) * 3600
     changed, kept = _changed(whole, running, now=now, changes=changes, rng=rng)
     began = time.monotonic()
-    warm = replan(changed, running, stability=price, seconds=seconds, seed=seed, now=now)
+    positions: Mapping[int, int] | None = None
+    freed: tuple[int, ...] = ()
+    if breakdown:
+        stranded = broken_down(changed, running, _unlucky(running, kept, rng), now=now)
+        changed, positions, freed = stranded.problem, stranded.positions, stranded.freed
+        kept = [job for job in kept if job not in freed]
+    warm = replan(
+        changed, running, stability=price, seconds=seconds, seed=seed, now=now, positions=positions
+    )  # fmt: skip
     wall = time.monotonic() - began
     cold = solve(warm.problem, seconds=seconds, seed=seed)
     before = _postmen(running)
     anew, patched = _postmen(cold), _postmen(warm.inserted)
     yield {
-        "day": day, "changes": changes, "now": now, "still_to_come": len(kept),
-        "moved": len(set(warm.moved) & set(kept)),
+        "day": day, "changes": changes, "breakdown": breakdown, "now": now, "still_to_come": len(kept),
+        "freed": len(freed), "disturbed": _disturbed(running, warm.solution, now=now), "moved": len(set(warm.moved) & set(kept)),
         "forced": sum(job in warm.moved and patched.get(job, before[job]) != before[job] for job in kept),
         "moved_cold": sum(anew.get(job) != before[job] for job in kept), "wall": round(wall, 3),
         "warm_cost": warm.solution.cost, "cold_cost": cold.cost, "inserted_cost": warm.inserted.cost,
@@ -117,6 +128,21 @@ def _replan(day: int, changes: int, seed: int, price: int, seconds: float) -> It
 
 def _postmen(solution: Solution) -> dict[int | None, int]:
     return {step.id: route.vehicle for route in solution.routes for step in route.visits}
+
+
+def _unlucky(running: Solution, coming: Sequence[int], rng: random.Random) -> int:
+    """A vehicle that still has something to do."""
+    wanted = set(coming)
+    return rng.choice(
+        [route.vehicle for route in running.routes if any(step.id in wanted for step in route.visits)]
+    )  # fmt: skip
+
+
+def _disturbed(running: Solution, plan: Solution, *, now: int) -> int:
+    """How many of the stops that were begun by `now` have another postman or another time."""
+    after = {step.id: (route.vehicle, step.begins) for route in plan.routes for step in route.visits}
+    begun = {step.id: (route.vehicle, step.begins) for route in running.routes for step in route.visits}
+    return sum(after.get(job) != fact for job, fact in begun.items() if fact[1] <= now)
 
 
 def _changed(

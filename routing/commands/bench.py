@@ -25,6 +25,13 @@ def _counts(text: str) -> list[int]:
     return [at_least_1(word) for word in _several(text)]
 
 
+def _counts_from_0(text: str) -> list[int]:
+    counts = [int(word) for word in _several(text)]
+    if min(counts, default=0) < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, not {min(counts)}")
+    return counts
+
+
 def _cores(text: str) -> list[int]:
     return [int(word) for word in _several(text)]
 
@@ -59,6 +66,9 @@ def add(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     replan = commands.add_parser("bench-replan", help="measure re-planning of running days")
     _common(replan, days=10)
     replan.add_argument("--changes", type=_counts, default=[1, 2, 3, 4, 5, 6])
+    replan.add_argument(
+        "--breakdowns", type=_counts_from_0, default=[0, 3], help="changes beside which a postman's vehicle breaks down"
+    )
     replan.add_argument("--price", type=int, default=120, help="of a stop that changes postman, in seconds of travel")
     replan.add_argument("--time-limit", type=seconds_above_0, default=1.0)
     replan.set_defaults(run=_run_replan)
@@ -96,6 +106,14 @@ def _run_replan(arguments: argparse.Namespace) -> int:
         for day in days
         for changes in arguments.changes
     ]
+    trials += [
+        {
+            "day": day, "changes": changes, "seed": 0, "price": arguments.price, "seconds": arguments.time_limit,
+            "breakdown": True,
+        }
+        for day in days
+        for changes in arguments.breakdowns
+    ]  # fmt: skip
     return _try("replan", trials, arguments, seconds=120)
 
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
+from routing import Job, Matrix, Problem, Vehicle
 from routing.__main__ import main
 from routing.auditing import audit
 from routing.bench import peers
@@ -19,11 +20,14 @@ from routing.bench.campaign import Campaign, Case, Row, append_row, cases_of, re
 from routing.bench.measuring import descendants, measure
 from routing.bench.report import allowed_gap, gap_over_time, means, write_report
 from routing.bench.runner import Order
+from routing.bench.trial_reports import write_trials
+from routing.bench.trials import _disturbed
 from routing.commands.check import verdict
 from routing.days import BAG, SHIFT_SECONDS, day_instance
 from routing.instances import parse_instance
 from routing.plotting import curves_picture, routes_picture, solution_picture
-from routing.solving import solve
+from routing.solving import assemble, solve
+from routing.timetable import Timetable
 from routing.vrplib import problem_of, routes_of
 from tests.routing.small_instances import FAMILIES
 
@@ -380,3 +384,49 @@ def test_a_table_of_scale_says_which_promises_were_kept():
     assert "| 0.960 |" in ours
     assert "| 7.8 |" in ours  # milliseconds of CPU for each stop
     assert "| 30.0 |" in ours  # kilobytes
+
+
+# -- re-planning
+
+
+def a_replanned_day(**members):
+    row = {
+        "day": 0, "changes": 1, "breakdown": False, "now": 3600, "still_to_come": 100, "freed": 0, "disturbed": 0, "moved": 1,
+        "forced": 0, "moved_cold": 20, "wall": 0.9, "warm_cost": 99, "cold_cost": 100, "inserted_cost": 100,
+        "warm_left_out": 0, "cold_left_out": 0,
+    }  # fmt: skip
+    return {name: str(value) for name, value in (row | members).items()}
+
+
+def test_days_with_a_breakdown_have_a_table_of_their_own(tmp_path):
+    rows = [
+        a_replanned_day(),
+        a_replanned_day(breakdown=True, freed=20, still_to_come=80, moved=4, disturbed=1, wall=1.2, warm_cost=110),
+        a_replanned_day(breakdown=True, freed=10, still_to_come=80, moved=0, warm_left_out=2),
+    ]
+    write_trials(
+        "replan", rows, tmp_path / "replan.md", commands=["python -m routing bench-replan"], machine="a machine"
+    )
+    changes, breakdowns = (
+        (tmp_path / "replan.md").read_text(encoding="utf-8").split("## A postman's vehicle breaks down")
+    )
+    assert "| all | 1 | 0.9900, 0.9900 | 0 | 1.00%, 1.00% | 0 | 0 | 20.00% | 0 | 0.90, 0.90 | 0; 0 |" in changes
+    assert "10-20 stops" in breakdowns
+    assert "| all | 2 | 1.0450, 1.1000 | 2 | 2.50%, 5.00% | 1 | 0 | 25.00% | 1 | 1.05, 1.20 | 2; 0 |" in breakdowns
+
+
+def test_a_stop_that_was_begun_is_disturbed_by_another_postman_or_another_time():
+    line = Matrix(seconds=[[abs(a - b) * 100 for b in range(4)] for a in range(4)])
+    jobs = tuple(Job(id=n, location_index=n) for n in (1, 2, 3))
+    fleet = tuple(Vehicle(id=n, start=0, end=0) for n in (1, 2))
+    problem = Problem(jobs=jobs, vehicles=fleet, matrices={"car": line})
+
+    def driven(*visits):
+        return assemble(problem, Timetable(problem), visits)
+
+    running = driven((0, 1, 2), ())
+    assert _disturbed(running, running, now=300) == 0
+    assert _disturbed(running, driven((0, 1), (2,)), now=299) == 0  # 3 had not begun
+    assert _disturbed(running, driven((0, 1), (2,)), now=300) == 1
+    assert _disturbed(running, driven((1, 0, 2), ()), now=250) == 1  # 1 another time
+    assert _disturbed(running, driven((0,), (2,)), now=250) == 1  # 2 by nobody

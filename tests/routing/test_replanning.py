@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from routing import Costs, InvalidProblem, Job, Lock, Matrix, NotSupported, Problem, Shipment, ShipmentStop, Vehicle
 from routing.checking import check
-from routing.replanning import replan
+from routing.replanning import broken_down, replan
 from routing.solution import StepKind
 from routing.solving import assemble, solve
 from routing.timetable import Timetable
@@ -128,6 +128,89 @@ def test_who_was_done_sets_out_again_from_home():
     visits = found.solution.routes[0].visits
     assert [(step.id, step.begins) for step in visits] == [(1, 300), (found.positions[10], 1000), (2, 1200)]
     assert found.solution.cost == 600 + 400
+
+
+def test_what_a_broken_vehicle_was_still_to_do_is_done_by_others_who_keep_their_own():
+    """At 330 it has done 1 and 2 and is on its way to 3: that one is not its any more either."""
+    jobs = [Job(id=n, location_index=n, service=50) for n in range(1, 8)]
+    running = planned(a_day(*jobs), (0, 1, 2, 3), (6, 5, 4))
+    stranded = broken_down(a_day(*jobs), running, 10, now=330)
+    assert (stranded.freed, stranded.positions) == ((3, 4), {10: 2})
+    found = replan(
+        stranded.problem, running, stability=1000, seconds=0.5, now=330, positions=stranded.positions
+    )  # fmt: skip
+    begins = {(route.vehicle, step.id): step.begins for route in found.solution.routes for step in route.visits}
+    assert {key: at for key, at in begins.items() if key[0] == 10} == {
+        (10, 1): 100, (10, 2): 250, (10, found.positions[10]): 330,
+    }  # fmt: skip
+    assert sorted(found.moved) == [3, 4]
+    assert {number for vehicle, number in begins if vehicle == 11} == {3, 4, 5, 6, 7}
+    broken = next(route for route in found.solution.routes if route.vehicle == 10)
+    assert broken.steps[-1].arrival == 330
+
+
+def test_a_vehicle_that_breaks_down_at_a_door_is_done_there_first():
+    jobs = [Job(id=n, location_index=n, service=50, setup=10) for n in (1, 2, 3)]
+    running = planned(a_day(*jobs), (0, 1, 2), ())
+    stranded = broken_down(a_day(*jobs), running, 10, now=270)
+    assert stranded.freed == (3,)
+    found = replan(stranded.problem, running, stability=0, seconds=0.5, now=270, positions=stranded.positions)
+    assert places(found.solution, 10) == [1, 2, found.positions[10]]
+    assert places(found.solution, 11) == [3]
+    assert found.solution.unassigned == ()
+
+
+def test_who_breaks_down_before_setting_out_has_nothing_to_do_any_more():
+    jobs = [Job(id=1, location_index=1), Job(id=2, location_index=2, lock=Lock.KEEP_POSTMAN, locked_vehicle=10)]
+    late = [dataclasses.replace(job, time_windows=((5000, 6000),)) for job in jobs]
+    running = planned(a_day(*late), (0, 1), ())
+    stranded = broken_down(a_day(*late), running, 10, now=700)
+    assert (stranded.freed, stranded.positions) == ((1, 2), {10: 0})
+    found = replan(stranded.problem, running, stability=0, seconds=0.5, now=700, positions=stranded.positions)
+    assert set(places(found.solution, 11)) == {1, 2}
+
+
+def test_a_broken_vehicle_does_not_even_do_what_takes_no_time():
+    jobs = [Job(id=1, location_index=2, service=50), Job(id=2, location_index=2)]
+    running = planned(a_day(*jobs), (0, 1), ())
+    stranded = broken_down(a_day(*jobs), running, 10, now=220)
+    assert stranded.freed == (2,)
+    found = replan(stranded.problem, running, stability=10_000, seconds=0.5, now=220, positions=stranded.positions)
+    assert places(found.solution, 11) == [2]
+
+
+def test_what_nobody_else_may_do_is_left_out_after_a_breakdown():
+    own = Job(id=1, location_index=1, allowed_vehicles=frozenset({10}))
+    problem = a_day(own, Job(id=2, location_index=2))
+    running = planned(problem, (0,), (1,))
+    stranded = broken_down(problem, running, 10, now=50)
+    found = replan(stranded.problem, running, stability=0, seconds=0.5, now=50, positions=stranded.positions)
+    assert [item.id for item in found.solution.unassigned] == [1]
+
+
+@settings(max_examples=examples(10, of=60))
+@given(seed=st.integers(0, 10**6), now=st.integers(0, 6000))
+def test_whenever_a_vehicle_breaks_down_what_has_begun_stays_and_the_plan_is_valid(seed, now):
+    rng = random.Random(seed)
+    matrix = square(9, rng, holes=0)
+    jobs = tuple(
+        Job(id=n, location_index=rng.randrange(9), service=rng.choice([0, 60]), setup=rng.choice([0, 30]))
+        for n in range(12)
+    )
+    fleet = tuple(Vehicle(id=10 + n, start=0, end=0, time_window=(0, 90_000)) for n in range(3))
+    problem = Problem(jobs=jobs, vehicles=fleet, matrices={"car": matrix})
+    running = planned(problem, (0, 1, 2, 3), (4, 5, 6, 7), (8, 9, 10, 11))
+    stranded = broken_down(problem, running, 11, now=now)
+    found = replan(stranded.problem, running, stability=500, seconds=0.2, now=now, positions=stranded.positions)
+    assert check(found.problem, found.solution) == []
+    after = {step.id: (route.vehicle, step.begins) for route in found.solution.routes for step in route.visits}
+    for route in running.routes:
+        for step in route.visits:
+            if step.begins <= now:
+                assert after[step.id] == (route.vehicle, step.begins)
+            elif route.vehicle == 11:
+                assert after[step.id][0] != 11
+    assert set(stranded.freed) <= set(found.moved)
 
 
 def test_nobody_sets_out_before_now():
