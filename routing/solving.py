@@ -514,18 +514,23 @@ def _left_out(problem: Problem, visits: Visits) -> list[int]:
 
 
 def _completed(problem: Problem, insertion: Insertion, visits: Visits, until: float) -> Visits:
-    """The plan with every left-out task put where it fits, most urgent first: nothing is left out that had room."""
+    """The plan with every left-out task put where it fits, most urgent first: nothing is left out that had room.
+
+    After `until` a few are still tried: a small day is served however busy the machine is.
+    """
     routes = list(visits)
     waiting = [n for n in _left_out(problem, visits) if problem.tasks[n].kind is not TaskKind.DELIVERY]
     if not waiting:
         return visits
     fleet = fleet_of(problem, tasks=waiting, vehicles=range(len(routes)))
     waiting.sort(key=lambda n: (problem.tasks[n].lock is Lock.FREE, -problem.tasks[n].priority, n))
+    patience = Patience(until, least=_TRIED_WHATEVER)
     for number in waiting:
         places: list[tuple[int, int, tuple[int, ...]]] = []
         for tried, index in enumerate(_nearest_first(problem, insertion.timetable, number, fleet, routes)):
-            if time.monotonic() > until:
+            if patience.ended:
                 return tuple(routes)
+            patience.spend(len(routes[index]))
             if places and tried >= _TRIED:
                 break
             if (found := insertion.cheapest(index, routes[index], number)) is not None:

@@ -9,11 +9,12 @@ import pytest
 
 from routing.alike import fleet_of
 from routing.bench.scale import problem_of
+from routing.checking import check
 from routing.engines.savings import savings_plan
 from routing.engines.wholes import ProblemWhole
 from routing.insertion import Insertion
 from routing.problem import Problem, Visits
-from routing.solving import _completed, _nearest_first, _Search
+from routing.solving import _completed, _nearest_first, _Search, solve
 from routing.timetable import Timetable
 
 
@@ -73,3 +74,10 @@ def test_completing_ends_when_its_time_is_up(day: tuple[Problem, Visits]) -> Non
     completed = _completed(problem, insertion, rest, until=time.monotonic() + 0.2)
     assert time.thread_time() - began < 0.4
     assert len(list(chain(*completed))) < 3_000
+
+
+def test_a_small_day_is_served_when_its_time_is_up_before_it_begins() -> None:
+    problem = problem_of(20, 2)
+    solution = solve(problem, seconds=0.001)
+    assert solution.unassigned == ()
+    assert check(problem, solution) == []
