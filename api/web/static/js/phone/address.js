@@ -127,7 +127,7 @@ async function pinPart(stop, told, signal) {
     box.replaceChildren(
       h("h2", t("phone.address.pin")),
       h("p", t("phone.address.fix", { metres: fix.accuracy_m, time: clock(fix.at) })),
-      h("p", { class: "soft" }, t("phone.address.moves", { metres: Math.round(metresBetween(fix, stop)) })),
+      ...(stop.lat === null ? [] : [h("p", { class: "soft" }, t("phone.address.moves", { metres: Math.round(metresBetween(fix, stop)) }))]),
       ...(doubt && asks ? [say("warn", "alert", h("p", doubt))] : []),
       button("pin", t(doubt && asks ? "phone.address.anyway" : "phone.address.here"), { look: "wide", id: doubt && asks ? "pin-anyway" : "pin-here", on: { click: tap } }),
     );

@@ -21,7 +21,7 @@ export async function screen({ event }) {
     "div",
     { class: "stack" },
     heading(t("phone.notice.title"), `/stop/${act.local.stop}`),
-    h("div", { role: "status" }, say("good", "check", h("p", { class: "strong" }, t("phone.notice.saved", { number: act.local.sequence })), h("p", t(act.local.next_on ? "phone.failed.next" : "phone.notice.no_day", { day: act.local.next_on ? visitDay(act.local.next_on) : "" })))),
+    h("div", { role: "status" }, say("good", "check", h("p", { class: "strong" }, t("phone.notice.saved", { stop: bag.numberOf({ sequence: act.local.sequence ?? null }, "phone.failed.stop") })), h("p", t(act.local.next_on ? "phone.failed.next" : "phone.notice.no_day", { day: act.local.next_on ? visitDay(act.local.next_on) : "" })))),
     reason && h("p", { lang: "vi" }, reason.measure),
     invites ? recipients(items).map(([name, own]) => slip(known, act, name, own, phone, told)) : null,
     told,
