@@ -43,23 +43,28 @@ function summary(known) {
   const over = cash.carried_dong > cash.limit_dong;
   return h(
     "section",
-    { class: "card", "aria-label": t("phone.door.summary") },
+    { class: "card dense", "aria-label": t("phone.door.summary") },
     h("p", { class: "row apart" }, h("span", { class: "strong" }, words), h("span", t("phone.door.carried", { count: bag.carried(known).length }))),
     h("progress", { max: Math.max(1, stops.length), value: done, "aria-label": words }),
-    h("p", { class: "pocket" }, h("span", t("phone.door.cash_limit")), h("span", { class: "money" }, `${money(cash.carried_dong)} / ${money(cash.limit_dong)}`)),
     over && say("bad", "alert", h("p", t("phone.door.over_limit"))),
-    h("p", { class: "soft small" }, t("phone.door.of", { day: day(known.date), time: clock(known.server_time) })),
+    h(
+      "p",
+      { class: "soft small" },
+      t("phone.door.cash_limit", { cash: money(cash.carried_dong), limit: money(cash.limit_dong) }),
+      h("br"),
+      t("phone.door.of", { day: day(known.date), time: clock(known.server_time) }),
+    ),
   );
 }
 
 /** @param {() => void} fill */
 function search(fill) {
-  const field = h("input", { id: "find", type: "search", value: sought, autocomplete: "off", enterkeyhint: "search" });
+  const field = h("input", { id: "find", type: "search", value: sought, autocomplete: "off", enterkeyhint: "search", placeholder: t("phone.door.find") });
   field.addEventListener("input", () => {
     sought = field.value;
     fill();
   });
-  return h("div", { class: "field" }, h("label", { for: "find" }, t("phone.door.find")), field);
+  return h("div", { class: "field" }, h("label", { for: "find", class: "hidden-words" }, t("phone.door.find")), field);
 }
 
 /** @param {any} known @param {any} next */
