@@ -16,6 +16,8 @@ const MARK_WIDE_PX = 56;
 const MARK_HIGH_PX = 34;
 const MOVED_PX = 6;
 const NAMES_FROM_SCALE = 6;
+// Many doors have no better place than the middle of their commune: its name stands under their mark.
+const NAME_BELOW_PX = 32;
 const LOOK_MS = 2_000;
 const STEP = 1.6;
 
@@ -127,7 +129,7 @@ function drawing(known, sketch, chosen, signal) {
       ...areas.map((/** @type {any} */ one) => s("path", { class: one.kind, d: path(one.points, one.kind === "commune") })),
       ...(scale >= NAMES_FROM_SCALE ? areas : []).flatMap((/** @type {any} */ one) => {
         const at = px(one.middle);
-        return isIn(at) ? [s("text", { class: `name ${one.kind}-name`, x: at.px, y: at.py, lang: "vi" }, one.name)] : [];
+        return isIn(at) ? [s("text", { class: `name ${one.kind}-name`, x: at.px, y: at.py + NAME_BELOW_PX, lang: "vi" }, one.name)] : [];
       }),
       s("path", { class: "way", d: path(way) }),
       s("g", { class: "home", transform: `translate(${px({ x: 0, y: 0 }).px} ${px({ x: 0, y: 0 }).py})` }, s("title", {}, office.name), s("rect", { x: -9, y: -9, width: 18, height: 18, rx: 4 })),
