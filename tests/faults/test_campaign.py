@@ -48,6 +48,7 @@ def test_a_small_campaign_loses_nothing_and_doubles_nothing(new_database, tmp_pa
     assert outcome.deaths.undone + outcome.deaths.unheard + outcome.deaths.writing > 0
 
 
+@pytest.mark.slow
 def test_when_time_is_up_what_was_sent_is_compared_and_nothing_else(tmp_path):
     short = Campaign(Wanted(events=2_000, phones=2, kills=0, seed=3, minutes=0.03), tmp_path / "var")
     short.prepare()
@@ -368,7 +369,7 @@ def test_a_report_that_could_not_be_written_is_refused_before_the_work(tmp_path)
     assert "report" in told.output
 
 
-@pytest.mark.parametrize("spoilt", [False, True])
+@pytest.mark.parametrize("spoilt", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_command_says_what_came_of_it_by_its_exit_status_and_in_its_report(tmp_path, monkeypatch, spoilt):
     real = Campaign.upload
 
