@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -11,6 +12,7 @@ Rows: TypeAlias = Sequence[Mapping[str, str]]
 
 _LATE_SECONDS: Final = 0.3
 _MOST_MOVED: Final = 0.03
+_ALL: Final = 10**9  # the line behind all numbers of changes
 
 
 def write_trials(kind: str, rows: Rows, file: Path, *, commands: Sequence[str], machine: str) -> None:
@@ -30,7 +32,8 @@ def _replan(rows: Rows) -> list[str]:
         "`routing.replanning.replan`. Cost of its plan / cost of one made from nothing in the same time (`higher`: days with more,",
         "or with more left out); share of the stops still to come that change postman (`above 3 %`: days), and how many of",
         "them no longer fitted where they were: these are `forced`, and moved by the plan that only puts in what must be too.",
-        "`disturbed` are stops begun before that have another postman or another time in the new plan: there may be none.",
+        "`disturbed` are stops begun before that have another postman or another time in the new plan: there may be none. `work` are",
+        "the CPU seconds of a trial, which plans the day for 10 s before: where they are far fewer, the machine was busy otherwise.",
         "",
         *_replan_table([row for row in rows if row["breakdown"] == "False"]),
     ]
@@ -52,11 +55,17 @@ def _replan(rows: Rows) -> list[str]:
 def _replan_table(rows: Rows) -> list[str]:
     columns = [
         "changes", "days", "cost: mean, most", "higher", "moved: mean, most", "above 3 %", "forced", "moved, cold", "disturbed",
-        "wall, s: mean, most", "left out; cold",
+        "limit, s", "wall, s: mean, most", "work, s", "left out; cold",
     ]  # fmt: skip
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    for changes in [*sorted({int(row["changes"]) for row in rows}), None]:
-        own = [row for row in rows if changes is None or int(row["changes"]) == changes]
+    limits = {row["trial"]: float(json.loads(row["trial"])["seconds"]) for row in rows}
+    groups = {
+        (limit, changes) for limit in limits.values() for changes in (*(int(row["changes"]) for row in rows), _ALL)
+    }
+    for limit, changes in sorted(groups):
+        own = [row for row in rows if limits[row["trial"]] == limit and changes in (_ALL, int(row["changes"]))]
+        if not own:
+            continue
         ratios = [a / b for a, b in zip(_numbers(own, "warm_cost"), _numbers(own, "cold_cost"), strict=True)]
         warm, cold = _numbers(own, "warm_left_out"), _numbers(own, "cold_left_out")
         higher = sum(a > b or (a == b and ratio > 1) for a, b, ratio in zip(warm, cold, ratios, strict=True))
@@ -64,11 +73,13 @@ def _replan_table(rows: Rows) -> list[str]:
         moved = [a / b if b else 0.0 for a, b in zip(_numbers(own, "moved"), coming, strict=True)]
         anew = [a / b if b else 0.0 for a, b in zip(_numbers(own, "moved_cold"), coming, strict=True)]
         wall = _numbers(own, "wall")
+        counted = all(row["disturbed"] for row in own)  # early runs did not look
+        disturbed = f"{sum(_numbers(own, 'disturbed')):.0f}" if counted else "-"
         lines.append(
-            f"| {'all' if changes is None else changes} | {len(own)} | {mean(ratios):.4f}, {max(ratios):.4f} | {higher} | "
+            f"| {'all' if changes == _ALL else changes} | {len(own)} | {mean(ratios):.4f}, {max(ratios):.4f} | {higher} | "
             f"{mean(moved):.2%}, {max(moved):.2%} | {sum(share > _MOST_MOVED for share in moved)} | "
-            f"{sum(_numbers(own, 'forced')):.0f} | {mean(anew):.2%} | {sum(_numbers(own, 'disturbed')):.0f} | "
-            f"{mean(wall):.2f}, {max(wall):.2f} | {sum(warm):.0f}; {sum(cold):.0f} |"
+            f"{sum(_numbers(own, 'forced')):.0f} | {mean(anew):.2%} | {disturbed} | "
+            f"{limit:g} | {mean(wall):.2f}, {max(wall):.2f} | {mean(_numbers(own, 'cpu')):.1f} | {sum(warm):.0f}; {sum(cold):.0f} |"
         )
     return lines
 

@@ -393,7 +393,7 @@ def a_replanned_day(**members):
     row = {
         "day": 0, "changes": 1, "breakdown": False, "now": 3600, "still_to_come": 100, "freed": 0, "disturbed": 0, "moved": 1,
         "forced": 0, "moved_cold": 20, "wall": 0.9, "warm_cost": 99, "cold_cost": 100, "inserted_cost": 100,
-        "warm_left_out": 0, "cold_left_out": 0,
+        "warm_left_out": 0, "cold_left_out": 0, "cpu": 13.0, "trial": '{"seconds": 1.0}',
     }  # fmt: skip
     return {name: str(value) for name, value in (row | members).items()}
 
@@ -403,6 +403,7 @@ def test_days_with_a_breakdown_have_a_table_of_their_own(tmp_path):
         a_replanned_day(),
         a_replanned_day(breakdown=True, freed=20, still_to_come=80, moved=4, disturbed=1, wall=1.2, warm_cost=110),
         a_replanned_day(breakdown=True, freed=10, still_to_come=80, moved=0, warm_left_out=2),
+        a_replanned_day(breakdown=True, freed=12, trial='{"seconds": 5.0}', disturbed="", wall=5.0),
     ]
     write_trials(
         "replan", rows, tmp_path / "replan.md", commands=["python -m routing bench-replan"], machine="a machine"
@@ -410,9 +411,18 @@ def test_days_with_a_breakdown_have_a_table_of_their_own(tmp_path):
     changes, breakdowns = (
         (tmp_path / "replan.md").read_text(encoding="utf-8").split("## A postman's vehicle breaks down")
     )
-    assert "| all | 1 | 0.9900, 0.9900 | 0 | 1.00%, 1.00% | 0 | 0 | 20.00% | 0 | 0.90, 0.90 | 0; 0 |" in changes
+    assert (
+        "| all | 1 | 0.9900, 0.9900 | 0 | 1.00%, 1.00% | 0 | 0 | 20.00% | 0 | 1 | 0.90, 0.90 | 13.0 | 0; 0 |" in changes
+    )
     assert "10-20 stops" in breakdowns
-    assert "| all | 2 | 1.0450, 1.1000 | 2 | 2.50%, 5.00% | 1 | 0 | 25.00% | 1 | 1.05, 1.20 | 2; 0 |" in breakdowns
+    assert (
+        "| all | 2 | 1.0450, 1.1000 | 2 | 2.50%, 5.00% | 1 | 0 | 25.00% | 1 | 1 | 1.05, 1.20 | 13.0 | 2; 0 |"
+        in breakdowns
+    )
+    assert (
+        "| all | 1 | 0.9900, 0.9900 | 0 | 1.00%, 1.00% | 0 | 0 | 20.00% | - | 5 | 5.00, 5.00 | 13.0 | 0; 0 |"
+        in breakdowns
+    )
 
 
 def test_a_stop_that_was_begun_is_disturbed_by_another_postman_or_another_time():
