@@ -536,7 +536,11 @@ def test_what_could_not_be_written_down_is_said_and_nothing_is_lost(phone, own_s
     phone.page.evaluate(
         """() => {
             window.whole = IDBObjectStore.prototype.add;
-            IDBObjectStore.prototype.add = () => { throw new DOMException("full", "QuotaExceededError"); };
+            let left = 1;  // into the bag it still goes
+            IDBObjectStore.prototype.add = function (...row) {
+                if (left-- > 0) return window.whole.apply(this, row);
+                throw new DOMException("full", "QuotaExceededError");
+            };
         }"""
     )
     phone.page.click("#save")
@@ -545,6 +549,8 @@ def test_what_could_not_be_written_down_is_said_and_nothing_is_lost(phone, own_s
     phone.page.evaluate("() => { IDBObjectStore.prototype.add = window.whole; }")
     save(phone)
     assert the_handover(phone)["result"] == "applied"
+    assert len(rows(own_server, "SELECT * FROM event WHERE type = 'taken_out'")) == 1
+    assert phone.store("drafts") == []
 
 
 @pytest.mark.slow
@@ -560,6 +566,8 @@ def test_the_form_is_fit_for_everybody_and_never_runs_sideways(language, enrol, 
     faults = {}
 
     def look_at(name: str) -> None:
+        # So high that nothing sticks over anything else, wherever the page was scrolled to.
+        page.set_viewport_size({"width": 360, "height": 6000})
         for kind, find in FOUND.items():
             if found := find(phone):
                 faults[f"{name}: {kind}"] = found

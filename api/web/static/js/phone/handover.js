@@ -130,6 +130,8 @@ class Handover {
     this.scanning = new AbortController();
     signal.addEventListener("abort", () => this.scanning.abort(), { once: true });
     this.isSaved = false;
+    /** Items that this form has taken into the bag. @type {Set<string>} */
+    this.loaded = new Set();
     /** The code of a parcel that does not belong here; nothing is saved while it may be in the wrong hands. */
     this.wrong = "";
     this.putAway = button("check", t("phone.handover.put_away"), { look: "wide", id: "put-away", hidden: true, on: { click: () => this.refuse("") } });
@@ -805,11 +807,20 @@ class Handover {
     scrollTo(0, 0);
   }
 
+  /** Whatever is handed over was in the bag; of a bag that nobody counted in the morning it is said now. */
+  async load() {
+    const { form, chosen, stop } = this;
+    const items = chosen.filter((item) => !item.in_my_bag && item.state === "planned" && !this.loaded.has(item.id)).map((item) => item.id);
+    if (!items.length) return;
+    await outbox.record({ event_id: form.taken_id, type: "taken_out", items, local: { stop: stop.id, sequence: stop.sequence } });
+    // Should the handover itself not be saved, and another item be ticked then: that one is another act.
+    for (const id of items) this.loaded.add(id);
+    this.change({ taken_id: outbox.newId() });
+  }
+
   async record() {
     const { form, chosen, stop, key } = this;
-    const notLoaded = chosen.filter((item) => !item.in_my_bag && item.state === "planned").map((item) => item.id);
-    // Whatever is handed over was in the bag; a bag that nobody counted in the morning is said so now.
-    if (notLoaded.length) await outbox.record({ event_id: form.taken_id, type: "taken_out", items: notLoaded, local: { stop: stop.id, sequence: stop.sequence } });
+    await this.load();
     const { id_check, surrendered, proofs, collections } = this.act();
     const media = [];
     if (proofs.includes("signature")) media.push({ kind: "signature", blob: await png(form.strokes) });
