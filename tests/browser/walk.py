@@ -136,6 +136,7 @@ def _of_a_citizen(visitor: Visitor) -> Iterator[str]:
 
 def _of_a_postman(visitor: Visitor) -> Iterator[str]:
     visitor.sign_in("postman")
+    visitor.go("/p")
     yield "postman-list"
     visitor.page.click("a.stop.next")
     yield "postman-stop"
