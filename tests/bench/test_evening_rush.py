@@ -52,6 +52,7 @@ def test_the_judge_misses_an_event_that_was_acknowledged_and_is_not_stored(eveni
     ]
 
 
+@pytest.mark.slow
 def test_the_judge_misses_an_event_that_nobody_acknowledged(evening):
     _, evenings, heard = evening
     heard.acknowledged.discard(evenings[1].events[7]["event_id"])
@@ -65,6 +66,7 @@ def test_the_judge_sees_a_dong_too_much(evening):
     assert judged(evening) == [f"account payable:post: {wanted} by hand, {wanted - 1} in the database"]
 
 
+@pytest.mark.slow
 def test_the_judge_sees_an_item_in_another_state(evening):
     database, _, _ = evening
     with database.write() as session:

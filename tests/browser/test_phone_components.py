@@ -62,6 +62,7 @@ def draw(page: Page, points: list[tuple[float, float]]) -> None:
     mouse.up()
 
 
+@pytest.mark.slow
 def test_the_scanner_tells_each_code_once_and_lets_the_camera_go_when_the_screen_is_left(page):
     mount(page, "scan", "scanner")
     scan = page.locator(".scan")
@@ -117,6 +118,7 @@ def picture(page: Page, strokes: Any) -> bytes:
     return bytes(found)
 
 
+@pytest.mark.slow
 def test_a_photo_is_made_small_and_says_nothing_of_its_camera(page):
     mount(page, "photo", "camera")
     photo = page.locator(".photo")

@@ -53,6 +53,7 @@ def test_the_whole_route_can_be_read_after_a_cold_start_without_a_server(phone, 
     assert "Nguyễn" not in str(phone.store("bags")), "the day lies open in the phone's memory"
 
 
+@pytest.mark.slow
 def test_a_day_that_our_server_did_not_sign_is_not_believed(contexts, own_server, proxy):
     proxy.rewrite = lambda path, body: body.replace(b'"sequence":1,', b'"sequence":9,') if "/sync/bag" in path else body
     phone = enrolled(contexts, own_server, proxy)
@@ -121,6 +122,7 @@ def picture_of(day) -> dict[str, object]:
     return {"items": items, "cash": day["cash"]}
 
 
+@pytest.mark.slow
 def test_names_are_found_without_their_marks(phone):
     """Behaviour 30."""
     for typed in ("nguyen thi muoi", "NGUYỄN  THỊ MƯỜI", "Nguyễn Thị Mười"):
@@ -133,6 +135,7 @@ def test_names_are_found_without_their_marks(phone):
     expect(phone.page.locator("#doors a.stop")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_who_signed_in_on_the_web_goes_on_with_one_tap(contexts, own_server, proxy):
     phone = Phone(contexts.new(phone=True), own_server, proxy, postman_of(own_server))
     phone.page.goto(f"{proxy.url}/sign-in")

@@ -74,6 +74,7 @@ def cash_day(phone: Phone) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_the_bag_is_balanced_and_the_money_is_what_the_server_says(phone, own_server):
     """What was loaded was delivered or comes back; found out and written down without a signal."""
     items = phone.loaded

@@ -96,6 +96,7 @@ def test_a_failed_attempt_is_two_taps_from_the_door_and_names_the_next_day(phone
     assert row["held_until"] == kept
 
 
+@pytest.mark.slow
 def test_a_slip_is_taken_back_by_a_correction_and_the_money_with_it(phone, own_server):
     """Behaviour 19, on the phone at once and in the office's books afterwards."""
     stop = a_stop(phone, lambda items: any(item["charges"] for item in items))

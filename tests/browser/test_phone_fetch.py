@@ -99,6 +99,7 @@ def state_of(server, item: str) -> str:
     return str(rows(server, "SELECT state FROM item WHERE id IN (?, ?)", item, item.replace("-", ""))[0]["state"])
 
 
+@pytest.mark.slow
 def test_a_dossier_is_counted_sealed_signed_and_paid_without_a_signal(phone, own_server, dossier):
     """Behaviour 10 for this form: what was filled in survives a reload; then one act, its money, and a slip."""
     page = phone.page

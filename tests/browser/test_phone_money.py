@@ -223,6 +223,7 @@ def sheet_of(phone: Phone) -> dict[str, Any]:
     return sheet
 
 
+@pytest.mark.slow
 def test_cash_and_transfer_at_one_door_are_in_the_ledger_to_the_dong(phone, own_server):
     """Behaviour 35: the total of the day is the sum of what was entered, and the hand-in sheet is the server's."""
     item = items_of(phone)[0]

@@ -49,6 +49,7 @@ def move(phone: Phone, at: int, how: str) -> None:
     phone.page.locator("#order > li").nth(at).locator(f"[data-move={how}]").click()
 
 
+@pytest.mark.slow
 def test_an_order_of_his_own_says_its_cost_and_the_list_follows_it(phone, own_server):
     stops = phone.call("bag", "today")["stops"]
     phone.offline()
@@ -158,6 +159,7 @@ def test_a_stop_can_be_dragged_to_another_place(phone):
     expect(rows.nth(1).locator("b")).to_have_text(names[0])
 
 
+@pytest.mark.slow
 def test_a_note_and_a_pin_are_on_the_door_at_once_and_at_the_office_once(phone, own_server):
     stop = phone.call("bag", "today")["stops"][0]
     phone.offline()
@@ -207,6 +209,7 @@ def test_a_poor_position_is_asked_about_and_none_at_all_is_said(contexts, own_se
     expect(blind.page.locator("#pin-here")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_breakdown_reaches_the_dispatcher_with_the_place_and_says_what_comes_next(phone, own_server):
     phone.offline()
     phone.go("/trouble")
@@ -228,6 +231,7 @@ def test_a_breakdown_reaches_the_dispatcher_with_the_place_and_says_what_comes_n
     assert incident["owner_role"] == "dispatcher"
 
 
+@pytest.mark.slow
 def test_the_map_shows_the_way_without_a_server_and_leads_to_its_stops(phone, own_server):
     phone.offline()
     own_server.stop()

@@ -324,6 +324,7 @@ def test_a_story_is_told_with_every_word_that_a_phone_has():
     assert set(words) == {*FROM_A_PHONE, *ShiftType}
 
 
+@pytest.mark.slow
 def test_a_campaign_that_cannot_go_on_stops_at_once_and_leaves_no_server_behind(tmp_path, monkeypatch):
     broken = Campaign(Wanted(events=2_000, phones=3, kills=0, seed=1), tmp_path / "var")
     broken.prepare()
