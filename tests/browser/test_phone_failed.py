@@ -56,6 +56,7 @@ def item_row(server, item: dict) -> dict:
     return rows(server, "SELECT * FROM item WHERE id IN (?, ?)", item["id"], item["id"].replace("-", ""))[0]
 
 
+@pytest.mark.slow
 def test_a_failed_attempt_is_two_taps_from_the_door_and_names_the_next_day(phone, own_server):
     """Behaviour 34."""
     stop = a_stop(phone)

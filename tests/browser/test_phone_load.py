@@ -48,6 +48,7 @@ def shows(phone: Phone, done: int, of: int) -> None:
     expect(phone.page.locator("#count b")).to_have_text(f"{done}/{of}")
 
 
+@pytest.mark.slow
 def test_the_bag_is_loaded_code_by_code_and_both_sides_see_the_same_count(phone, own_server, contexts):
     """Behaviours 31 and 32, without a signal and over a reload."""
     items = papers(phone)
