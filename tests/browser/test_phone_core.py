@@ -80,6 +80,7 @@ def test_list_and_door_are_fit_for_everybody_and_never_run_sideways(phone):
 
 def test_what_the_phone_shows_of_its_acts_is_what_the_server_says_after_it_has_heard_of_them(phone, own_server):
     """Behaviour 16, and the server as the oracle of the phone's own counting."""
+    phone.call("bag", "load")
     before = phone.call("bag", "today")
     items = [item for stop in before["stops"] for item in stop["items"]]
     results = [item for item in items if item["direction"] == "result"]
