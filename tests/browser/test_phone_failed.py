@@ -36,6 +36,7 @@ def a_stop(phone: Phone, fits=lambda items: True) -> dict:
         s for s in stops if all(i["direction"] == "result" for i in s["items"]) and s["open"] and fits(s["items"])
     )
     phone.record("taken_out", [item["id"] for item in stop["items"]])
+    phone.wait_pending(0)
     return stop
 
 
@@ -86,7 +87,7 @@ def test_a_failed_attempt_is_two_taps_from_the_door_and_names_the_next_day(phone
     assert phone.page.locator("a[href^='sms:']").first.get_attribute("href").startswith(f"sms:{stop['phone']}?body=")
 
     phone.reopen()
-    phone.wait(pending=2)
+    phone.wait(pending=1)
     phone.online()
     _, data = act_on_server(phone, own_server, "attempt_failed")
     assert (data["reason"], data["next_on"]) == ("recipient_absent", reason["next_on"])
