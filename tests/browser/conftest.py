@@ -20,12 +20,16 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.databases import alone, on_ci
+
+if TYPE_CHECKING:
+    from tests.browser.phone import Phone
+    from tests.browser.proxy import Proxy
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "var" / "artifacts"
@@ -302,3 +306,20 @@ def server(demo_day: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def own_server(demo_day: Path, tmp_path: Path) -> Iterator[Server]:
     """A running server with the demo day for one test alone."""
     yield from _running(demo_day, tmp_path / "var")
+
+
+@pytest.fixture
+def proxy(own_server: Server) -> "Iterator[Proxy]":
+    """The network between a phone and the server."""
+    from tests.browser.phone import network  # noqa: PLC0415 - the phone's half knows this file
+
+    with network(own_server) as made:
+        yield made
+
+
+@pytest.fixture
+def phone(contexts: Contexts, own_server: Server, proxy: "Proxy") -> "Phone":
+    """A phone that has today's route and is ready to work."""
+    from tests.browser.phone import enrolled, with_route  # noqa: PLC0415 - the phone's half knows this file
+
+    return with_route(enrolled(contexts, own_server, proxy))

@@ -1,26 +1,10 @@
 """The phone's frame: who may see the route, what is saved and sent, what is left behind on it."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.phone import Phone, enrolled, network, postman_of, recorded
-from tests.browser.proxy import Proxy
+from tests.browser.phone import Phone, enrolled, postman_of, recorded
 from tests.browser.test_axe import complaints
-
-
-@pytest.fixture
-def proxy(own_server) -> Iterator[Proxy]:
-    """The network between the phone and the server."""
-    with network(own_server) as made:
-        yield made
-
-
-@pytest.fixture
-def phone(contexts, own_server, proxy) -> Phone:
-    """A phone that is ready to work."""
-    return enrolled(contexts, own_server, proxy)
 
 
 def test_an_act_recorded_without_a_network_is_on_the_server_once_after_a_reload(phone, own_server):

@@ -1,25 +1,16 @@
 """The evening: the bag must be empty, the cash must be what was taken, and what is missing is said."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.phone import Phone, effects, enrolled, network, recorded
-from tests.browser.proxy import Proxy
+from tests.browser.phone import Phone, effects, enrolled, recorded
 from tests.browser.test_axe import SIDEWAYS, SMALL_TARGETS, complaints
 from tests.browser.test_phone_load import papers, tell
 
 RECEIVER = {"name": "Lê Văn Tí", "relation": "owner", "id_check": "match", "id_last4": None}
-
-
-@pytest.fixture
-def proxy(own_server) -> Iterator[Proxy]:
-    """The network between the phone and the server."""
-    with network(own_server) as made:
-        yield made
 
 
 @pytest.fixture

@@ -2,30 +2,15 @@
 
 import io
 import json
-from collections.abc import Iterator
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.phone import PATIENCE, Phone, enrolled, network, recorded, rows
-from tests.browser.proxy import Proxy
+from tests.browser.phone import PATIENCE, Phone, recorded, rows
 from tests.browser.test_axe import complaints
 
 COUNT_TAPS = "() => { window.taps = 0; addEventListener('click', () => { window.taps += 1; }, { capture: true }); }"
-
-
-@pytest.fixture
-def proxy(own_server) -> Iterator[Proxy]:
-    """The network between the phone and the server."""
-    with network(own_server) as made:
-        yield made
-
-
-@pytest.fixture
-def phone(contexts, own_server, proxy) -> Phone:
-    """A phone that is ready to work."""
-    return enrolled(contexts, own_server, proxy)
 
 
 def a_stop(phone: Phone, fits=lambda items: True) -> dict:

@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
 from typing import Any
@@ -10,26 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.phone import Phone, effects, enrolled, network, recorded, rows
-from tests.browser.proxy import Proxy
+from tests.browser.phone import Phone, effects, recorded, rows
 from tests.browser.test_axe import SIDEWAYS, SMALL_TARGETS, complaints
 
 KIND = "giay_phep_lai_xe"  # three mandatory papers and a copy of the ID card
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-@pytest.fixture
-def proxy(own_server) -> Iterator[Proxy]:
-    with network(own_server) as made:
-        yield made
-
-
-@pytest.fixture
-def phone(contexts, own_server, proxy) -> Phone:
-    """A phone that is ready to work, its day read."""
-    ready = enrolled(contexts, own_server, proxy)
-    expect(ready.page.locator("a.stop.next")).to_be_visible()
-    return ready
 
 
 @pytest.fixture

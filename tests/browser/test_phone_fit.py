@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.browser.phone import Phone, deliver, enrolled, network, papers, postman_of, pretty, with_route
+from tests.browser.phone import Phone, deliver, papers, postman_of, pretty, with_route
 from tests.browser.test_axe import complaints
 
 MOST_BYTES = 60_000
@@ -47,13 +47,6 @@ PALE = """() => {
     return found;
 }"""
 OVER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-@pytest.fixture
-def proxy(own_server):
-    """The network between the phone and the server."""
-    with network(own_server) as made:
-        yield made
 
 
 def screens(phone: Phone) -> Iterator[str]:
@@ -157,12 +150,6 @@ def test_the_main_action_lies_under_the_thumb(phone):
         assert box is not None
         assert box["height"] >= 56, path
         assert 320 <= box["y"] <= 640 - box["height"], path
-
-
-@pytest.fixture
-def phone(contexts, own_server, proxy) -> Phone:
-    """A phone with its route, ready to work."""
-    return with_route(enrolled(contexts, own_server, proxy))
 
 
 LOADED = """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]

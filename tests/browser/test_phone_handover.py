@@ -1,7 +1,7 @@
 """A handover on the phone: who received, what was shown and handed in, what was taken, and how it stands on the server."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -16,18 +16,10 @@ from courier.store.session import open_database
 from courier.store.tables import Item, Plan
 from tests.browser.camera import a_photo, deny_camera, show_code, with_camera
 from tests.browser.conftest import Server
-from tests.browser.phone import Phone, network, postman_of, pretty, rows
-from tests.browser.proxy import Proxy
+from tests.browser.phone import Phone, postman_of, pretty, rows
 from tests.browser.test_phone_fit import FOUND
 
 SIGNATURE = [(0.2, 0.5), (0.3, 0.3), (0.4, 0.7), (0.5, 0.3), (0.6, 0.7), (0.8, 0.4)]
-
-
-@pytest.fixture
-def proxy(own_server) -> Iterator[Proxy]:
-    """The network between the phone and the server."""
-    with network(own_server) as made:
-        yield made
 
 
 @pytest.fixture

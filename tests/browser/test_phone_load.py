@@ -1,27 +1,18 @@
 """The morning: what belongs into the bag is scanned or typed, what does not is refused aloud, and both sides count the same."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.camera import show_code, with_camera
-from tests.browser.phone import Phone, effects, enrolled, network, postman_of, recorded, rows
-from tests.browser.proxy import Proxy
+from tests.browser.phone import Phone, effects, enrolled, postman_of, recorded, rows
 from tests.browser.test_axe import SIDEWAYS, SMALL_TARGETS, complaints
 from tests.browser.walk import visit
 
 # What the phone does where a hand or an ear would notice it.
 FELT = "() => { navigator.vibrate = (how) => { (window.felt ??= []).push(how); return true; }; }"
-
-
-@pytest.fixture
-def proxy(own_server) -> Iterator[Proxy]:
-    """The network between the phone and the server."""
-    with network(own_server) as made:
-        yield made
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ import segno
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.phone import Phone, enrolled, network, recorded, rows
-from tests.browser.proxy import Proxy
+from tests.browser.phone import Phone, network, recorded, rows
 from tests.browser.test_axe import SIDEWAYS, SMALL_TARGETS, complaints
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,20 +47,6 @@ def app(contexts, server) -> Iterator[Phone]:
         opened.open()
         opened.wait(state="sign-in", worker=1)
         yield opened
-
-
-@pytest.fixture
-def proxy(own_server) -> Iterator[Proxy]:
-    with network(own_server) as made:
-        yield made
-
-
-@pytest.fixture
-def phone(contexts, own_server, proxy) -> Phone:
-    """A phone that is ready to work, its day read."""
-    ready = enrolled(contexts, own_server, proxy)
-    expect(ready.page.locator("a.stop.next")).to_be_visible()
-    return ready
 
 
 # ------------------------------------------------------------------------------------------------ payloads and words

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import ROOT, Server
-from tests.browser.phone import Phone, assert_once, deliver, enrolled, network, with_route
+from tests.browser.phone import Phone, assert_once, deliver
 
 # The stores as the first released version made them, with their keys. Never changed: a later version must still read them.
 FIRST_STORES = {
@@ -19,19 +19,6 @@ FIRST_STORES = {
     "bytes": None,
     "acts": "event_id",
 }
-
-
-@pytest.fixture
-def proxy(own_server):
-    """The network between the phone and the server."""
-    with network(own_server) as made:
-        yield made
-
-
-@pytest.fixture
-def phone(contexts, own_server, proxy) -> Phone:
-    """A phone with its route, ready to work."""
-    return with_route(enrolled(contexts, own_server, proxy))
 
 
 def release(server: Server, folder: Path) -> None:

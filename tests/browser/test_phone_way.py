@@ -1,24 +1,16 @@
 """The postman's way: his own order and its cost, the sketch map, what he knows of an address, and a motorbike that stands still."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Contexts
-from tests.browser.phone import PATIENCE, Phone, enrolled, network, rows
+from tests.browser.phone import PATIENCE, Phone, enrolled, rows
 from tests.browser.proxy import Proxy
 from tests.browser.test_axe import complaints
 
 HERE = {"latitude": 8.94, "longitude": 105.02, "accuracy": 12}
-
-
-@pytest.fixture
-def proxy(own_server) -> Iterator[Proxy]:
-    """The network between the phone and the server."""
-    with network(own_server) as made:
-        yield made
 
 
 def ready(contexts: Contexts, server, proxy: Proxy, **options) -> Phone:
