@@ -2,8 +2,9 @@
 // What the bearer knows of an address: a note for whoever comes next, and where its door really is.
 
 import * as bag from "./bag.js";
-import { bar, button, clock, go, h, heading, leaveNote, notSaved, say, t } from "./dom.js";
+import { bar, button, clock, go, h, heading, leaveNote, say, t } from "./dom.js";
 import * as outbox from "./outbox.js";
+import { isKept, isSafe } from "./saving.js";
 import { metresBetween } from "./way.js";
 
 const LONGEST = 500;
@@ -40,14 +41,7 @@ const allOf = (stop) => stop.items.map((/** @type {any} */ item) => item.id);
  * @param {Parameters<typeof outbox.record>[0]} act @param {any} stop @param {HTMLElement} told @param {string} words
  */
 async function save(act, stop, told, words) {
-  try {
-    await outbox.record(act);
-  } catch (fault) {
-    if (!(fault instanceof outbox.NotSaved)) throw fault;
-    told.replaceChildren(notSaved());
-    told.scrollIntoView({ block: "center" });
-    return;
-  }
+  if (!(await isSafe(told, () => outbox.record(act)))) return;
   leaveNote(words);
   history.replaceState(null, "", "#/");
   go(`/stop/${stop.id}`);
@@ -56,11 +50,7 @@ async function save(act, stop, told, words) {
 /** The form of a draft with the id of its act, kept from the first moment. @param {string} key @param {any} fresh @param {HTMLElement} told */
 async function draftOf(key, fresh, told) {
   const form = (await outbox.drafts.get(key)) ?? { event_id: outbox.newId(), ...fresh };
-  const keep = () =>
-    outbox.drafts.put(key, form).catch((fault) => {
-      if (!(fault instanceof outbox.NotSaved)) throw fault;
-      told.replaceChildren(notSaved());
-    });
+  const keep = () => isKept(told, () => outbox.drafts.put(key, form));
   await keep();
   return { form, keep };
 }

@@ -3,9 +3,10 @@
 // day with the cash that is to be handed in. Nothing is refused here: what happened is written down, and what is open is said.
 
 import * as bag from "./bag.js";
-import { bar, button, h, heading, money, notSaved, refresh, say, t, word } from "./dom.js";
+import { bar, button, h, heading, money, refresh, say, t, word } from "./dom.js";
 import * as outbox from "./outbox.js";
 import { inDigits, line, reader, which } from "./reader.js";
+import { isSafe } from "./saving.js";
 
 const DRAFT = "evening";
 const COUNT = "evening-count";
@@ -138,36 +139,19 @@ class Evening {
   keepNotes = (notes) => this.put(COUNT, { notes });
 
   /** @param {string} key @param {any} value @returns {Promise<boolean>} */
-  async put(key, value) {
-    try {
-      await outbox.drafts.put(key, value);
-    } catch (fault) {
-      this.notSaved(fault);
-      return false;
-    }
-    return true;
-  }
+  put = (key, value) => isSafe(this.trouble, () => outbox.drafts.put(key, value));
 
   /** @param {any[]} ticked */
   async save(ticked) {
     for (const one of this.bar.querySelectorAll("button")) one.disabled = true;
     const items = ticked.slice(0, MOST).map((item) => item.id);
     const numbers = { count: items.length };
-    try {
-      await outbox.record({ event_id: this.draft.event_id, type: "brought_back", items, data: numbers, local: numbers, draft: DRAFT });
-    } catch (fault) {
-      this.notSaved(fault);
+    const act = { event_id: this.draft.event_id, type: "brought_back", items, data: numbers, local: numbers, draft: DRAFT };
+    if (!(await isSafe(this.trouble, () => outbox.record(act)))) {
       this.fill();
       return;
     }
     refresh();
-  }
-
-  /** @param {unknown} fault */
-  notSaved(fault) {
-    if (!(fault instanceof outbox.NotSaved)) throw fault;
-    this.trouble.replaceChildren(notSaved());
-    this.trouble.scrollIntoView({ block: "center" });
   }
 }
 

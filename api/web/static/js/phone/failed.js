@@ -4,9 +4,10 @@
 
 import * as bag from "./bag.js";
 import { callsTo, noteCall } from "./calls.js";
-import { bar, button, clock, go, h, heading, icon, language, notSaved, say, t, visitDay } from "./dom.js";
+import { bar, button, clock, go, h, heading, icon, language, say, t, visitDay } from "./dom.js";
 import * as outbox from "./outbox.js";
 import { camera } from "./photo.js";
+import { isKept, isSafe } from "./saving.js";
 import { isSigned, pad, png } from "./sign.js";
 
 // Behaviour 34: no more than eight are read before one is chosen. These are the most frequent at a door.
@@ -56,15 +57,7 @@ export async function screen({ id }, signal) {
     strokes: [],
   };
   // Fixed before anything can be tapped: a second tap, or the app coming back from the dead, is the same act.
-  const keep = () =>
-    outbox.drafts.put(key, form).then(
-      () => true,
-      (fault) => {
-        if (!(fault instanceof outbox.NotSaved)) throw fault;
-        told.replaceChildren(notSaved());
-        return false;
-      },
-    );
+  const keep = () => isKept(told, () => outbox.drafts.put(key, form));
   const calls = await callsTo(stop.id);
   const at = { known, stop, open, form, key, told, calls, keep };
   const draw = () => {
@@ -304,7 +297,7 @@ async function save(at, reason) {
   const photo = reason.evidence.find((/** @type {string} */ kind) => PHOTOS.includes(kind));
   if (photo && form.photo) media.push({ kind: photo, blob: form.photo });
   if (reason.evidence.includes("signature_or_witness") && isSigned(form.strokes)) media.push({ kind: "signature", blob: await png(form.strokes) });
-  try {
+  const saved = await isSafe(told, async () => {
     await takeOut(known, form, items, where);
     await outbox.record({
       event_id: form.event_id,
@@ -315,12 +308,8 @@ async function save(at, reason) {
       local: { ...where, reason: reason.code, next_on },
       draft: key,
     });
-  } catch (fault) {
-    if (!(fault instanceof outbox.NotSaved)) throw fault;
-    told.replaceChildren(notSaved());
-    told.scrollIntoView({ block: "center" });
-    return;
-  }
+  });
+  if (!saved) return;
   // The form is behind him: back leads to the door, not to an empty form.
   history.replaceState(null, "", `#/stop/${stop.id}`);
   go(`/notice/${form.event_id}`);

@@ -3,10 +3,11 @@
 // Neither needs a signal. Without the answer the office waits for the colleague's word, and this phone says so.
 
 import * as bag from "./bag.js";
-import { bar, button, go, h, heading, leaveNote, notSaved, refresh, say, t } from "./dom.js";
+import { bar, button, go, h, heading, leaveNote, refresh, say, t } from "./dom.js";
 import * as outbox from "./outbox.js";
 import { qr } from "./qr.js";
 import { inDigits, line, reader, ring, which } from "./reader.js";
+import { isSafe } from "./saving.js";
 import { scanner } from "./scan.js";
 import { checkOf, readAnswer, toFrames, write } from "./slip.js";
 
@@ -248,10 +249,8 @@ class Giving {
     const { event_id, chosen, check } = this.draft;
     const count = chosen.length;
     for (const one of this.element.querySelectorAll("button")) one.disabled = true;
-    try {
-      await outbox.record({ event_id, type: "passed_on", items: chosen, data: { to, count, check, confirmed }, local: { to, count }, draft: DRAFT });
-    } catch (fault) {
-      this.notSaved(fault);
+    const act = { event_id, type: "passed_on", items: chosen, data: { to, count, check, confirmed }, local: { to, count }, draft: DRAFT };
+    if (!(await isSafe(this.trouble, () => outbox.record(act)))) {
       for (const one of this.element.querySelectorAll("button")) one.disabled = false;
       return;
     }
@@ -262,20 +261,8 @@ class Giving {
   /** @param {Partial<Draft>} change @returns {Promise<boolean>} */
   async keep(change) {
     const draft = { ...this.draft, ...change };
-    try {
-      await outbox.drafts.put(DRAFT, draft);
-    } catch (fault) {
-      this.notSaved(fault);
-      return false;
-    }
+    if (!(await isSafe(this.trouble, () => outbox.drafts.put(DRAFT, draft)))) return false;
     this.draft = draft;
     return true;
-  }
-
-  /** @param {unknown} fault */
-  notSaved(fault) {
-    if (!(fault instanceof outbox.NotSaved)) throw fault;
-    this.trouble.replaceChildren(notSaved());
-    this.trouble.scrollIntoView({ block: "center" });
   }
 }

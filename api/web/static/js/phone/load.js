@@ -3,9 +3,10 @@
 // stands in a list, and the count is the same as the one the office sees.
 
 import * as bag from "./bag.js";
-import { bar, button, go, h, heading, leaveNote, notSaved, refresh, say, t } from "./dom.js";
+import { bar, button, go, h, heading, leaveNote, refresh, say, t } from "./dom.js";
 import * as outbox from "./outbox.js";
 import { inDigits, line, reader, which } from "./reader.js";
+import { isSafe } from "./saving.js";
 
 const DRAFT = "load";
 // An event names no more items than this.
@@ -143,12 +144,7 @@ class Morning {
   /** What was scanned survives whatever happens to this page. @param {string[]} scanned @returns {Promise<boolean>} */
   async keep(scanned) {
     const draft = { ...this.draft, scanned };
-    try {
-      await outbox.drafts.put(DRAFT, draft);
-    } catch (fault) {
-      this.notSaved(fault);
-      return false;
-    }
+    if (!(await isSafe(this.trouble, () => outbox.drafts.put(DRAFT, draft)))) return false;
     this.draft = draft;
     this.byEye = false;
     this.fill();
@@ -162,10 +158,8 @@ class Morning {
     const { event_id } = this.draft;
     const scanned = this.scanned().length;
     const numbers = { count: papers.length, counted };
-    try {
-      await outbox.record({ event_id, type: "taken_out", items, data: { ...numbers, scanned }, local: numbers, draft: DRAFT });
-    } catch (fault) {
-      this.notSaved(fault);
+    const act = { event_id, type: "taken_out", items, data: { ...numbers, scanned }, local: numbers, draft: DRAFT };
+    if (!(await isSafe(this.trouble, () => outbox.record(act)))) {
       this.fill();
       return;
     }
@@ -175,12 +169,5 @@ class Morning {
     }
     leaveNote(t("phone.load.all_in"));
     go("/");
-  }
-
-  /** @param {unknown} fault */
-  notSaved(fault) {
-    if (!(fault instanceof outbox.NotSaved)) throw fault;
-    this.trouble.replaceChildren(notSaved());
-    this.trouble.scrollIntoView({ block: "center" });
   }
 }

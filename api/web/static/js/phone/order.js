@@ -3,9 +3,10 @@
 // there for those who like it.
 
 import * as bag from "./bag.js";
-import { bar, button, clock, go, h, heading, icon, leaveNote, notSaved, say, t } from "./dom.js";
+import { bar, button, clock, go, h, heading, icon, leaveNote, say, t } from "./dom.js";
 import { now } from "./net.js";
 import * as outbox from "./outbox.js";
+import { isKept, isSafe } from "./saving.js";
 import { promisesOf, speedOf, walk } from "./way.js";
 
 const KEY = "order";
@@ -27,11 +28,7 @@ export async function screen(_params, signal) {
   // What was done since the draft was begun is out of it; what is new stands where the day has it.
   const kept = form.order.filter((/** @type {string} */ id) => stops.has(id));
   form.order = kept.length === stops.size ? kept : [...stops.keys()];
-  const keep = () =>
-    outbox.drafts.put(KEY, form).catch((fault) => {
-      if (!(fault instanceof outbox.NotSaved)) throw fault;
-      told.replaceChildren(notSaved());
-    });
+  const keep = () => isKept(told, () => outbox.drafts.put(KEY, form));
   await keep();
   const planned = [...open].sort((one, other) => one.sequence - other.sequence);
   const how = { from: startOf(known), home: known.office, at: now(), speed: speedOf(known.stops) };
@@ -87,8 +84,8 @@ export async function screen(_params, signal) {
   const save = async () => {
     const way = walk(wanted(), how);
     const extra = Math.max(-MOST_SECONDS, Math.min(MOST_SECONDS, way.seconds - plan.seconds));
-    try {
-      await outbox.record({
+    const record = () =>
+      outbox.record({
         event_id: form.event_id,
         type: "reordered",
         items: [],
@@ -96,12 +93,7 @@ export async function screen(_params, signal) {
         local: { stops: form.order, arrives: way.arrives, extra_seconds: extra },
         draft: KEY,
       });
-    } catch (fault) {
-      if (!(fault instanceof outbox.NotSaved)) throw fault;
-      told.replaceChildren(notSaved());
-      told.scrollIntoView({ block: "center" });
-      return;
-    }
+    if (!(await isSafe(told, record))) return;
     leaveNote(t("phone.order.saved"));
     history.replaceState(null, "", "#/");
     go("/");

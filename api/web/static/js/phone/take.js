@@ -3,10 +3,11 @@
 // delivered at once, though the office has not said anything of them to this phone yet.
 
 import * as bag from "./bag.js";
-import { bar, button, h, heading, notSaved, refresh, say, t } from "./dom.js";
+import { bar, button, h, heading, refresh, say, t } from "./dom.js";
 import * as outbox from "./outbox.js";
 import { qr } from "./qr.js";
 import { inDigits, line, reader, ring, which } from "./reader.js";
+import { isSafe } from "./saving.js";
 import { scanner } from "./scan.js";
 import { answer, checkOf, Frames, itemsOf } from "./slip.js";
 
@@ -180,17 +181,15 @@ class Taking {
     for (const one of this.element.querySelectorAll("button")) one.disabled = true;
     const check = await checkOf(ids);
     const count = ids.length;
-    try {
-      await outbox.record({
-        event_id: this.draft.event_id,
-        type: "taken_over",
-        items: ids,
-        data: { from, count, check },
-        local: { from, count, check, items },
-        draft: DRAFT,
-      });
-    } catch (fault) {
-      this.notSaved(fault);
+    const act = {
+      event_id: this.draft.event_id,
+      type: "taken_over",
+      items: ids,
+      data: { from, count, check },
+      local: { from, count, check, items },
+      draft: DRAFT,
+    };
+    if (!(await isSafe(this.trouble, () => outbox.record(act)))) {
       for (const one of this.element.querySelectorAll("button")) one.disabled = false;
       return;
     }
@@ -200,20 +199,8 @@ class Taking {
   /** @param {Partial<Draft>} change @returns {Promise<boolean>} */
   async keep(change) {
     const draft = { ...this.draft, ...change };
-    try {
-      await outbox.drafts.put(DRAFT, draft);
-    } catch (fault) {
-      this.notSaved(fault);
-      return false;
-    }
+    if (!(await isSafe(this.trouble, () => outbox.drafts.put(DRAFT, draft)))) return false;
     this.draft = draft;
     return true;
-  }
-
-  /** @param {unknown} fault */
-  notSaved(fault) {
-    if (!(fault instanceof outbox.NotSaved)) throw fault;
-    this.trouble.replaceChildren(notSaved());
-    this.trouble.scrollIntoView({ block: "center" });
   }
 }

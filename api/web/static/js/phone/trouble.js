@@ -3,8 +3,9 @@
 
 import * as bag from "./bag.js";
 import { standing } from "./list.js";
-import { bar, button, clock, h, heading, notSaved, refresh, say, t } from "./dom.js";
+import { bar, button, clock, h, heading, refresh, say, t } from "./dom.js";
 import * as outbox from "./outbox.js";
+import { isKept, isSafe } from "./saving.js";
 
 const KEY = "trouble";
 const LONGEST = 500;
@@ -13,11 +14,7 @@ export async function screen() {
   const known = await bag.today();
   const told = h("div");
   const form = (await outbox.drafts.get(KEY)) ?? { event_id: outbox.newId(), text: "", can_go_on: null };
-  const keep = () =>
-    outbox.drafts.put(KEY, form).catch((fault) => {
-      if (!(fault instanceof outbox.NotSaved)) throw fault;
-      told.replaceChildren(notSaved());
-    });
+  const keep = () => isKept(told, () => outbox.drafts.put(KEY, form));
   await keep();
   const text = h("textarea", { id: "text", maxlength: LONGEST, "aria-describedby": "text-hint" });
   text.value = form.text;
@@ -41,15 +38,8 @@ export async function screen() {
       return;
     }
     const data = { text: form.text.trim(), can_go_on: form.can_go_on };
-    try {
-      await outbox.record({ event_id: form.event_id, type: "broke_down", items: [], data, local: { ...data }, draft: KEY });
-    } catch (fault) {
-      if (!(fault instanceof outbox.NotSaved)) throw fault;
-      told.replaceChildren(notSaved());
-      told.scrollIntoView({ block: "center" });
-      return;
-    }
-    refresh();
+    const act = { event_id: form.event_id, type: "broke_down", items: [], data, local: { ...data }, draft: KEY };
+    if (await isSafe(told, () => outbox.record(act))) refresh();
   };
   const fix = outbox.lastFix();
   const reports = known?.acts.filter((/** @type {any} */ act) => act.type === "broke_down") ?? [];

@@ -2,8 +2,9 @@
 // A slip taken back: a correction is a fact of its own, nothing that was recorded is ever deleted (behaviour 19).
 
 import * as bag from "./bag.js";
-import { bar, button, clock, go, h, heading, leaveNote, money, notSaved, say, t, word } from "./dom.js";
+import { bar, button, clock, go, h, heading, leaveNote, money, say, t, word } from "./dom.js";
 import * as outbox from "./outbox.js";
+import { isKept, isSafe } from "./saving.js";
 
 const REASONS = ["wrong_door", "wrong_item", "thumb", "other"];
 const LONGEST = 300;
@@ -24,11 +25,7 @@ export async function screen({ event }) {
   const key = `undo|${event}`;
   const form = (await outbox.drafts.get(key)) ?? { event_id: outbox.newId(), reason: "", text: "" };
   const told = h("div");
-  const keep = () =>
-    outbox.drafts.put(key, form).catch((fault) => {
-      if (!(fault instanceof outbox.NotSaved)) throw fault;
-      told.replaceChildren(notSaved());
-    });
+  const keep = () => isKept(told, () => outbox.drafts.put(key, form));
   await keep();
   const text = h("textarea", { id: "text", maxlength: LONGEST });
   text.value = form.text;
@@ -56,8 +53,8 @@ export async function screen({ event }) {
     }
     const words = form.reason === "other" ? form.text.trim() : t(`phone.undo.reason.${form.reason}`);
     const { stop, sequence } = act.local;
-    try {
-      await outbox.record({
+    const record = () =>
+      outbox.record({
         event_id: form.event_id,
         type: "corrected",
         items: act.items,
@@ -65,12 +62,7 @@ export async function screen({ event }) {
         local: { corrects: event, what: act.type, stop, sequence },
         draft: key,
       });
-    } catch (fault) {
-      if (!(fault instanceof outbox.NotSaved)) throw fault;
-      told.replaceChildren(notSaved());
-      told.scrollIntoView({ block: "center" });
-      return;
-    }
+    if (!(await isSafe(told, record))) return;
     leaveNote(t("phone.undo.saved", { what: word("event", act.type) }));
     history.replaceState(null, "", "#/");
     go("/");
