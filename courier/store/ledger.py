@@ -39,46 +39,21 @@ def post(
     known = session.scalar(select(LedgerTx.id).where(LedgerTx.key == key))
     if known is not None:
         return known
-    tx_id = uuid7()
-    session.execute(
-        insert(LedgerEntry),
-        [
-            {
-                "tx_id": tx_id,
-                "line": number,
-                "account": line.account,
-                "amount_dong": line.amount_dong,
-                "charge_id": line.charge_id,
-            }
-            for number, line in enumerate(posting.lines, start=1)
-        ],
+    fresh = Fresh(
+        posting=posting, key=key, office_id=office_id, item_id=item_id, by=by, event_id=event_id, reverses=reverses
     )
-    session.execute(
-        insert(LedgerTx).values(
-            id=tx_id,
-            key=key,
-            kind=posting.kind,
-            day=posting.day,
-            office_id=office_id,
-            event_id=event_id,
-            item_id=item_id,
-            reverses=reverses,
-            lines=len(posting.lines),
-            posted_at=at,
-            posted_by=by,
-        )
-    )
-    return tx_id
+    post_fresh(session, [fresh], at=at)
+    return fresh.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fresh:
-    """A posting about an item, under a key that cannot have been used before."""
+    """A posting under a key that has not been used before."""
 
     posting: Posting
     key: str
     office_id: UUID
-    item_id: UUID
+    item_id: UUID | None
     by: UUID | None
     event_id: UUID | None = None
     reverses: UUID | None = None

@@ -217,7 +217,7 @@ def test_the_ordinary_handover_takes_four_taps_and_a_signature(phone, own_server
         (charge["id"], charge["amount_dong"], "cash") for charge in item["charges"]
     }
     assert data["receipt"].startswith("BT-")
-    assert row["result"] == "applied"
+    assert row["result"] == "applied", incidents(own_server)
     [proof] = data["proofs"]
     assert proof["kind"] == "signature"
     signature = picture(own_server, proof["sha256"])
@@ -432,7 +432,7 @@ def test_some_of_a_doors_items_are_handed_over_and_the_rest_stays_to_do(phone, o
         paper.check()
     save(phone)
     row = the_handover(phone)
-    assert row["result"] == "applied"
+    assert row["result"] == "applied", incidents(own_server)
     assert incidents(own_server) == set()
     about = rows(own_server, "SELECT item_id FROM event_item WHERE event_id = ?", row["id"])
     assert [UUID(one["item_id"]) for one in about] == [UUID(second["id"])]
