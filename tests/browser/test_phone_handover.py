@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Locator, expect
 from sqlalchemy import select
+from uuid_utils.compat import uuid7
 
 from courier.settings import load_secrets
 from courier.store import digests, envelopes, items, links, sealing
@@ -18,6 +19,7 @@ from tests.browser.camera import a_photo, deny_camera, show_code, with_camera
 from tests.browser.conftest import Server
 from tests.browser.phone import Phone, postman_of, pretty, rows
 from tests.browser.test_phone_fit import FOUND
+from tests.browser.walk import visit
 
 SIGNATURE = [(0.2, 0.5), (0.3, 0.3), (0.4, 0.7), (0.5, 0.3), (0.6, 0.7), (0.8, 0.4)]
 
@@ -226,6 +228,36 @@ def test_the_ordinary_handover_takes_four_taps_and_a_signature(phone, own_server
     assert cash(own_server) == before + due
     assert incidents(own_server) == set()
     assert len(rows(own_server, "SELECT * FROM event WHERE type = 'taken_out'")) == 1
+
+
+@pytest.mark.slow
+def test_a_handover_at_a_door_that_was_called_off_meanwhile_stands_and_the_office_sees_the_conflict(
+    phone, own_server, contexts
+):
+    """Behaviour 21."""
+    stop = a_stop(phone, plain)
+    [item] = stop["items"]
+    phone.offline()
+    office = visit(contexts.new(), own_server)
+    office.sign_in("dispatcher")
+    called_off = office.page.request.post(
+        f"{own_server.url}/api/v1/items/{item['id']}/events",
+        data={"event_id": str(uuid7()), "type": "cancelled"},
+        headers={"X-Requested-With": "fetch", "Origin": own_server.url},
+    )
+    assert called_off.status == 201, called_off.text()
+    before = cash(own_server)
+    open_door(phone, stop)
+    sign(phone)
+    look(phone, "match")
+    save(phone)
+    phone.online()
+    the_handover(phone)
+    assert rows(own_server, "SELECT state FROM item WHERE barcode = ?", item["barcode"]) == [{"state": "delivered"}]
+    assert cash(own_server) - before == sum(charge["amount_dong"] for charge in item["charges"])
+    office.go("/d/incidents")
+    shown = office.page.locator("section.card", has_text=item["barcode"])
+    expect(shown.first).to_contain_text(phone.words("incident.overtaken-by-fact"))
 
 
 @pytest.mark.slow
