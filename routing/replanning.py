@@ -1,14 +1,15 @@
 """Planning a running day anew: what has begun stays, newcomers find their place, and few stops change hands.
 
 First everything is put where it fits with nobody else moved, then a short search goes on from there, in which every stop
-that changes its postman has a price.
+that changes its postman has a price. Where that price does not keep their number within what was allowed, a second search
+goes on with only as many stops free to change as may.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -34,6 +35,8 @@ from routing.timetable import Timetable
 
 _LEAST_SEARCH: Final = 0.1
 _SHARE_OF_ORDERING: Final = 0.3
+_SHARE_OF_FIRST_SEARCH: Final = 0.6
+"""Of the time for searching, where a second search may have to follow."""
 _END_PER_STOP: Final = 0.0005
 """Seconds kept for writing the plan down and judging it once more."""
 
@@ -64,6 +67,8 @@ def replan(
     processes: int = 1,
     now: int | None = None,
     positions: Mapping[int, int] | None = None,
+    most_moved: int | None = None,
+    uncounted: Collection[int] = (),
     engine: str = AUTO,
 ) -> Replanned:
     """Plan the changed `problem` from the plan that is `running`, in `seconds` of wall time from the call.
@@ -79,19 +84,26 @@ def replan(
     `stability` is what one job with another postman than before must save, in the problem's cost unit: it is weighed in
     the search and no part of the plan's cost. A job's own preference is weighed beside it.
 
+    `most_moved` is how many jobs may have another postman than before, whatever that would save; what no longer fits with
+    its own beyond that is left out. Facts do not count, nor do the jobs in `uncounted` (ids), such as those of a
+    postman who has broken down.
+
     Raises what `solve` raises, `InvalidProblem` for a position that is none, and `NotSupported` where a shipment or a
     route with reloads has begun: these cannot be frozen.
     """
     called = time.monotonic()
     if stability < 0:
         raise InvalidProblem("range", "stability", stability, "expected 0 or more")
+    if most_moved is not None and most_moved < 0:
+        raise InvalidProblem("range", "most_moved", most_moved, "expected 0 or more")
     day = _Day(problem, running, now, dict(positions or {}))
     frozen = day.problem()
-    before = {step.id: route.vehicle for route in running.routes for step in route.visits if step.kind is StepKind.JOB}
+    before = _postmen(running)
     priced = frozen.replace(jobs=tuple(_priced(job, before.get(job.id), stability) for job in frozen.jobs))
     timetable = Timetable(frozen)
     quick = Timetable(priced, tables_of=timetable)
-    known, visits = visits_of(priced, running), _inserted(priced, running, quick)
+    cap = _Cap(priced, before, most_moved, frozenset(uncounted))
+    known, visits = visits_of(priced, running), _inserted(priced, running, quick, cap)
     # A newcomer's route is soon put in order; the search then has little to do, however busy the machine is.
     visits = tuple(
         route if set(route) <= set(known[index]) else shortened(
@@ -100,13 +112,23 @@ def replan(
         for index, route in enumerate(visits)
     )  # fmt: skip
     inserted = _judged(frozen, timetable, visits)
-    left = called + seconds - time.monotonic() - _END_PER_STOP * frozen.stops
+    until = called + seconds - _END_PER_STOP * frozen.stops
+    left = until - time.monotonic()
     best = inserted
     if left > _LEAST_SEARCH:
-        found = solve(priced, seconds=left, seed=seed, processes=processes, start=inserted, engine=engine)
-        best = _judged(frozen, timetable, visits_of(frozen, found), found)
-    after = {step.id: route.vehicle for route in best.routes for step in route.visits if step.kind is StepKind.JOB}
-    moved = tuple(job for job, vehicle in before.items() if job is not None and after.get(job, vehicle) != vehicle)
+        first = left if most_moved is None else _SHARE_OF_FIRST_SEARCH * left
+        found = solve(priced, seconds=first, seed=seed, processes=processes, start=inserted, engine=engine)
+        if cap.is_kept(found):
+            best = _judged(frozen, timetable, visits_of(frozen, found), found)
+        else:
+            visits, free = _most_worth(priced, quick, cap, visits, visits_of(priced, found))
+            best = _judged(frozen, timetable, visits)
+            if (left := until - time.monotonic()) > _LEAST_SEARCH:
+                bound = cap.bound(free)
+                found = solve(bound, seconds=left, seed=seed, processes=processes, start=best, engine=engine)
+                best = _judged(frozen, timetable, visits_of(frozen, found))
+    after = _postmen(best)
+    moved = tuple(job for job, vehicle in before.items() if after.get(job, vehicle) != vehicle)
     return Replanned(problem=frozen, solution=best, moved=moved, inserted=inserted, positions=day.stand_ins)
 
 
@@ -163,6 +185,16 @@ def broken_down(problem: Problem, running: Solution, vehicle: int, *, now: int) 
     return Stranded(problem=changed, positions={} if place is None else {vehicle: place}, freed=freed)
 
 
+def _postmen(plan: Solution) -> dict[int, int]:
+    """Job id -> vehicle id."""
+    return {
+        step.id: route.vehicle
+        for route in plan.routes
+        for step in route.visits
+        if step.kind is StepKind.JOB and step.id is not None
+    }
+
+
 def _judged(problem: Problem, timetable: Timetable, visits: Visits, told: Solution | None = None) -> Solution:
     plan = assemble(
         problem, timetable, visits, engine="" if told is None else told.engine,
@@ -186,7 +218,108 @@ def _priced(job: Job, vehicle: int | None, stability: int) -> Job:
     return dataclasses.replace(job, preference_cost=own - stability)
 
 
-def _inserted(problem: Problem, running: Solution, timetable: Timetable) -> Visits:
+class _Cap:
+    """How many jobs may have another postman than before: `most`, None for any number."""
+
+    def __init__(
+        self, problem: Problem, before: Mapping[int, int], most: int | None, uncounted: frozenset[int]
+    ) -> None:
+        self.problem = problem
+        self.most = most
+        self.before = {
+            job.id: before[job.id]
+            for job in problem.jobs
+            if job.id in before and job.id not in uncounted and job.lock is not Lock.FROZEN
+        }
+        self.homes = {
+            number: problem.vehicle_index(self.before[task.id])
+            for number, task in enumerate(problem.tasks)
+            if task.kind is TaskKind.JOB and task.id in self.before
+        }
+        """Task number -> index of the vehicle that had it, for the jobs that count."""
+
+    def moved(self, visits: Visits) -> set[int]:
+        """The numbers of the counted jobs that these visits give to another postman."""
+        return {
+            number for index, route in enumerate(visits) for number in route if self.homes.get(number, index) != index
+        }
+
+    def is_kept(self, solution: Solution) -> bool:
+        """Whether the plan gives no more jobs to others than may be."""
+        return self.most is None or len(self.moved(visits_of(self.problem, solution))) <= self.most
+
+    def bound(self, free: Collection[int]) -> Problem:
+        """The problem in which of all jobs that count only those of these numbers may be given to another postman."""
+        staying = {self.problem.tasks[number].id for number in self.homes if number not in free}
+        jobs = []
+        for job in self.problem.jobs:
+            if job.id in staying and job.lock is Lock.FREE:
+                own = frozenset({self.before[job.id]})
+                allowed = own if job.allowed_vehicles is None else own & job.allowed_vehicles
+                jobs.append(dataclasses.replace(job, allowed_vehicles=allowed))
+            else:
+                jobs.append(job)
+        return self.problem.replace(jobs=tuple(jobs))
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A job given to another postman: what becomes of the routes, and the extra cost. It gains most that ranks lowest."""
+
+    rank: tuple[bool, int]
+    routes: Mapping[int, tuple[int, ...]]
+    is_gain: bool
+
+
+def _most_worth(
+    problem: Problem, timetable: Timetable, cap: _Cap, visits: Visits, wanted: Visits
+) -> tuple[Visits, set[int]]:
+    """`visits` with as many jobs as may be given to whom `wanted` gives them, and the jobs that may change hands.
+
+    One by one that which then saves most; what saves nothing alone stays, but may still change hands beside others.
+    """
+    insertion = Insertion(problem, timetable)
+    routes = list(visits)
+    takers = {number: index for index, route in enumerate(wanted) for number in route}
+    free = cap.moved(visits)
+    waiting = cap.moved(wanted) - free
+    changes = {number: _change(problem, insertion, routes, number, takers[number]) for number in waiting}
+    while waiting and len(free) < (cap.most or 0):
+        number = min(waiting, key=lambda n: (changes[n].rank, n))
+        waiting.remove(number)
+        free.add(number)
+        if changes[number].is_gain:
+            touched = changes[number].routes
+            for index, route in touched.items():
+                routes[index] = route
+            for other in waiting:
+                if takers[other] in touched or any(other in routes[index] for index in touched):
+                    changes[other] = _change(problem, insertion, routes, other, takers[other])
+    return tuple(routes), free
+
+
+def _change(
+    problem: Problem, insertion: Insertion, routes: Sequence[tuple[int, ...]], number: int, taker: int
+) -> _Change:
+    giver = next((index for index, route in enumerate(routes) if number in route), None)
+    left_out = giver is None
+    rest = () if giver is None else tuple(n for n in routes[giver] if n != number)
+    found = insertion.cheapest(taker, routes[taker], number)
+    if found is None or (giver is not None and not insertion.fits(giver, rest)):
+        return _Change((True, MAX_INSTANT), {}, is_gain=False)
+    after = {taker: found[1]} if giver is None else {taker: found[1], giver: rest}
+    extra = found[0]
+    if giver is not None:
+        costs = [insertion.timetable.cost(giver, route) or 0 for route in (rest, routes[giver])]
+        extra += costs[0] - costs[1]
+    prize = problem.tasks[number].prize
+    if left_out and prize is not None:
+        extra -= prize
+    must = left_out and prize is None
+    return _Change((not must, extra), after, is_gain=must or extra < 0)
+
+
+def _inserted(problem: Problem, running: Solution, timetable: Timetable, cap: _Cap) -> Visits:
     """The running plan without what no longer fits, and everything else where it costs least, most urgent first."""
     insertion = Insertion(problem, timetable)
     routes = list(frozen_visits(problem))
@@ -204,10 +337,12 @@ def _inserted(problem: Problem, running: Solution, timetable: Timetable) -> Visi
         placed.update(routes[index])
     waiting = [n for n in range(problem.stops) if n not in placed and problem.tasks[n].kind is not TaskKind.DELIVERY]
     waiting.sort(key=lambda n: (problem.tasks[n].lock is Lock.FREE, -problem.tasks[n].priority, n))
+    moved = 0
     for number in waiting:
+        bound = number in cap.homes and cap.most is not None and moved >= cap.most
         places = [
             (found[0], index, found[1])
-            for index in range(len(routes))
+            for index in ([cap.homes[number]] if bound else range(len(routes)))
             if (found := insertion.cheapest(index, routes[index], number)) is not None
         ]
         if places:
@@ -215,6 +350,7 @@ def _inserted(problem: Problem, running: Solution, timetable: Timetable) -> Visi
             prize = problem.tasks[number].prize
             if prize is None or cost <= prize:
                 routes[index] = new
+                moved += cap.homes.get(number, index) != index
     return tuple(routes)
 
 

@@ -33,6 +33,7 @@ from routing.vrplib import problem_of
 _RUNNING_STOPS: Final = 150
 _MOST_CHANGES: Final = 6
 _PLAN_SECONDS: Final = 10.0
+_MOST_MOVED: Final = 0.03
 _PROVABLE_STOPS: Final = 40
 
 
@@ -88,6 +89,7 @@ def _replan(
 ) -> Iterator[dict[str, Any]]:
     """A running day with some changes: planned anew by what a product calls, and from nothing, in the same time.
 
+    At most 3 % of the stops to come may change postman.
     `moved` are the known stops to come that change postman, `forced` those among them that also do so where nobody moves
     but those who no longer fit. What a postman who breaks down was still to do is `freed` and not counted among either.
     `disturbed` are the stops begun before that have another postman or time in the new plan.
@@ -110,7 +112,8 @@ def _replan(
         changed, positions, freed = stranded.problem, stranded.positions, stranded.freed
         kept = [job for job in kept if job not in freed]
     warm = replan(
-        changed, running, stability=price, seconds=seconds, seed=seed, now=now, positions=positions
+        changed, running, stability=price, seconds=seconds, seed=seed, now=now, positions=positions,
+        most_moved=int(_MOST_MOVED * len(kept)), uncounted=freed,
     )  # fmt: skip
     wall = time.monotonic() - began
     cold = solve(warm.problem, seconds=seconds, seed=seed)
