@@ -68,6 +68,11 @@ def check(problem: Problem, solution: Solution) -> list[Violation]:
     return found
 
 
+def check_route(problem: Problem, route: Route) -> list[Violation]:
+    """The rules that one route breaks by itself; its vehicle must be one of the problem's."""
+    return list(_Walk(problem, route).violations())
+
+
 def summary_of(problem: Problem, solution: Solution) -> Summary:
     """The totals that the solution's routes add up to."""
     visits = [step for route in solution.routes for step in route.visits]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from routing.checking import check, summary_of
-from routing.problem import InvalidProblem, PlannedStep, Problem, Window
+from routing.problem import InvalidProblem, PlannedStep, Problem, Vehicle, Visits, Window
 from routing.scheduling import Event, Leg, first_begin
 from routing.solution import CostLines, Route, Solution, StepKind, Summary, Unassigned
 from routing.timetable import Timetable
@@ -28,7 +28,44 @@ def told_plan(problem: Problem) -> Solution:
         order = tuple(numbers[step.kind, step.id] for step in vehicle.steps if (step.kind, step.id) in numbers)
         visits.append(order)
         if order:
-            routes.append(_Told(problem, timetable, index, order).route())
+            routes.append(_Told(vehicle, timetable, index, order).route())
+    return _as_told(problem, timetable, routes, visits)
+
+
+def standing_plan(problem: Problem, timetable: Timetable, visits: Visits) -> Solution:
+    """The plan of these visits in this order, with the rules it breaks in `violations`; what is not visited is left out.
+
+    A route that keeps its times has those of every other plan; one that cannot, as `told_plan` has it, with each rest at
+    the first place where its time has come. Raises `InvalidProblem` where there is no way between two visits.
+    """
+    routes = [standing_route(problem, timetable, index, order) for index, order in enumerate(visits) if order]
+    return _as_told(problem, timetable, routes, visits)
+
+
+def standing_route(problem: Problem, timetable: Timetable, index: int, visits: Sequence[int]) -> Route:
+    """One route of `standing_plan`; `visits` must not be empty."""
+    route = timetable.route(index, visits)
+    if route is not None:
+        return route
+    vehicle = problem.vehicles[index]
+    tasks = [problem.tasks[number] for number in visits]
+    doors = [PlannedStep(kind=task.kind.value, id=task.id) for task in tasks]
+    steps: list[PlannedStep] = [PlannedStep(kind="start", id=0), *doors, PlannedStep(kind="end", id=0)]
+    without = replace(vehicle, breaks=(), steps=tuple(steps))
+    for rest in sorted(vehicle.breaks, key=lambda rest: rest.time_windows[:1]):
+        walked = _Told(without, timetable, index, tuple(visits)).walked()
+        opens = rest.time_windows[0][0] if rest.time_windows else 0
+        due = next((place for place, event in enumerate(walked) if event.begins >= opens), len(walked) - 1)
+        # What has happened left no room for a rest between it.
+        due = max(due, sum(task.happened_at is not None for task in tasks))
+        doors_before = [at for at, step in enumerate(steps) if step.kind not in ("start", "break")][due]
+        steps.insert(doors_before, PlannedStep(kind="break", id=rest.id))
+    return _Told(replace(vehicle, steps=tuple(steps)), timetable, index, tuple(visits)).route()
+
+
+def _as_told(
+    problem: Problem, timetable: Timetable, routes: Sequence[Route], visits: Sequence[Sequence[int]]
+) -> Solution:
     served = {number for order in visits for number in order}
     left_out = tuple(
         Unassigned(
@@ -44,7 +81,7 @@ def told_plan(problem: Problem) -> Solution:
     )  # fmt: skip
     draft = Solution(
         routes=tuple(routes), unassigned=left_out, summary=nothing, travel=problem.travel, engine="told",
-        cost_lines=sum((route.cost_lines for route in routes), CostLines(prizes=timetable.prizes(tuple(visits)))),
+        cost_lines=sum((route.cost_lines for route in routes), CostLines(prizes=timetable.prizes(tuple(map(tuple, visits))))),
     )  # fmt: skip
     solution = replace(draft, summary=summary_of(problem, draft))
     return replace(solution, violations=tuple(check(problem, solution)))
@@ -62,10 +99,10 @@ class _Walked:
 class _Told:
     """One vehicle's steps."""
 
-    def __init__(self, problem: Problem, timetable: Timetable, index: int, visits: tuple[int, ...]) -> None:
+    def __init__(self, vehicle: Vehicle, timetable: Timetable, index: int, visits: tuple[int, ...]) -> None:
         self.timetable = timetable
         self.index = index
-        self.vehicle = problem.vehicles[index]
+        self.vehicle = vehicle
         self.visits = visits
         self.path = f"vehicles[{index}].steps"
         day = timetable.day(self.vehicle, visits)
@@ -101,6 +138,15 @@ class _Told:
         if self.end is not None:
             self._end_is_kept(self.end, walked.last.leaves)
         return self.timetable.built(self.index, self.visits, self.day.legs, walked.departs, walked.last)
+
+    def walked(self) -> list[Event]:
+        """What happens on the way at the earliest departure, in its order; the last is the end."""
+        events: list[Event] = []
+        event: Event | None = self._walked(self.day.departs).last
+        while event is not None:
+            events.append(event)
+            event = event.before
+        return events[::-1]
 
     def _latest(self, first: _Walked) -> _Walked:
         """The last departure that ends at the same time and misses nothing more."""

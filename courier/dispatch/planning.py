@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -12,7 +12,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-import routing
 from courier.desk import Desk
 from courier.dispatch.office_day import (
     LEAST_SECONDS,
@@ -23,13 +22,14 @@ from courier.dispatch.office_day import (
     read_office_day,
     solve_fairly,
 )
+from courier.dispatch.writing import planned_route, totals, travel_of, why_left_out
 from courier.domain.calendar import at_local, local_day
-from courier.domain.doors import Door, LeftOut, Seconds, doors, left_out
+from courier.domain.doors import Door, LeftOut, doors, left_out
 from courier.domain.errors import FieldError, Forbidden, Invalid, Missing
 from courier.domain.people import Caller, Role
 from courier.store import plans
 from courier.store.jobs import Effect, Payload
-from courier.store.plans import CrewMember, PlannedRoute, PlannedStop, PlanView, UnplannedView
+from courier.store.plans import PlannedRoute, PlannedStop, PlanView, UnplannedView
 from courier.store.tables import Plan
 from routing.solving import EngineFailed, Progress
 
@@ -39,15 +39,6 @@ SOLVE_JOB: Final = "solve-plan"
 MOST_SECONDS: Final = 120.0
 _DAYS_AHEAD: Final = 60
 _TELL_EVERY_SECONDS: Final = 1.0
-
-_SENTENCES: Final = {
-    "unreachable": "Không có đường đi tới điểm này bằng phương tiện của bưu cục.",
-    "window": "Không bưu tá nào đến kịp trong khung giờ đã hẹn.",
-    "capacity": "Các xe đã đủ số bưu gửi.",
-    "cash_limit": "Tiền phải thu vượt hạn mức tiền mặt của các bưu tá.",
-    "skill": "Không có bưu tá hoặc phương tiện phù hợp.",
-    "shift": "Các ca làm việc trong ngày không còn đủ thời gian cho điểm này.",
-}
 
 
 # --------------------------------------------------------------------------------------------------- asking for one
@@ -206,7 +197,7 @@ def _solve(sheet: OfficeDay, *, seconds: float, seed: int, on_progress: Callable
         calls = [call for call in calls if call.holder is not None or not call.loads]
     if not calls:
         routes = _with_bags((), bags, sheet)
-        return _Solved(routes=routes, unplanned=reasons, cost=0, travel=_travel(None), summary=_totals(routes))
+        return _Solved(routes=routes, unplanned=reasons, cost=0, travel=travel_of(None), summary=totals(routes))
     problem = day_problem(sheet, calls, at_work)
     solution = solve_fairly(problem, seconds=seconds, seed=seed, on_progress=on_progress)
     for missed in solution.unassigned:
@@ -214,62 +205,16 @@ def _solve(sheet: OfficeDay, *, seconds: float, seed: int, on_progress: Callable
         if call.holder is not None:
             bags.append(call)
         else:
-            why = _why(missed, call)
+            why = why_left_out(missed, call)
             reasons |= dict.fromkeys(call.items, why)
-    routes = tuple(_planned_route(route, sheet, calls, at_work) for route in solution.routes)
+    routes = tuple(planned_route(route, sheet, calls, at_work, problem) for route in solution.routes)
     routes = _with_bags(routes, bags, sheet)
     return _Solved(
         routes=routes,
         unplanned=reasons,
         cost=solution.cost,
-        travel=_travel(problem.travel),
-        summary=_totals(routes) | {"engine": solution.engine},
-    )
-
-
-def _why(missed: routing.Unassigned, call: Door) -> LeftOut:
-    code = str(missed.code or "shift")
-    sentence = _SENTENCES[code]
-    if code == "window" and call.window is not None:
-        sentence = f"Không bưu tá nào đến kịp trong khung giờ {_clock(call.window[0])}-{_clock(call.window[1])}."
-    if code == "cash_limit":
-        sentence = f"Phải thu {call.due_dong:,} đồng, vượt hạn mức tiền mặt còn lại của các bưu tá.".replace(",", ".")
-    return LeftOut(code, sentence)
-
-
-def _clock(seconds: Seconds) -> str:
-    return f"{seconds // 3600:02d}:{seconds % 3600 // 60:02d}"
-
-
-def _planned_route(
-    route: routing.Route, sheet: OfficeDay, calls: Sequence[Door], crew: Sequence[CrewMember]
-) -> PlannedRoute:
-    member = crew[route.vehicle_index]
-    stops = []
-    for step in route.visits:
-        call = calls[step.id or 0]
-        stops.append(
-            PlannedStop(
-                items=call.items,
-                lat=call.lat,
-                lon=call.lon,
-                arrives_at=at_local(sheet.day, step.begins),
-                leaves_at=at_local(sheet.day, step.leaves),
-                lock="free" if call.holder is None else "keep_postman",
-            )
-        )
-    start, end = route.steps[0], route.steps[-1]
-    return PlannedRoute(
-        postman_id=member.postman_id,
-        vehicle_id=member.vehicle_id,
-        stops=tuple(stops),
-        summary={
-            "distance_m": end.distance,
-            "travel_seconds": end.duration,
-            "starts_at": at_local(sheet.day, start.arrival).isoformat(),
-            "ends_at": at_local(sheet.day, end.arrival).isoformat(),
-            "cash_dong": sum(calls[step.id or 0].due_dong for step in route.visits),
-        },
+        travel=travel_of(problem.travel),
+        summary=totals(routes) | {"engine": solution.engine},
     )
 
 
@@ -303,25 +248,6 @@ def _with_bags(routes: Sequence[PlannedRoute], bags: Sequence[Door], sheet: Offi
         else:
             kept[place] = replace(kept[place], stops=(*kept[place].stops, stop))
     return tuple(kept)
-
-
-def _travel(travel: routing.Travel | None) -> dict[str, Any]:
-    if travel is None:
-        return {"source": "estimated"}
-    return {"source": travel.source, "method": travel.method, "warnings": list(travel.warnings)}
-
-
-def _totals(routes: Iterable[PlannedRoute]) -> dict[str, Any]:
-    listed = list(routes)
-    totals = {name: sum(int(route.summary.get(name, 0)) for route in listed) for name in _ADDED_UP}
-    return totals | {
-        "routes": len(listed),
-        "stops": sum(len(route.stops) for route in listed),
-        "items": sum(len(stop.items) for route in listed for stop in route.stops),
-    }
-
-
-_ADDED_UP: Final = ("distance_m", "travel_seconds", "cash_dong")
 
 
 def _draft(session: Session, plan_id: UUID) -> Plan | None:

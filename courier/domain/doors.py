@@ -161,10 +161,11 @@ def doors(items: Iterable[Waiting], day: date) -> list[Door]:
         household = item.phone or fold(item.recipient)
         key = (*point, fold(item.address), household, window_on(item, day), item.holder)
         households.setdefault(key, []).append(item)
-    return [_door(members, day) for members in households.values()]
+    return [door(members, day) for members in households.values()]
 
 
-def _door(members: Sequence[Waiting], day: date) -> Door:
+def door(members: Sequence[Waiting], day: date) -> Door:
+    """The call at one door that these items are, as they come; the first says where and when."""
     first = members[0]
     fetched = [item for item in members if item.direction is Direction.SUBMISSION]
     handed = [item for item in members if item.direction is Direction.RESULT]

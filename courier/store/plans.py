@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from courier.domain.attempts import outlook
 from courier.domain.bylaws import Bylaws
-from courier.domain.calendar import DayOff, WorkingCalendar, local_day
+from courier.domain.calendar import DayOff, WorkingCalendar, at_local, local_day
 from courier.domain.doors import WAITING_STATES, LeftOut, Seconds, Waiting
 from courier.domain.item import Direction, EventType, State, life_of
 from courier.domain.money import cash_account
@@ -22,7 +22,9 @@ from courier.store.tables import (
     Agency,
     AuditEntry,
     CalendarDay,
+    EventOfItem,
     Item,
+    ItemEvent,
     Plan,
     Postman,
     Route,
@@ -93,6 +95,16 @@ class Standing:
     leaves_at: datetime
     lat: float
     lon: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """The last time that somebody stood at an item's door: handed over, fetched, or tried in vain."""
+
+    item: Waiting
+    state: State
+    at: datetime
+    postman_id: UUID | None
 
 
 # ------------------------------------------------------------------------------------------------- what there is
@@ -197,6 +209,30 @@ def described(
     advice = _advice(session, [row for row in rows if row.not_before is not None], day, bylaws)
     held = holders or {}
     return [_waiting(row, due.get(row.id, 0), advice.get(row.id, "try"), held.get(row.id)) for row in rows]
+
+
+def visits_on(session: Session, item_ids: Sequence[UUID], day: date, bylaws: Bylaws) -> dict[UUID, Visit]:
+    """Which of the items somebody stood at the door with on that day."""
+    kinds = (EventType.HANDED_OVER, EventType.ATTEMPT_FAILED, EventType.FETCHED)
+    opens = at_local(day, 0)
+    rows = session.execute(
+        select(EventOfItem.item_id, ItemEvent.occurred_at, ItemEvent.actor_id)
+        .join(ItemEvent, ItemEvent.id == EventOfItem.event_id)
+        .where(
+            EventOfItem.item_id.in_(item_ids),
+            ItemEvent.type.in_(kinds),
+            ItemEvent.occurred_at >= opens,
+            ItemEvent.occurred_at < opens + timedelta(days=1),
+        )
+        .order_by(ItemEvent.occurred_at, ItemEvent.id)
+    ).all()
+    last = {item_id: (at, actor) for item_id, at, actor in rows}
+    items_there = session.scalars(select(Item).where(Item.id.in_(list(last)))).all()
+    seen = {item.id: item for item in described(session, items_there, day, bylaws)}
+    return {
+        row.id: Visit(item=seen[row.id], state=State(row.state), at=last[row.id][0], postman_id=last[row.id][1])
+        for row in items_there
+    }
 
 
 def committed(
@@ -388,6 +424,23 @@ def erase_routes(session: Session, plan_id: UUID) -> None:
     session.execute(delete(StopItem).where(StopItem.stop_id.in_(stops)).execution_options(synchronize_session=False))
     session.execute(delete(Stop).where(Stop.route_id.in_(routes)).execution_options(synchronize_session=False))
     session.execute(delete(Route).where(Route.plan_id == plan_id).execution_options(synchronize_session=False))
+
+
+def erase_unplanned(session: Session, plan_id: UUID) -> None:
+    """Remove the reasons of a plan, to write them anew."""
+    session.execute(
+        delete(UnplannedItem).where(UnplannedItem.plan_id == plan_id).execution_options(synchronize_session=False)
+    )
+
+
+def reasons_of(session: Session, plan_id: UUID) -> dict[UUID, LeftOut]:
+    """Why items are left out, by item."""
+    rows = session.execute(
+        select(UnplannedItem.item_id, UnplannedItem.code, UnplannedItem.sentence).where(
+            UnplannedItem.plan_id == plan_id
+        )
+    )
+    return {item_id: LeftOut(code, sentence) for item_id, code, sentence in rows}
 
 
 def write_unplanned(session: Session, plan_id: UUID, reasons: Mapping[UUID, LeftOut]) -> None:
