@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from routing import Costs, Job, Lock, Matrix, Problem, Shipment, ShipmentStop, Vehicle
 from routing.__main__ import main
-from routing.checking import CheckFailed
+from routing.checking import CheckFailed, check
 from routing.comparing import ChangeCode, diff, difference_body
 from routing.explaining import BindingCode, explain, explanation_body
+from routing.insertion import Insertion
 from routing.problem import Break
-from routing.relaxing import RelaxationKind
+from routing.relaxing import RelaxationKind, applied
 from routing.solution import ReasonCode
-from routing.solving import assemble, solve
+from routing.solving import assemble, solve, visits_of
 from routing.timetable import Timetable
 from routing.vroom import solution_body
 from tests.examples import examples
@@ -41,9 +42,10 @@ def codes(stop):
 
 
 def the_only(problem: Problem, *visits):
-    """What is said of the one stop left out."""
+    """What is said of the one stop left out, but for which other stop could stay behind instead."""
     (left_out,) = explain(problem, planned(problem, *visits)).left_out
-    return left_out
+    rules = tuple(r for r in left_out.relaxations if r.kind is not RelaxationKind.EXCHANGE)
+    return dataclasses.replace(left_out, relaxations=rules)
 
 
 # -- what a stop costs
@@ -271,6 +273,83 @@ def test_a_missing_skill_a_right_and_a_lock_are_named_where_they_alone_stand_in_
     ]
     relaxed = the_only(day(Job(id=1, location_index=1, lock=Lock.KEEP_POSTMAN, locked_vehicle=4)), (), ()).relaxations
     assert [(r.kind, r.vehicle) for r in relaxed] == [(RelaxationKind.SHIFT, 4), (RelaxationKind.LOCK, 9)]
+
+
+def test_a_stop_that_has_room_is_said_to_have_it():
+    told = the_only(a_day(Job(id=1, location_index=1), Job(id=2, location_index=2)), (0,))
+    assert [(r.kind, r.vehicle, r.amount, r.extra_cost) for r in told.relaxations] == [(RelaxationKind.ROOM, 4, 0, 200)]
+
+
+def test_where_one_rule_is_not_enough_the_fewest_are_named_together():
+    jobs = (Job(id=1, location_index=1, delivery=(2,)), Job(id=2, location_index=4, delivery=(3,)))
+    problem = a_day(*jobs, capacity=(4,), shift=(0, 700)).replace(dimension_names=("items",))
+    (relaxed,) = the_only(problem, (0,)).relaxations
+    assert (relaxed.kind, relaxed.vehicle, relaxed.amount, relaxed.extra_cost) == (RelaxationKind.SEVERAL, 4, 100, 600)
+    assert {(part.kind, part.amount) for part in relaxed.parts} == {
+        (RelaxationKind.CAPACITY, 1),
+        (RelaxationKind.SHIFT, 100),
+    }
+
+
+def test_a_window_and_a_shift_may_have_to_give_way_together():
+    job = Job(id=2, location_index=4, time_windows=((0, 340),))
+    problem = a_day(Job(id=1, location_index=1, time_windows=((100, 100),)), job, shift=(0, 750))
+    (relaxed,) = the_only(problem, (0,)).relaxations
+    # 100 at 1, 400 at 4 (a minute late), home at 800
+    assert {(part.kind, part.amount) for part in relaxed.parts} == {
+        (RelaxationKind.WINDOW, 60),
+        (RelaxationKind.SHIFT, 50),
+    }
+
+
+def test_the_least_urgent_stop_that_would_make_room_is_named_and_none_that_is_more_urgent():
+    jobs = [Job(id=n, location_index=5, service=100, priority=n) for n in (1, 2, 3)]
+    problem = a_day(*jobs, shift=(0, 1200))
+    (left_out,) = explain(problem, planned(problem, (0, 2))).left_out
+    (exchange,) = [r for r in left_out.relaxations if r.kind is RelaxationKind.EXCHANGE]
+    assert (exchange.instead, exchange.vehicle, exchange.extra_cost) == (1, 4, 0)
+    (left_out,) = explain(problem, planned(problem, (1, 2))).left_out
+    assert [r.kind for r in left_out.relaxations] == [RelaxationKind.SHIFT]
+
+
+def test_a_stop_in_a_bag_is_not_asked_to_stay_behind():
+    held = Job(id=1, location_index=5, service=100, lock=Lock.KEEP_POSTMAN, locked_vehicle=4)
+    problem = a_day(held, Job(id=2, location_index=5, service=100), shift=(0, 1100))
+    (left_out,) = explain(problem, planned(problem, (0,))).left_out
+    assert [r.kind for r in left_out.relaxations] == [RelaxationKind.SHIFT]
+
+
+@pytest.mark.parametrize("seed", range(examples(12, of=40)))
+def test_a_change_applied_to_the_problem_lets_the_stop_in_whatever_the_rule(seed):
+    problem = a_problem(seed, jobs=8, vehicles=2, shipments=1)
+    solution = solve(problem, seconds=0.3)
+    visits = visits_of(problem, solution)
+    for told in explain(problem, solution).left_out:
+        number = numbers(problem)[told.kind.value, told.id]
+        for relaxed in told.relaxations:
+            changed = applied(problem, problem.tasks[number], relaxed)
+            places = numbers(changed)
+            kept = [
+                [
+                    places[problem.tasks[v].kind.value, problem.tasks[v].id]
+                    for v in route
+                    if (problem.tasks[v].kind.value, problem.tasks[v].id) != ("job", relaxed.instead)
+                ]
+                for route in visits
+            ]
+            index = changed.vehicle_index(relaxed.vehicle)
+            found = Insertion(changed, Timetable(changed)).cheapest(
+                index, kept[index], places[told.kind.value, told.id]
+            )
+            assert found is not None, relaxed
+            kept[index] = list(found[1])
+            plan = planned(changed, *(tuple(route) for route in kept))
+            assert not check(changed, plan)
+
+
+def numbers(problem: Problem):
+    """The number of every task by its kind and id."""
+    return {(task.kind.value, task.id): number for number, task in enumerate(problem.tasks)}
 
 
 @settings(max_examples=examples(8, of=20))
