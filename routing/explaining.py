@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -12,7 +12,7 @@ from routing.checking import CheckFailed, check
 from routing.insertion import Insertion
 from routing.problem import Lock, Problem, Task, TaskKind, Visits
 from routing.reasons import clock, unassigned
-from routing.relaxing import Relaxation, relaxations
+from routing.relaxing import Relaxation, RelaxationKind, relaxations
 from routing.solution import CostLines, Reason, ReasonCode, Route, Solution, Step, StepKind
 from routing.solving import visits_of
 from routing.timetable import Timetable
@@ -119,24 +119,37 @@ def explain(problem: Problem, solution: Solution) -> Explanation:
     routes = tuple(
         RouteExplained(
             vehicle=route.vehicle, starts=route.steps[0].arrival, ends=route.steps[-1].arrival,
-            cost_lines=route.cost_lines, stops=tuple(_Road(problem, insertion, visits, route).stops()),
+            cost_lines=route.cost_lines, stops=explain_route(problem, insertion, visits, route),
         )
         for route in solution.routes
     )  # fmt: skip
     served = {number for route in visits for number in route}
     left_out = tuple(
-        _left_out(problem, insertion, visits, number)
+        explain_left_out(problem, insertion, visits, number)
         for number in range(problem.stops)
         if number not in served and problem.tasks[number].kind is not TaskKind.DELIVERY
     )
     return Explanation(cost=solution.cost, cost_lines=solution.cost_lines, routes=routes, left_out=left_out)
 
 
-def _left_out(problem: Problem, insertion: Insertion, visits: Visits, number: int) -> LeftOutExplained:
+def explain_route(problem: Problem, insertion: Insertion, visits: Visits, route: Route) -> tuple[StopExplained, ...]:
+    """The stops of one route that keeps every rule; others of the plan may break some, and then take nobody's stop."""
+    return tuple(_Road(problem, insertion, visits, route).stops())
+
+
+def explain_left_out(
+    problem: Problem,
+    insertion: Insertion,
+    visits: Visits,
+    number: int,
+    *,
+    fixed: Collection[RelaxationKind] = (),
+) -> LeftOutExplained:
+    """One task (a job or a pick-up) that is left out; the rules named `fixed` give no way."""
     task = problem.tasks[number]
     found = unassigned(problem, insertion, visits, number)
     code, sentence, reasons = found.code, found.sentence, found.reasons
-    relaxed = relaxations(problem, insertion, visits, number)
+    relaxed = relaxations(problem, insertion, visits, number, fixed=fixed)
     if relaxed and relaxed[0].by_prize:
         # It has room: nothing is to blame but its price.
         code, sentence, reasons = None, relaxed[0].because, ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations_with_replacement, groupby, pairwise
@@ -92,13 +92,19 @@ _Excess: TypeAlias = tuple[tuple[RelaxationKind, int, int], ...]
 
 
 def relaxations(
-    problem: Problem, insertion: Insertion, visits: Sequence[tuple[int, ...]], number: int
+    problem: Problem,
+    insertion: Insertion,
+    visits: Sequence[tuple[int, ...]],
+    number: int,
+    *,
+    fixed: Collection[RelaxationKind] = (),
 ) -> tuple[Relaxation, ...]:
     """For each rule the smallest change that lets the left-out task (a job or a pick-up) in, the cheapest first.
 
     Times come first, the fewest minutes at the front, then limits and amounts, then skills, rights and locks; where no
     single rule is to blame several together; last the stop that could stay behind instead. Where a vehicle has room
-    already that is all there is to say (an optional stop then names its prize). Empty when no way leads there.
+    already that is all there is to say (an optional stop then names its prize). Empty when no way leads there. Rules of the
+    kinds in `fixed` give no way, neither alone nor with others.
     """
     task = problem.tasks[number]
     room = [
@@ -109,7 +115,7 @@ def relaxations(
     if room:
         extra, vehicle_id = min(room)
         return (_roomy(extra, vehicle_id) if task.prize is None else _dearer(task, extra, vehicle_id),)
-    trials = [_Trial(problem, insertion, index, visits[index], number) for index in range(len(problem.vehicles))]
+    trials = [_Trial(problem, insertion, index, visits[index], number, fixed) for index in range(len(problem.vehicles))]
     best: _Known = {}
     for change in _least_of(trials):
         _keep(best, change)
@@ -118,7 +124,8 @@ def relaxations(
     if not best:
         for trial in trials:
             _keep(best, trial.several(best))
-    _keep(best, _exchange(problem, insertion, visits, number))
+    if RelaxationKind.EXCHANGE not in fixed:
+        _keep(best, _exchange(problem, insertion, visits, number))
     order = list(RelaxationKind)
     return tuple(
         sorted(
@@ -271,8 +278,17 @@ def _exchange(
 class _Trial:
     """One vehicle's route and the newcomer."""
 
-    def __init__(self, problem: Problem, insertion: Insertion, index: int, route: Sequence[int], number: int) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        insertion: Insertion,
+        index: int,
+        route: Sequence[int],
+        number: int,
+        fixed: Collection[RelaxationKind],
+    ) -> None:
         self.whole = problem
+        self.fixed = fixed
         self.tables = insertion.timetable
         self.index = index
         self.vehicle = problem.vehicles[index]
@@ -311,7 +327,9 @@ class _Trial:
         )  # fmt: skip
 
     def tried(self, change: Relaxation) -> list[Relaxation]:
-        """The change with what it costs, when it lets the stop in; the checker is asked too."""
+        """The change with what it costs, when it may be made and lets the stop in; the checker is asked too."""
+        if any(part.kind in self.fixed for part in (change, *change.parts)):
+            return []
         relaxed = applied(self.small, self.task, change)
         found = self._fit(relaxed)
         if found is None:
@@ -539,7 +557,7 @@ class _Trial:
         `amount` adds up the seconds of its parts, their other amounts stand in the parts.
         """
         rights = self._rights_needed()
-        if rights is None or self.task.lock is Lock.KEEP_TIME:
+        if rights is None or self.task.lock is Lock.KEEP_TIME or any(part.kind in self.fixed for part in rights):
             return
         best = known.get((RelaxationKind.SEVERAL, ""))
         closes = None if self.vehicle.time_window is None else self.vehicle.time_window[1]

@@ -17,6 +17,15 @@ from courier.dispatch.planning import (
     unplanned,
 )
 from courier.dispatch.publishing import publish
+from courier.dispatch.reasons import (
+    LeftOutReason,
+    Offer,
+    PlanReasons,
+    RouteReason,
+    StopReason,
+    explain_plan,
+    take_offer,
+)
 from courier.dispatch.windows import Slot, check_slot, slots
 from routing.children import warm_up
 
@@ -24,9 +33,15 @@ __all__ = [
     "LEAST_SECONDS",
     "MOST_SECONDS",
     "SOLVE_JOB",
+    "LeftOutReason",
     "NotOptimized",
+    "Offer",
+    "PlanReasons",
+    "RouteReason",
     "Slot",
+    "StopReason",
     "check_slot",
+    "explain_plan",
     "get_plan",
     "give_up",
     "list_plans",
@@ -36,6 +51,7 @@ __all__ = [
     "slots",
     "solve_job",
     "solve_plan",
+    "take_offer",
     "unplanned",
     "warm_up",
 ]

@@ -18,7 +18,7 @@ from courier.domain.doors import Door, Seconds, Waiting
 from courier.domain.errors import Missing
 from courier.domain.people import Caller, Role
 from courier.store import plans
-from courier.store.plans import CrewMember
+from courier.store.plans import CrewMember, Relief
 from courier.store.tables import Office, Plan
 from routing.engines.sketching import first_plan, verified
 from routing.solving import Progress, assemble, solve, visits_of
@@ -52,6 +52,7 @@ class OfficeDay:
         opens, closes = max(member.shift[0], self.opens), member.shift[1]
         if self.delivery == HALF and self.hours:
             closes = min(closes, self.hours[-1][1])
+        closes += member.overtime
         return (opens, closes) if opens < closes else None
 
 
@@ -69,6 +70,31 @@ def read_office_day(session: Session, desk: Desk, office_id: UUID, day: date, *,
         hours=calendar.hours(day),
         opens=int((at - at_local(day, 0)).total_seconds()) if day == local_day(at) else 0,
     )
+
+
+def relieved(sheet: OfficeDay, reliefs: Sequence[Relief]) -> OfficeDay:
+    """The office-day with the rules that give way for a plan."""
+    more: Counter[tuple[str, UUID]] = Counter()
+    for relief in reliefs:
+        whose = relief.postman_id or relief.item_id
+        if whose is not None:
+            more[relief.kind, whose] += relief.amount
+    crew = tuple(
+        replace(
+            member,
+            overtime=more["shift", member.postman_id],
+            capacity_items=member.capacity_items + more["capacity", member.postman_id],
+            cash_limit_dong=member.cash_limit_dong + more["cash_limit", member.postman_id],
+        )
+        for member in sheet.crew
+    )
+    items = tuple(
+        replace(item, wanted_from=max(0, item.wanted_from - wider), wanted_to=item.wanted_to + wider)
+        if (wider := more["window", item.id]) and item.wanted_from is not None and item.wanted_to is not None
+        else item
+        for item in sheet.items
+    )
+    return replace(sheet, crew=crew, items=items)
 
 
 def day_problem(sheet: OfficeDay, calls: Sequence[Door], crew: Sequence[CrewMember]) -> routing.Problem:

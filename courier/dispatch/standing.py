@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 import routing
 from courier.desk import Desk
-from courier.dispatch.office_day import OfficeDay, day_problem, read_office_day
+from courier.dispatch.office_day import OfficeDay, day_problem, read_office_day, relieved
 from courier.dispatch.writing import planned_route, totals, travel_of, why_left_out
 from courier.domain.calendar import at_local
 from courier.domain.doors import HELD, Door, LeftOut, Seconds, Waiting, door, doors, left_out, window_on
@@ -64,7 +64,9 @@ def read_standing(session: Session, desk: Desk, plan: Plan, *, at: datetime) -> 
     the office is not either. Times are worked out anew: who has not set out by `at` leaves no earlier.
     """
     bylaws = desk.facts.bylaws
-    sheet = read_office_day(session, desk, plan.office_id, plan.day, at=at)
+    sheet = relieved(
+        read_office_day(session, desk, plan.office_id, plan.day, at=at), plans.reliefs_of(session, plan.id)
+    )
     routes = plans.routes_of(session, plan.id)
     routed = {route.postman_id for route in routes}
     crew = tuple(m for m in sheet.crew if sheet.shift(m) is not None or m.postman_id in routed)

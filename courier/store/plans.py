@@ -26,6 +26,7 @@ from courier.store.tables import (
     Item,
     ItemEvent,
     Plan,
+    PlanRelief,
     Postman,
     Route,
     Staff,
@@ -56,6 +57,17 @@ class CrewMember:
     beat: frozenset[str]
     pocket_dong: int = 0
     last_door: tuple[float, float] | None = None
+    overtime: Seconds = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relief:
+    """A rule that gives way for a plan: by so many seconds, items or dong, for a postman or (a window) an item."""
+
+    kind: str
+    amount: int
+    postman_id: UUID | None = None
+    item_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -497,6 +509,31 @@ def routes_of(session: Session, plan_id: UUID) -> list[PlannedRoute]:
             )
         )
     return plan_routes
+
+
+# ---------------------------------------------------------------------------------------------- what gives way
+def reliefs_of(session: Session, plan_id: UUID) -> list[Relief]:
+    """The rules that give way for a plan, the first given first."""
+    rows = session.scalars(select(PlanRelief).where(PlanRelief.plan_id == plan_id).order_by(PlanRelief.id))
+    return [Relief(kind=row.kind, amount=row.amount, postman_id=row.postman_id, item_id=row.item_id) for row in rows]
+
+
+def grant(session: Session, plan_id: UUID, reliefs: Iterable[Relief], *, by: UUID, at: datetime) -> None:
+    """Let rules give way for a plan; what was given before stays."""
+    session.add_all(
+        PlanRelief(
+            id=uuid7(),
+            plan_id=plan_id,
+            kind=relief.kind,
+            postman_id=relief.postman_id,
+            item_id=relief.item_id,
+            amount=relief.amount,
+            staff_id=by,
+            at=at,
+        )
+        for relief in reliefs
+    )
+    session.flush()
 
 
 # -------------------------------------------------------------------------------------------------- what is shown

@@ -40,6 +40,7 @@ SUBJECTS = ("adult", "minor")
 PRECISIONS = ("doorstep", "handover", "pin", "plus_code", "landmark", "hamlet", "commune", "unknown")
 PLAN_STATES = ("draft", "solved", "published", "superseded", "failed")
 LOCKS = ("free", "keep_postman", "keep_order", "keep_time", "frozen")
+RELIEFS = ("shift", "window", "capacity", "cash_limit")
 UNPLANNED_CODES = (
     "address_doubtful",
     "unreachable",
@@ -633,6 +634,31 @@ class UnplannedItem(Table):
     item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), primary_key=True)
     code: Mapped[str]
     sentence: Mapped[str]
+
+
+class PlanRelief(Table):
+    """A rule that gives way for one plan (nới): a longer shift, more in the bag or the pocket, a wider window.
+
+    `amount` is in seconds (`shift`, and `window` on each side), items (`capacity`) or dong (`cash_limit`).
+    """
+
+    __tablename__ = "plan_relief"
+    __table_args__ = (
+        one_of("kind", RELIEFS),
+        CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint("(kind = 'window') = (item_id IS NOT NULL)", name="window_of_item"),
+        CheckConstraint("(kind = 'window') = (postman_id IS NULL)", name="limit_of_postman"),
+        Index(None, "plan_id"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    plan_id: Mapped[UUID] = mapped_column(ForeignKey("plan.id"))
+    kind: Mapped[str]
+    postman_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    item_id: Mapped[UUID | None] = mapped_column(ForeignKey("item.id"))
+    amount: Mapped[Amount]
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), comment="who gave it")
+    at: Mapped[datetime]
 
 
 class BagVersion(Table):
