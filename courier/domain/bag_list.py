@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from courier.domain import identifiers
 from courier.domain.errors import FieldError, Invalid
@@ -48,8 +48,27 @@ HEADINGS: Final = (
 # The key under which a cell arrives that stands below no heading.
 STRAY: Final = ""
 _BY_KEY: Final = {heading.key: heading for heading in HEADINGS}
-# The running number that every office puts in front; it says nothing.
-_RUNNING_NUMBER: Final = frozenset({"stt", "tt"})
+# The running number that every office puts in front, and the two columns of our own list of failed rows: no data of an item.
+ROW_COLUMN: Final = "Dòng gốc"
+REASON_COLUMN: Final = "Lý do"
+_RUNNING_NUMBER: Final = frozenset({"stt", "tt", "donggoc", "lydo"})
+# What other people's programs call our columns. A likeness is offered to the dispatcher; it decides nothing.
+_ALSO_CALLED: Final = {
+    "barcode": ("sohieu", "sohieubuugui", "mavach", "mavandon", "barcode"),
+    "dossier_code": ("sohoso", "mahs", "sobiennhan", "maho"),
+    "agency": ("coquangui", "coquantraketqua", "donvi", "noigui"),
+    "document_type": ("loaihoso", "loaigiay", "tengiayto", "thutuc", "ketqua"),
+    "name": ("hovaten", "nguoinhan", "tennguoinhan", "hotennguoinhan", "ten"),
+    "phone": ("sdt", "dienthoai", "dtdd", "sodt", "sodienthoainguoinhan", "sdtnguoinhan"),
+    "id_number": ("cccd", "cancuoc", "cancuoccongdan", "socancuoc", "sodinhdanh", "cmnd"),
+    "address": ("diachinhan", "diachinguoinhan", "diachiphat", "noinhan", "noio"),
+    "state_fee": ("philephi", "lephi", "phi", "tienphi"),
+    "fine": ("phat", "sotienphat", "tienphatvphc"),
+    "postage": ("cuocphi", "cuocchuyenphat", "phibuudien", "tiencuoc"),
+    "deliver_by": ("handphat", "ngayhentra", "hantra", "ngaytra"),
+    "appointment": ("giophat", "thoigianhen", "khunggio"),
+    "note": ("luuy", "ghichukhac", "chuthich"),
+}
 _FEWEST_TO_BE_A_HEADING: Final = 3
 
 
@@ -59,6 +78,10 @@ def key_of(text: str) -> str:
 
 
 _BY_SPELLING: Final = {key_of(heading.vi): heading.key for heading in HEADINGS}
+_BY_LIKENESS: Final = {word: key for key, words in _ALSO_CALLED.items() for word in words}
+# The columns that a list is read by: position from 0 -> key of ours, `UNUSED` for a column that says nothing.
+Columns: TypeAlias = Mapping[int, str]
+UNUSED: Final = ""
 
 
 def _known(cell: object) -> str | None:
@@ -68,6 +91,11 @@ def _known(cell: object) -> str | None:
 def headings_in(row: Sequence[object]) -> int:
     """How many of our headings a row holds."""
     return len({_known(cell) for cell in row} - {None})
+
+
+def is_running_number(cell: object) -> bool:
+    """True for the heading of a column that says nothing of an item."""
+    return isinstance(cell, str) and key_of(cell) in _RUNNING_NUMBER
 
 
 def looks_like_headings(row: Sequence[object]) -> bool:
@@ -104,6 +132,71 @@ def columns_of(row_number: int, row: Sequence[object]) -> dict[int, str]:
     if faults:
         raise Invalid(*faults)
     return columns
+
+
+def fingerprint_words(headings: Mapping[int, str]) -> dict[int, str]:
+    """What tells the columns of one list apart and is the same in the next list of that sender: folded, the second of a name counted."""
+    seen: dict[str, int] = {}
+    words: dict[int, str] = {}
+    for position, heading in sorted(headings.items()):
+        word = key_of(heading) or heading.strip()
+        seen[word] = seen.get(word, 0) + 1
+        words[position] = word if seen[word] == 1 else f"{word}#{seen[word]}"
+    return words
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """How a list's columns may be read; `sure` when nobody needs to be asked."""
+
+    columns: dict[int, str]
+    sure: bool
+
+
+def propose(headings: Mapping[int, str], remembered: Sequence[Mapping[str, str]]) -> Proposal:
+    """Read headings by our names, then as the sender's earlier lists were read (the newest first), then by what is often meant.
+
+    `remembered` are readings by `fingerprint_words`. Sure when every heading is ours or stands in a reading of exactly these headings.
+    """
+    words = fingerprint_words(headings)
+    same = next((dict(one) for one in remembered if one.keys() == set(words.values())), None)
+    columns: dict[int, str] = {}
+    sure = True
+    for position, heading in headings.items():
+        word = words[position]
+        key = _known(heading)
+        if same is not None:
+            key = same[word]
+        elif key_of(heading) in _RUNNING_NUMBER:
+            key = UNUSED
+        elif key is None:
+            sure = False
+            key = next((one[word] for one in remembered if word in one), _BY_LIKENESS.get(word))
+        if key is not None:
+            columns[position] = key
+    taken: set[str] = set()
+    for position in sorted(columns):
+        key = columns[position]
+        if key and key in taken:
+            del columns[position]
+            sure = False
+        taken.add(key)
+    return Proposal(columns, sure and not column_faults(columns))
+
+
+def column_faults(columns: Columns) -> list[FieldError]:
+    """What is wrong with a reading of columns: a required one that is missing, one that is there twice."""
+    keys = [key for key in columns.values() if key != UNUSED]
+    twice = [
+        FieldError(heading.key, "heading-twice", f"«{heading.vi}» được chọn cho hai cột")
+        for heading in HEADINGS
+        if keys.count(heading.key) > 1
+    ]
+    return twice + [
+        FieldError(heading.key, "heading-missing", f"Chưa chọn cột nào cho «{heading.vi}»")
+        for heading in HEADINGS
+        if heading.required and heading.key not in keys
+    ]
 
 
 def column_name(position: int) -> str:

@@ -7,25 +7,27 @@ address is not clear it goes where all its candidates point, else where most of 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from courier.desk import Desk
 from courier.domain import bag_list
 from courier.domain.bag_list import Reading
 from courier.domain.calendar import local_day
-from courier.domain.errors import FieldError, Forbidden, Invalid, Missing
+from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Refused
 from courier.domain.people import Caller, Role
-from courier.intake.places import Router
+from courier.intake.places import Placed, Router
 from courier.intake.verdicts import Sorter
 from courier.intake.words import vocabulary
 from courier.outside import spreadsheet
 from courier.store import intake as books
-from courier.store.intake import AgencyRow, OfficeRow
+from courier.store.intake import AgencyRow, NewItem, OfficeRow, Verdict
 from courier.store.tables import ImportBatch, ImportRow
 
 _MAY_IMPORT: Final = frozenset({Role.DISPATCHER, Role.CLERK, Role.ADMIN, Role.AGENCY})
@@ -54,6 +56,8 @@ class ImportSummary:
     duplicates: int
     doubtful: int
     rejected: int
+    assumed: tuple[str, ...] = ()
+    undone_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +78,11 @@ def import_sheet(
         Missing: `office_id` is not the caller's office.
         Invalid: the file as a whole cannot be used (codes of `spreadsheet.read`); nothing is stored.
     """
-    _require_import(caller)
-    rows = [(row.number, row.cells, None) for row in spreadsheet.read(filename, content)]
-    return _take_in(desk, caller, rows, name=filename, content=content, office_id=office_id, at=at)
+    require_import(caller)
+    found, assumed = spreadsheet.read_with_assumptions(filename, content)
+    rows = [(row.number, row.cells, None) for row in found]
+    origin = Origin(filename[:200], sha256(content).hexdigest(), assumed)
+    return _take_in(desk, caller, rows, origin=origin, office_id=office_id, at=at)
 
 
 def import_rows(
@@ -93,7 +99,7 @@ def import_rows(
         Forbidden, Missing: as `import_sheet`.
         Invalid: `no-rows` or `too-many-rows`.
     """
-    _require_import(caller)
+    require_import(caller)
     if not rows:
         raise Invalid(FieldError("rows", "no-rows", "Danh sách không có dòng nào"))
     if len(rows) > spreadsheet.MOST_ROWS:
@@ -101,46 +107,112 @@ def import_rows(
         raise Invalid(FieldError("rows", "too-many-rows", sentence))
     read = [(number, *bag_list.cells_of(row)) for number, row in enumerate(rows, start=1)]
     content = json.dumps([cells for _, cells, _ in read], sort_keys=True, default=str).encode()
-    return _take_in(desk, caller, read, name="json", content=content, office_id=office_id, at=at)
+    origin = Origin("json", sha256(content).hexdigest())
+    return _take_in(desk, caller, read, origin=origin, office_id=office_id, at=at)
 
 
 def _take_in(
     desk: Desk,
     caller: Caller,
-    rows: Sequence[tuple[int, Mapping[str, object], Mapping[str, str] | None]],
+    rows: Sequence[Row],
     *,
-    name: str,
-    content: bytes,
+    origin: "Origin",
     office_id: UUID | None,
     at: datetime,
 ) -> ImportResult:
+    opened = open_bag(desk, caller, rows, office_id=office_id, at=at)
+    with desk.database.write() as session:
+        batch_id = opened.take_in(session, origin=origin)
+        found, stored = books.batch(session, caller, batch_id)
+        return _result(found, stored)
+
+
+Row: TypeAlias = tuple[int, Mapping[str, object], Mapping[str, str] | None]
+"""The number of a row, its cells by key, and what its sender called the keys."""
+Tell: TypeAlias = Callable[[int], None]
+"""Hears now and then how many rows have been looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a bag list came from; `assumed` is how its letters were read where it does not say."""
+
+    filename: str
+    sha256: str
+    assumed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBag:
+    """A list whose rows were read and whose addresses were looked up; nothing is stored yet."""
+
+    desk: Desk
+    caller: Caller
+    office_id: UUID | None
+    at: datetime
+    agencies: Sequence[AgencyRow]
+    readings: Sequence[Reading]
+    placed: Mapping[int, Placed]
+
+    def sort(self, session: Session) -> tuple[list[NewItem], list[Verdict]]:
+        """What would become an item now, and a verdict for every row."""
+        by_code = {agency.code: agency for agency in self.agencies}
+        sorter = Sorter(self.desk, self.caller, by_code, self.placed, local_day(self.at))
+        return sorter.sort(session, self.readings)
+
+    def take_in(self, session: Session, *, origin: Origin) -> UUID:
+        """Store what is good, with every verdict; the id of the batch."""
+        books.take_turns(session)
+        new, verdicts = self.sort(session)
+        batch = books.Batch(
+            # A counter's list stays the counter's, although its items go out from the office.
+            office_id=self.caller.office_id or self.office_id,
+            filename=origin.filename,
+            sha256=origin.sha256,
+            at=self.at,
+            assumed=origin.assumed,
+        )
+        return books.receive(
+            session, batch, new, verdicts, caller=self.caller, secrets=self.desk.settings.secrets
+        )
+
+
+def open_bag(
+    desk: Desk,
+    caller: Caller,
+    rows: Sequence[Row],
+    *,
+    office_id: UUID | None,
+    at: datetime,
+    tell: Tell | None = None,
+) -> OpenBag:
+    """Read the rows and look their addresses up: the slow half, before the transaction that stops other writers.
+
+    Raises:
+        Missing: `office_id` is not the caller's office.
+    """
     day = local_day(at)
     with desk.database.read() as session:
         offices, agencies = books.offices(session), books.agencies(session)
     own = _own_office(caller, offices, office_id)
     words = vocabulary(desk, agencies, day)
-    # Reading and resolving take the time, so they are done before the transaction that stops other writers.
     readings = [bag_list.read_row(number, cells, words, called=called) for number, cells, called in rows]
     readings = [_own_rows_only(reading, caller, agencies) for reading in readings]
     router = Router(desk.gazetteer, offices, own, day)
-    placed = router.place([reading.entry for reading in readings if reading.entry])
-    batch = books.Batch(
-        # A counter's list stays the counter's, although its items go out from the office.
-        office_id=caller.office_id or office_id,
-        filename=name[:200],
-        sha256=sha256(content).hexdigest(),
+    placed = router.place([reading.entry for reading in readings if reading.entry], tell=tell)
+    return OpenBag(
+        desk=desk,
+        caller=caller,
+        office_id=office_id,
         at=at,
+        agencies=agencies,
+        readings=readings,
+        placed=placed,
     )
-    with desk.database.write() as session:
-        books.take_turns(session)
-        sorter = Sorter(desk, caller, {agency.code: agency for agency in agencies}, placed, day)
-        new, verdicts = sorter.sort(session, readings)
-        batch_id = books.receive(session, batch, new, verdicts, caller=caller, secrets=desk.settings.secrets)
-        found, stored = books.batch(session, caller, batch_id)
-        return _result(found, stored)
 
 
-def _require_import(caller: Caller) -> None:
+def require_import(caller: Caller) -> None:
+    """Raise `Forbidden` for a role that brings no bags in."""
     if caller.role not in _MAY_IMPORT:
         raise Forbidden(f"the role {caller.role} does not carry this right")
 
@@ -170,10 +242,36 @@ def _own_rows_only(reading: Reading, caller: Caller, agencies: Sequence[AgencyRo
     return replace(reading, entry=None, faults=(*reading.faults, fault), barcode=None, dossier=None)
 
 
+# ------------------------------------------------------------------------------------------------ taking it back
+def undo_import(desk: Desk, caller: Caller, import_id: UUID, *, at: datetime) -> ImportSummary:
+    """Take a whole import back: its items are cancelled, nobody owes for them, and their barcodes and dossiers may come again.
+
+    Raises:
+        Forbidden: the role brings no bags in.
+        Missing: no such import of the caller's.
+        Refused: `already-undone`; `items-touched` when something has happened to an item since, naming the barcodes.
+    """
+    require_import(caller)
+    with desk.database.write() as session:
+        books.take_turns(session)
+        batch, _ = books.batch(session, caller, import_id)
+        if batch.undone_at is not None:
+            raise Refused("already-undone", "Lần nhập này đã được hoàn tác.")
+        touched = books.touched_since(session, import_id)
+        if touched:
+            named = ", ".join(touched[:_NAMED]) + (f" và {len(touched) - _NAMED} bưu gửi khác" if len(touched) > _NAMED else "")
+            raise Refused("items-touched", f"Không hoàn tác được: đã có việc xảy ra với {named}.")
+        books.take_back(session, batch, caller=caller, at=at, bylaws=desk.facts.bylaws)
+        return _summary(batch)
+
+
+_NAMED: Final = 10
+
+
 # ------------------------------------------------------------------------------------------------ looking back
 def list_imports(desk: Desk, caller: Caller, *, limit: int = 50, after: UUID | None = None) -> list[ImportSummary]:
     """The caller's batches, newest first, from the one after `after`."""
-    _require_import(caller)
+    require_import(caller)
     with desk.database.read() as session:
         return [_summary(row) for row in books.batches(session, caller, limit=limit, after=after)]
 
@@ -184,7 +282,7 @@ def get_import(desk: Desk, caller: Caller, import_id: UUID) -> ImportResult:
     Raises:
         Missing: there is none, or it is somebody else's.
     """
-    _require_import(caller)
+    require_import(caller)
     with desk.database.read() as session:
         return _result(*books.batch(session, caller, import_id))
 
@@ -199,6 +297,8 @@ def _summary(row: ImportBatch) -> ImportSummary:
         duplicates=row.duplicates,
         doubtful=row.doubtful,
         rejected=row.rejected,
+        assumed=tuple(row.assumed or ()),
+        undone_at=row.undone_at,
     )
 
 

@@ -1,7 +1,7 @@
 """Which office brings an entry, and what must be asked about its address."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Final
@@ -14,6 +14,7 @@ from courier.gazetteer import Gazetteer
 from courier.store.intake import OfficeRow, Place
 
 ADDRESS: Final = "Địa chỉ"
+TELL_EVERY: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,12 @@ class Router:
         self.day = day
         self.by_commune = {code: office for office in offices if office.kind == "office" for code in office.communes}
 
-    def place(self, entries: Sequence[Entry]) -> dict[int, Placed]:
-        """The place of every entry, by row."""
+    def place(self, entries: Sequence[Entry], *, tell: Callable[[int], None] | None = None) -> dict[int, Placed]:
+        """The place of every entry, by row; `tell` hears after every `TELL_EVERY` entries how many are done."""
         resolutions: dict[str, Resolution] = {}
-        for entry in entries:
+        for number, entry in enumerate(entries):
+            if tell is not None and number % TELL_EVERY == 0:
+                tell(number)
             if entry.address not in resolutions:
                 resolutions[entry.address] = self.gazetteer.resolve(entry.address, on=self.day)
         placed = {entry.row: self._one(entry, resolutions[entry.address]) for entry in entries}

@@ -4,6 +4,7 @@ A file is hostile until shown otherwise: its unpacked size is looked at before i
 heading row may hide are bounded.
 """
 
+import codecs
 import csv
 import io
 import re
@@ -11,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, TypeAlias
 from xml.etree.ElementTree import ParseError
 
@@ -19,7 +21,7 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
-from courier.domain import bag_list
+from courier.domain import bag_list, letters
 from courier.domain.bag_list import Unreadable
 from courier.domain.errors import FieldError, Invalid
 
@@ -32,6 +34,7 @@ _MOST_SHEETS = 30  # a hollow sheet costs a second and a few hundred bytes
 _MOST_MERGED_LINES = 200_000
 _LAST_LINE = 100_000  # blank lines count here: a sheet may be formatted down to its last line
 _TITLE_LINES = 10  # the headings stand within these
+_NO_TABLE = f"Không thấy dòng tiêu đề nào (ít nhất bốn cột có chữ) trong {_TITLE_LINES} dòng đầu"
 _NO_HEADINGS = f"Không thấy dòng tiêu đề («Mã bưu gửi», «Mã hồ sơ», ...) trong {_TITLE_LINES} dòng đầu"
 
 # A line of a sheet: its number and its cells from the first column on.
@@ -92,6 +95,49 @@ class _Marks:
 _NO_MARKS = _Marks(frozenset(), {})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """A list as it was written, whatever its headings are called.
+
+    `headings` and the cells of a row by position from 0; a cell under no heading is the row's `STRAY_AT`. `assumed` says how the
+    letters were read where the file does not say it: `utf-16`, `cp1258`, `tcvn3`.
+    """
+
+    line: int
+    headings: dict[int, str]
+    rows: tuple[tuple[int, dict[int, object]], ...]
+    assumed: tuple[str, ...]
+
+
+STRAY_AT: Final = -1
+
+
+def look(filename: str, content: bytes) -> Sheet:
+    """The list in a file whose headings may be somebody else's.
+
+    Raises:
+        Invalid: as `read`, but for what is said of single headings.
+    """
+    sheets, assumed = _written(filename, content)
+    tables = [table for lines, marks in sheets if (table := _table(lines, marks)) is not None]
+    if not tables:
+        tables = [table for lines, marks in sheets if (table := _table(lines, marks, strange=True)) is not None]
+    if not tables:
+        raise _refused("no-headings", _NO_TABLE)
+    table = _only(tables)
+    if not table.rows:
+        raise _refused("no-rows", "Dưới dòng tiêu đề không có dòng nào")
+    headings = {at: bag_list.found(cell) for at, cell in enumerate(table.headings) if not _is_blank(cell)}
+    rows = []
+    for line, cells in table.rows:
+        kept = {at: cell for at, cell in cells.items() if at in headings and not _is_blank(cell)}
+        if not any(not bag_list.is_running_number(headings[at]) for at in kept):
+            continue
+        stray = table.stray(line, cells)
+        rows.append((line, kept | ({STRAY_AT: stray} if stray else {})))
+    return Sheet(line=table.line, headings=headings, rows=tuple(rows), assumed=assumed)
+
+
 def read(filename: str, content: bytes) -> list[SheetRow]:
     """The rows below the headings, blank ones left out.
 
@@ -101,20 +147,43 @@ def read(filename: str, content: bytes) -> list[SheetRow]:
             `broken-csv`, `no-headings`, `several-sheets`, `too-many-sheets`, `too-many-merged`, `no-rows` and those of
             `bag_list.columns_of`.
     """
+    return read_with_assumptions(filename, content)[0]
+
+
+def read_with_assumptions(filename: str, content: bytes) -> tuple[list[SheetRow], tuple[str, ...]]:
+    """As `read`, with what had to be assumed about the letters (`Sheet.assumed`)."""
+    sheets, assumed = _written(filename, content)
+    tables = [table for lines, marks in sheets if (table := _table(lines, marks)) is not None]
+    if not tables:
+        raise _refused("no-headings", _NO_HEADINGS)
+    # Every sheet that looks like a list must be one: a fault in its headings is told even where it is empty.
+    named = [(table, bag_list.columns_of(table.line, table.headings)) for table in tables]
+    table = _only(tables)
+    columns = next(columns for one, columns in named if one is table)
+    rows = []
+    for line, cells in table.rows:
+        if all(_is_blank(cells.get(position)) for position in columns):
+            continue
+        by_key = {key: cells.get(position) for position, key in columns.items()}
+        stray = table.stray(line, cells)
+        rows.append(SheetRow(line, by_key | ({bag_list.STRAY: stray} if stray else {})))
+    if not rows:
+        raise _refused("no-rows", "Dưới dòng tiêu đề không có dòng nào")
+    return rows, assumed
+
+
+def _written(filename: str, content: bytes) -> tuple[list[tuple[Iterable[Line], _Marks]], tuple[str, ...]]:
+    """The sheets of a file and what was assumed about its letters."""
     if len(content) > MOST_BYTES:
         raise _refused("too-large", f"Tệp dài {len(content):,} byte, nhiều nhất {MOST_BYTES:,}".replace(",", "."))
     lowered = filename.lower()
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise _refused("old-excel", "Tệp .xls kiểu cũ hoặc có mật khẩu; hãy lưu lại thành .xlsx không mật khẩu")
     if content.startswith(b"PK") or lowered.endswith(".xlsx"):
-        rows = _read_xlsx(content)
-    elif lowered.endswith((".csv", ".txt")):
-        rows = _read_csv(content)
-    else:
-        raise _refused("unknown-file-type", f"Chỉ nhận tệp .xlsx hoặc .csv, tệp này tên «{bag_list.found(filename)}»")
-    if not rows:
-        raise _refused("no-rows", "Dưới dòng tiêu đề không có dòng nào")
-    return rows
+        return _read_xlsx(content)
+    if lowered.endswith((".csv", ".txt", ".tsv")):
+        return _read_csv(content)
+    raise _refused("unknown-file-type", f"Chỉ nhận tệp .xlsx hoặc .csv, tệp này tên «{bag_list.found(filename)}»")
 
 
 def _refused(code: str, sentence: str, row: int | None = None) -> Invalid:
@@ -131,55 +200,120 @@ def _heading_line(lines: Sequence[Line]) -> int | None:
     return best if best is not None and bag_list.looks_like_headings(lines[best][1]) else None
 
 
-def _rows(lines: Iterator[Line], marks: _Marks) -> list[SheetRow] | None:
-    """The rows of one sheet; None when it has no headings of ours at all."""
-    first = [line for _, line in zip(range(_TITLE_LINES), lines, strict=False)]
-    at = _heading_line(first)
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A heading line and the lines below it that hold anything."""
+
+    line: int
+    headings: Sequence[object]
+    rows: list[tuple[int, dict[int, object]]]
+
+    def stray(self, line: int, cells: Mapping[int, object]) -> Unreadable | None:
+        """What is said about a cell that stands under no heading."""
+        at = min((at for at in cells if at >= len(self.headings) or _is_blank(self.headings[at])), default=None)
+        if at is None:
+            return None
+        name = bag_list.column_name(at)
+        return Unreadable("no-heading", f"Ô {name}{line} có chữ nhưng cột {name} không có tiêu đề")
+
+
+def _table(lines: Iterable[Line], marks: _Marks, *, strange: bool = False) -> _Table | None:
+    """The list in one sheet; None where nothing looks like headings: ours, or with `strange` anybody's."""
+    going = iter(lines)
+    first = [line for _, line in zip(range(_TITLE_LINES), going, strict=False)]
+    at = _strange_heading_line(first) if strange else _heading_line(first)
     if at is None:
         return None
     number, headings = first[at]
-    columns = bag_list.columns_of(number, headings)
-    headed = {position for position, cell in enumerate(headings) if not _is_blank(cell)}
-    rows: list[SheetRow] = []
-    for line, values in (*first[at + 1 :], *lines):
+    rows: list[tuple[int, dict[int, object]]] = []
+    for line, values in (*first[at + 1 :], *going):
         if line > _LAST_LINE or len(rows) > MOST_ROWS:
             raise _refused("too-many-rows", f"Bảng có hơn {MOST_ROWS} dòng hoặc kéo dài quá dòng {_LAST_LINE}", line)
-        written = {position for position, value in enumerate(values) if not _is_blank(value)}
-        if written.isdisjoint(columns):
+        if all(_is_blank(value) for value in values):
             continue
-        cells: dict[str, object] = {}
-        for position, key in columns.items():
-            value = values[position] if position < len(values) else None
-            cells[key] = marks.of(line, position + 1, value) or value
-        stray = min(written - headed, default=None)
-        if stray is not None:
-            name = bag_list.column_name(stray)
-            cells[bag_list.STRAY] = Unreadable("no-heading", f"Ô {name}{line} có chữ nhưng cột {name} không có tiêu đề")
-        rows.append(SheetRow(line, cells))
-    return rows
+        cells = {position: value for position, value in enumerate(values) if not _is_blank(value)}
+        for position, heading in enumerate(headings):
+            if not _is_blank(heading) and (mark := marks.of(line, position + 1, cells.get(position))):
+                cells[position] = mark
+        rows.append((line, cells))
+    return _Table(number, headings, rows)
+
+
+_FEWEST_STRANGE_HEADINGS = 4
+
+
+def _strange_heading_line(lines: Sequence[Line]) -> int | None:
+    """The first line that fills the most columns with words, as a line of headings does."""
+    widths = [
+        len({cell for cell in cells if isinstance(cell, str) and any(sign.isalpha() for sign in cell)})
+        for _, cells in lines
+    ]
+    most = max(widths, default=0)
+    return widths.index(most) if most >= _FEWEST_STRANGE_HEADINGS else None
+
+
+def _only(tables: Sequence[_Table]) -> _Table:
+    filled = [table for table in tables if table.rows]
+    if len(filled) > 1:
+        raise _refused("several-sheets", "Có hơn một trang tính mang danh sách; mỗi tệp chỉ một danh sách")
+    return filled[0] if filled else tables[0]
 
 
 # ------------------------------------------------------------------------------------------------ .csv
-def _read_csv(content: bytes) -> list[SheetRow]:
+def _read_csv(content: bytes) -> tuple[list[tuple[Iterable[Line], _Marks]], tuple[str, ...]]:
+    text, assumed = _decoded(content)
+    # Excel in Vietnamese writes semicolons; what divides the headings best is right.
+    beginning = text[:20_000]
+
+    def divides(sign: str) -> tuple[int, int]:
+        lines = list(_records(beginning, sign, whole=False))
+        return max(map(bag_list.headings_in, lines), default=0), max(map(len, lines), default=0)
+
+    divider = max(",;\t", key=divides)
     try:
-        text = content.decode("utf-8-sig")
+        lines = list(enumerate(_bounded(_records(text, divider, whole=True)), start=1))
+    except csv.Error as fault:
+        raise _refused("broken-csv", f"Tệp CSV hỏng: {fault}") from fault
+    return [(lines, _NO_MARKS)], assumed
+
+
+def _bounded(records: Iterator[list[str]]) -> Iterator[list[str]]:
+    """As many lines as are looked at, and one more to see that there are too many."""
+    return islice(records, _LAST_LINE + 1)
+
+
+def _decoded(content: bytes) -> tuple[str, tuple[str, ...]]:
+    """The text of a .csv: UTF-8, or what its bytes give evidence of; and what was assumed.
+
+    Old programs of offices write TCVN3 (the .VnTime fonts) or code page 1258, and Excel's "Unicode text" is UTF-16. Neither says so.
+    """
+    try:
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return content.decode("utf-16"), ("utf-16",)
+        if order := _utf16_without_mark(content[:2000]):
+            return content.decode(order), ("utf-16",)
     except UnicodeDecodeError as fault:
+        raise _refused("invalid-utf-16", f"Tệp UTF-16 bị hỏng ở byte thứ {fault.start + 1}") from fault
+    try:
+        return content.decode("utf-8-sig"), ()
+    except UnicodeDecodeError as fault:
+        likeliest = max(letters.CODES, key=lambda code: letters.share_of_syllables(letters.decode(content[:60_000], code)))
+        if letters.share_of_syllables(letters.decode(content[:60_000], likeliest)) >= _MOSTLY_VIETNAMESE:
+            return letters.decode(content, likeliest), (likeliest,)
         line = content.count(b"\n", 0, fault.start) + 1
         byte = f"byte thứ {fault.start + 1} (0x{content[fault.start]:02X})"
         sentence = f"Dòng {line}, {byte} không phải UTF-8; hãy lưu lại kiểu CSV UTF-8"
         raise _refused("invalid-utf-8", sentence, line) from fault
-    # Excel in Vietnamese writes semicolons; what divides the headings best is right.
-    beginning = text[:20_000]
-    divider = max(
-        ",;\t", key=lambda sign: max(map(bag_list.headings_in, _records(beginning, sign, whole=False)), default=0)
-    )
-    try:
-        rows = _rows(enumerate(_records(text, divider, whole=True), start=1), _NO_MARKS)
-    except csv.Error as fault:
-        raise _refused("broken-csv", f"Tệp CSV hỏng: {fault}") from fault
-    if rows is None:
-        raise _refused("no-headings", _NO_HEADINGS)
-    return rows
+
+
+_MOSTLY_VIETNAMESE = 0.9
+
+
+def _utf16_without_mark(beginning: bytes) -> str | None:
+    """Every other byte of latin text in UTF-16 is zero."""
+    odd, even = beginning[1::2].count(0), beginning[::2].count(0)
+    few = len(beginning) // 10
+    return "utf-16-le" if odd > few and even == 0 else "utf-16-be" if even > few and odd == 0 else None
 
 
 def _records(text: str, divider: str, *, whole: bool) -> Iterator[list[str]]:
@@ -195,20 +329,23 @@ def _records(text: str, divider: str, *, whole: bool) -> Iterator[list[str]]:
 
 
 # ------------------------------------------------------------------------------------------------ .xlsx
-def _read_xlsx(content: bytes) -> list[SheetRow]:
+def _read_xlsx(content: bytes) -> tuple[list[tuple[Iterable[Line], _Marks]], tuple[str, ...]]:
     try:
         _look_before_unpacking(content)
         sheets = _sheets(content)
     except _DAMAGED as fault:
         sentence = f"Tệp không phải bảng tính .xlsx đọc được ({type(fault).__name__})"
         raise _refused("broken-spreadsheet", sentence) from fault
-    found = [rows for lines, marks in sheets if (rows := _rows(iter(lines), marks)) is not None]
-    if not found:
-        raise _refused("no-headings", _NO_HEADINGS)
-    filled = [rows for rows in found if rows]
-    if len(filled) > 1:
-        raise _refused("several-sheets", "Có hơn một trang tính mang danh sách; mỗi tệp chỉ một danh sách")
-    return filled[0] if filled else []
+    if all(_heading_line(lines[:_TITLE_LINES]) is None for lines, _ in sheets):
+        # A workbook in a .VnTime font holds TCVN3 bytes as if they were Latin letters.
+        meant = [([(number, _from_font(cells)) for number, cells in lines], marks) for lines, marks in sheets]
+        if any(_heading_line(lines[:_TITLE_LINES]) is not None for lines, _ in meant):
+            return list(meant), ("tcvn3",)
+    return list(sheets), ()
+
+
+def _from_font(cells: Sequence[object]) -> list[object]:
+    return [letters.from_latin(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 def _look_before_unpacking(content: bytes) -> None:

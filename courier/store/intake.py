@@ -14,6 +14,7 @@ from sqlalchemy import Select, insert, select, text, tuple_, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from courier.domain.bylaws import Bylaws
 from courier.domain.calendar import local_day
 from courier.domain.errors import Missing, Stale
 from courier.domain.item import FINAL, Direction, Event, EventType, life_of
@@ -25,6 +26,7 @@ from courier.store import items, ledger, links, sealing
 from courier.store.tables import (
     Agency,
     AuditEntry,
+    ChangeRequest,
     Dossier,
     DossierStep,
     EventOfItem,
@@ -34,6 +36,7 @@ from courier.store.tables import (
     ItemCharge,
     ItemEvent,
     Office,
+    ShiftEventOfItem,
     Staff,
 )
 
@@ -115,6 +118,9 @@ def known_items(session: Session, *, barcodes: Collection[str], dossiers: Collec
         select(Item, Dossier.code_key, Agency.code)
         .join(Dossier, Dossier.id == Item.dossier_id)
         .join(Agency, Agency.id == Item.agency_id)
+        # What came by mistake and was taken back may come again.
+        .outerjoin(ImportBatch, ImportBatch.id == Item.batch_id)
+        .where(ImportBatch.undone_at.is_(None))
     )
     for some in _portions(sorted(barcodes)):
         found |= _known(session, query.where(Item.barcode.in_(some)))
@@ -232,6 +238,7 @@ class Batch:
     filename: str
     sha256: str
     at: datetime
+    assumed: Sequence[str] = ()
 
 
 def receive(
@@ -263,6 +270,7 @@ def receive(
             duplicates=counts["duplicate"],
             doubtful=counts["doubtful"],
             rejected=counts["rejected"],
+            assumed=list(batch.assumed) or None,
         )
     )
     by_row: dict[int, UUID] = {}
@@ -482,6 +490,45 @@ def batch(session: Session, caller: Caller, batch_id: UUID) -> tuple[ImportBatch
         raise Missing("import", batch_id)
     rows = session.scalars(select(ImportRow).where(ImportRow.batch_id == batch_id).order_by(ImportRow.row))
     return found, list(rows)
+
+
+# ------------------------------------------------------------------------------------------------ taking it back
+def touched_since(session: Session, batch_id: UUID) -> list[str]:
+    """The barcodes of a batch's items to which anything has happened since their receipt, wishes of citizens included."""
+    happened = (
+        select(EventOfItem.item_id)
+        .join(ItemEvent, ItemEvent.id == EventOfItem.event_id)
+        .where(EventOfItem.item_id == Item.id, ItemEvent.type != EventType.RECEIVED.value)
+        .exists()
+    )
+    wished = select(ChangeRequest.id).where(ChangeRequest.item_id == Item.id).exists()
+    told = select(ShiftEventOfItem.event_id).where(ShiftEventOfItem.item_id == Item.id).exists()
+    query = select(Item.barcode).where(Item.batch_id == batch_id, happened | wished | told)
+    return list(session.scalars(query.order_by(Item.barcode)))
+
+
+def take_back(session: Session, batch: ImportBatch, *, caller: Caller, at: datetime, bylaws: Bylaws) -> None:
+    """Cancel every item of a batch and free its barcode: the item that stays behind keeps it with a mark."""
+    ids = list(session.scalars(select(Item.id).where(Item.batch_id == batch.id).order_by(Item.id)))
+    for some in _portions(ids):
+        data = {"batch": str(batch.id), "undone": True}
+        items.record_intent(session, EventType.CANCELLED, some, caller=caller, at=at, bylaws=bylaws, data=data)
+    session.flush()
+    for row in session.scalars(select(Item).where(Item.batch_id == batch.id)):
+        row.barcode = f"{row.barcode}~{str(row.id)[-8:]}"
+    batch.undone_at, batch.undone_by = at, caller.id
+    session.add(
+        AuditEntry(
+            id=uuid7(),
+            at=at,
+            actor_id=caller.id,
+            actor_role=caller.role.value,
+            act="import undone",
+            thing=f"import:{batch.id}",
+            detail={"items": len(ids)},
+        )
+    )
+    session.flush()
 
 
 # ------------------------------------------------------------------------------------------------ addresses

@@ -39,6 +39,7 @@ MODES = ("motorbike", "boat", "foot")
 SUBJECTS = ("adult", "minor")
 PRECISIONS = ("doorstep", "handover", "pin", "plus_code", "landmark", "hamlet", "commune", "unknown")
 PLAN_STATES = ("draft", "solved", "published", "superseded", "failed")
+STAGES = ("headings", "checking", "checked", "committing", "committed", "failed")
 LOCKS = ("free", "keep_postman", "keep_order", "keep_time", "frozen")
 RELIEFS = ("shift", "window", "capacity", "cash_limit")
 UNPLANNED_CODES = (
@@ -240,6 +241,9 @@ class ImportBatch(Table):
     duplicates: Mapped[int]
     doubtful: Mapped[int]
     rejected: Mapped[int]
+    assumed: Mapped[list[Any] | None] = mapped_column(Json, comment="how letters were read that the file does not explain")
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
 
 
 class ImportRow(Table):
@@ -255,6 +259,60 @@ class ImportRow(Table):
     outcome: Mapped[str]
     item_id: Mapped[UUID | None] = mapped_column(ForeignKey("item.id"))
     errors: Mapped[list[Any]] = mapped_column(default=list)
+
+
+class StagedList(Table):
+    """A bag list on trial: its rows and their verdicts are there, its items are not. `columns` is how its headings are read."""
+
+    __tablename__ = "staged_list"
+    __table_args__ = (one_of("state", STAGES), {"sqlite_strict": True})
+    id: Mapped[Key]
+    office_id: Mapped[UUID | None] = mapped_column(ForeignKey("office.id"), index=True)
+    staged_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    filename: Mapped[str]
+    sha256: Mapped[str]
+    at: Mapped[datetime] = mapped_column(index=True)
+    state: Mapped[str]
+    assumed: Mapped[list[Any]] = mapped_column(default=list)
+    headings: Mapped[dict[str, Any]] = mapped_column(default=dict, comment="as written, by position")
+    columns: Mapped[dict[str, Any]] = mapped_column(default=dict, comment="key of ours by position")
+    size: Mapped[int] = mapped_column(comment="rows")
+    done: Mapped[int] = mapped_column(default=0, comment="rows looked at so far")
+    accepted: Mapped[int] = mapped_column(default=0)
+    duplicates: Mapped[int] = mapped_column(default=0)
+    doubtful: Mapped[int] = mapped_column(default=0)
+    rejected: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None]
+    batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("import_batch.id"))
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class StagedRow(Table):
+    """A row of a list on trial. Its cells are sealed: an ID number may stand in any of them."""
+
+    __tablename__ = "staged_row"
+    __table_args__ = (
+        one_of("outcome", ("accepted", "duplicate", "doubtful", "rejected")),
+        Index(None, "list_id", "outcome", "row"),
+        {"sqlite_strict": True},
+    )
+    list_id: Mapped[UUID] = mapped_column(ForeignKey("staged_list.id"), primary_key=True)
+    row: Mapped[int] = mapped_column(primary_key=True)
+    cells: Mapped[Sealed | None] = mapped_column(comment="gone when the row became an item")
+    outcome: Mapped[str | None]
+    item_id: Mapped[UUID | None] = mapped_column(comment="the item that it repeats")
+    errors: Mapped[list[Any]] = mapped_column(default=list)
+
+
+class KnownHeadings(Table):
+    """How an office or an agency read these headings the last time."""
+
+    __tablename__ = "known_headings"
+    owner_id: Mapped[UUID] = mapped_column(primary_key=True, comment="an office or an agency")
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    columns: Mapped[dict[str, Any]] = mapped_column(comment="key of ours by folded heading")
+    used_at: Mapped[datetime]
+    said_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
 
 
 class Dossier(Table):
