@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Final
 
-from courier import dispatch, phones
+from courier import dispatch, intake, phones
 from courier.desk import Desk
 
 # A solve under way is waited for this long at the end; what is cut off is done again by the next runner.
@@ -27,6 +27,16 @@ def start(desk: Desk) -> None:
         phones.PAPERS_JOB,
         lambda payload: phones.prepare(desk, payload, at=datetime.now(UTC)),
         gave_up=phones.give_up,
+    )
+    desk.jobs.register(
+        intake.CHECK_JOB,
+        lambda payload: intake.check_job(desk, payload, at=datetime.now(UTC)),
+        gave_up=intake.give_up,
+    )
+    desk.jobs.register(
+        intake.COMMIT_JOB,
+        lambda payload: intake.commit_job(desk, payload, at=datetime.now(UTC)),
+        gave_up=intake.give_up,
     )
     # The processes that search for routes load their libraries now, not when the first dispatcher waits for a plan.
     dispatch.warm_up()

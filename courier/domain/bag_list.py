@@ -135,7 +135,7 @@ def columns_of(row_number: int, row: Sequence[object]) -> dict[int, str]:
 
 
 def fingerprint_words(headings: Mapping[int, str]) -> dict[int, str]:
-    """What tells the columns of one list apart and is the same in the next list of that sender: folded, the second of a name counted."""
+    """What tells the columns of a list apart and is the same in that sender's next list: folded, the second of a name counted."""
     seen: dict[str, int] = {}
     words: dict[int, str] = {}
     for position, heading in sorted(headings.items()):
@@ -156,7 +156,7 @@ class Proposal:
 def propose(headings: Mapping[int, str], remembered: Sequence[Mapping[str, str]]) -> Proposal:
     """Read headings by our names, then as the sender's earlier lists were read (the newest first), then by what is often meant.
 
-    `remembered` are readings by `fingerprint_words`. Sure when every heading is ours or stands in a reading of exactly these headings.
+    `remembered` are readings by `fingerprint_words`. Sure when every heading is ours, or these very headings were read before.
     """
     words = fingerprint_words(headings)
     same = next((dict(one) for one in remembered if one.keys() == set(words.values())), None)
@@ -359,6 +359,13 @@ def found(cell: object) -> str:
         return cell.strftime("%d/%m/%Y")
     text = "".join(sign if sign.isprintable() else "?" for sign in str(cell))
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def written(cell: object) -> str:
+    """A cell as somebody would type it, whole."""
+    if isinstance(cell, datetime | date):
+        return cell.strftime("%d/%m/%Y")
+    return f"{cell:.15g}" if isinstance(cell, float) and math.isfinite(cell) else str(cell)
 
 
 def _text(cell: object, most: int) -> str:

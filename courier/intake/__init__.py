@@ -3,6 +3,7 @@
 from typing import Final
 
 from courier.domain import bag_list
+from courier.domain.bag_list import written
 from courier.intake.addresses import remember_doors, resolve_address
 from courier.intake.lists import (
     ImportResult,
@@ -12,24 +13,71 @@ from courier.intake.lists import (
     import_rows,
     import_sheet,
     list_imports,
+    undo_import,
+)
+from courier.intake.staging import (
+    CHECK_JOB,
+    COMMIT_JOB,
+    MOST_AT_ONCE,
+    Trial,
+    TrialRow,
+    check_job,
+    commit,
+    commit_job,
+    correct_rows,
+    discard,
+    failed_rows,
+    get_trial,
+    give_up,
+    list_of_import,
+    list_trials,
+    name_columns,
+    send_again,
+    stage_rows,
+    stage_sheet,
+    trial_rows,
 )
 from courier.outside import spreadsheet
 from courier.outside.spreadsheet import template
 
 HEADINGS: Final = bag_list.HEADINGS
+UNUSED: Final = bag_list.UNUSED
 MOST_BYTES: Final = spreadsheet.MOST_BYTES
 
 __all__ = [
+    "CHECK_JOB",
+    "COMMIT_JOB",
     "HEADINGS",
+    "MOST_AT_ONCE",
     "MOST_BYTES",
+    "UNUSED",
     "ImportResult",
     "ImportSummary",
     "RowResult",
+    "Trial",
+    "TrialRow",
+    "check_job",
+    "commit",
+    "commit_job",
+    "correct_rows",
+    "discard",
+    "failed_rows",
     "get_import",
+    "get_trial",
+    "give_up",
     "import_rows",
     "import_sheet",
     "list_imports",
+    "list_of_import",
+    "list_trials",
+    "name_columns",
     "remember_doors",
     "resolve_address",
+    "send_again",
+    "stage_rows",
+    "stage_sheet",
     "template",
+    "trial_rows",
+    "undo_import",
+    "written",
 ]

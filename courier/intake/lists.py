@@ -111,22 +111,6 @@ def import_rows(
     return _take_in(desk, caller, read, origin=origin, office_id=office_id, at=at)
 
 
-def _take_in(
-    desk: Desk,
-    caller: Caller,
-    rows: Sequence[Row],
-    *,
-    origin: "Origin",
-    office_id: UUID | None,
-    at: datetime,
-) -> ImportResult:
-    opened = open_bag(desk, caller, rows, office_id=office_id, at=at)
-    with desk.database.write() as session:
-        batch_id = opened.take_in(session, origin=origin)
-        found, stored = books.batch(session, caller, batch_id)
-        return _result(found, stored)
-
-
 Row: TypeAlias = tuple[int, Mapping[str, object], Mapping[str, str] | None]
 """The number of a row, its cells by key, and what its sender called the keys."""
 Tell: TypeAlias = Callable[[int], None]
@@ -140,6 +124,22 @@ class Origin:
     filename: str
     sha256: str
     assumed: tuple[str, ...] = ()
+
+
+def _take_in(
+    desk: Desk,
+    caller: Caller,
+    rows: Sequence[Row],
+    *,
+    origin: Origin,
+    office_id: UUID | None,
+    at: datetime,
+) -> ImportResult:
+    opened = open_bag(desk, caller, rows, office_id=office_id, at=at)
+    with desk.database.write() as session:
+        batch_id = opened.take_in(session, origin=origin)
+        found, stored = books.batch(session, caller, batch_id)
+        return _result(found, stored)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +172,7 @@ class OpenBag:
             at=self.at,
             assumed=origin.assumed,
         )
-        return books.receive(
-            session, batch, new, verdicts, caller=self.caller, secrets=self.desk.settings.secrets
-        )
+        return books.receive(session, batch, new, verdicts, caller=self.caller, secrets=self.desk.settings.secrets)
 
 
 def open_bag(
@@ -259,7 +257,9 @@ def undo_import(desk: Desk, caller: Caller, import_id: UUID, *, at: datetime) ->
             raise Refused("already-undone", "Lần nhập này đã được hoàn tác.")
         touched = books.touched_since(session, import_id)
         if touched:
-            named = ", ".join(touched[:_NAMED]) + (f" và {len(touched) - _NAMED} bưu gửi khác" if len(touched) > _NAMED else "")
+            named = ", ".join(touched[:_NAMED]) + (
+                f" và {len(touched) - _NAMED} bưu gửi khác" if len(touched) > _NAMED else ""
+            )
             raise Refused("items-touched", f"Không hoàn tác được: đã có việc xảy ra với {named}.")
         books.take_back(session, batch, caller=caller, at=at, bylaws=desk.facts.bylaws)
         return _summary(batch)

@@ -7,13 +7,14 @@ heading row may hide are bounded.
 import codecs
 import csv
 import io
+import math
 import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from xml.etree.ElementTree import ParseError
 
 from openpyxl import DEFUSEDXML, Workbook, load_workbook
@@ -297,7 +298,9 @@ def _decoded(content: bytes) -> tuple[str, tuple[str, ...]]:
     try:
         return content.decode("utf-8-sig"), ()
     except UnicodeDecodeError as fault:
-        likeliest = max(letters.CODES, key=lambda code: letters.share_of_syllables(letters.decode(content[:60_000], code)))
+        likeliest = max(
+            letters.CODES, key=lambda code: letters.share_of_syllables(letters.decode(content[:60_000], code))
+        )
         if letters.share_of_syllables(letters.decode(content[:60_000], likeliest)) >= _MOSTLY_VIETNAMESE:
             return letters.decode(content, likeliest), (likeliest,)
         line = content.count(b"\n", 0, fault.start) + 1
@@ -485,3 +488,44 @@ def template() -> bytes:
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
+
+
+def failed(rows: Iterable[tuple[int, str, Mapping[str, object]]]) -> bytes:
+    """Rows that were not taken in as .xlsx: (number, reason, cells by key), under our headings.
+
+    Nothing in it is a formula, whatever a cell begins with: somebody else wrote these cells, and one of us opens them.
+    """
+    book = Workbook()
+    sheet = book.active
+    sheet.title = "Dòng lỗi"
+    headings = [bag_list.ROW_COLUMN, bag_list.REASON_COLUMN, *(heading.vi for heading in bag_list.HEADINGS)]
+    sheet.append(headings)
+    for column in range(1, len(headings) + 1):
+        sheet.cell(1, column).font = Font(bold=True)
+        sheet.column_dimensions[sheet.cell(1, column).column_letter].width = 60 if column == 2 else 20
+    for line, (number, reason, cells) in enumerate(rows, start=2):
+        sheet.cell(line, 1, number)
+        _write_text(sheet.cell(line, 2), reason)
+        for column, heading in enumerate(bag_list.HEADINGS, start=3):
+            value = cells.get(heading.key)
+            if value is None or isinstance(value, Unreadable):
+                continue
+            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+                sheet.cell(line, column, value)
+            else:
+                _write_text(sheet.cell(line, column), bag_list.written(value))
+    sheet.freeze_panes = "C2"
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+_MOST_IN_A_CELL: Final = 32_000
+
+
+def _write_text(cell: Any, text: str) -> None:
+    kept = "".join(sign for sign in text if sign.isprintable() or sign in "\n\t")
+    cell.value = kept.encode("utf-8", "replace").decode()[:_MOST_IN_A_CELL]
+    cell.data_type = "s"
+    cell.number_format = "@"
+    cell.quotePrefix = True

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from uuid_utils.compat import uuid7
 
+from courier.domain.errors import Missing
 from courier.domain.people import Caller, Role
 from courier.store.session import Database
 from courier.store.tables import AccessToken, Agency, Device, Item, Office, Postman, SignInFailure, Staff, Vehicle
@@ -67,6 +68,18 @@ def session_of(database: Database, token_hash: str, *, at: datetime) -> SignedIn
         return None
     caller = Caller(id=staff_id, role=Role(role), name=name, office_id=office, agency_id=agency)
     return SignedIn(caller, login, session_id, expires_at, change, demo, device_id, device_revoked_at is not None)
+
+
+def caller_of(session: Session, staff_id: UUID) -> Caller:
+    """Who asked for a job, as he stands now.
+
+    Raises:
+        Missing: there is no such person.
+    """
+    row = session.get(Staff, staff_id)
+    if row is None:
+        raise Missing("staff", staff_id)
+    return Caller(id=row.id, role=Role(row.role), name=row.name, office_id=row.office_id, agency_id=row.agency_id)
 
 
 def extend(database: Database, session_id: UUID, *, until: datetime) -> None:

@@ -1,7 +1,7 @@
 """Bag lists on trial: their rows sealed, their verdicts, and how an office or an agency reads headings that are not ours."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import islice
@@ -17,7 +17,7 @@ from courier.domain.people import Caller, Role
 from courier.settings import Secrets
 from courier.store import sealing
 from courier.store.intake import Verdict
-from courier.store.tables import KnownHeadings, StagedList, StagedRow, Staff, plain
+from courier.store.tables import KnownHeadings, Staff, StagedList, StagedRow, plain
 
 _AT_ONCE: Final = 500
 _MOST_REMEMBERED: Final = 50
@@ -156,20 +156,17 @@ def judge(session: Session, row: StagedList, verdicts: Sequence[Verdict], *, for
     """Write the verdict on every row and count them; with `forget` the cells of what is in the books are erased."""
     found = {verdict.row: verdict for verdict in verdicts}
     table = plain(StagedRow)
-    for some in _portions(
-        session.execute(
-            select(table.c.row, table.c.outcome, table.c.item_id, table.c.errors).where(table.c.list_id == row.id)
-        ).all()
-    ):
-        for before in some:
-            now = found[before.row]
-            errors = list(now.errors)
-            if (before.outcome, before.item_id, before.errors) != (now.outcome, now.item_id, errors):
-                session.execute(
-                    update(table)
-                    .where(table.c.list_id == row.id, table.c.row == before.row)
-                    .values(outcome=now.outcome, item_id=now.item_id, errors=errors)
-                )
+    before = session.execute(
+        select(table.c.row, table.c.outcome, table.c.item_id, table.c.errors).where(table.c.list_id == row.id)
+    ).all()
+    changed = [
+        {"list_id": row.id, "row": old.row, "outcome": now.outcome, "item_id": now.item_id, "errors": list(now.errors)}
+        for old in before
+        for now in (found[old.row],)
+        if (old.outcome, old.item_id, old.errors) != (now.outcome, now.item_id, list(now.errors))
+    ]
+    for some in _portions(changed):
+        session.execute(update(StagedRow), some)
     if forget:
         session.execute(
             update(table)
@@ -180,6 +177,16 @@ def judge(session: Session, row: StagedList, verdicts: Sequence[Verdict], *, for
     row.accepted, row.duplicates = outcomes.count("accepted"), outcomes.count("duplicate")
     row.doubtful, row.rejected = outcomes.count("doubtful"), outcomes.count("rejected")
     row.done = row.size
+
+
+def note_progress(session: Session, list_id: UUID, done: int) -> None:
+    """How many rows of a list have been looked at."""
+    session.execute(
+        update(StagedList)
+        .where(StagedList.id == list_id)
+        .values(done=done, version=StagedList.version + 1)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _portions(values: Iterable[Any]) -> Iterator[list[Any]]:
@@ -220,7 +227,14 @@ def _cell(value: Any) -> object:
     if "unreadable" in value:
         return Unreadable(value["unreadable"], value["sentence"])
     ((name, text),) = value.items()
-    return {"datetime": datetime, "date": date, "time": time}[name].fromisoformat(text)
+    return _MOMENTS[name](text)
+
+
+_MOMENTS: Final[Mapping[str, Callable[[str], object]]] = {
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "time": time.fromisoformat,
+}
 
 
 # ------------------------------------------------------------------------------------------------ headings

@@ -241,7 +241,9 @@ class ImportBatch(Table):
     duplicates: Mapped[int]
     doubtful: Mapped[int]
     rejected: Mapped[int]
-    assumed: Mapped[list[Any] | None] = mapped_column(Json, comment="how letters were read that the file does not explain")
+    assumed: Mapped[list[Any] | None] = mapped_column(
+        Json, comment="how letters were read that the file does not explain"
+    )
     undone_at: Mapped[datetime | None]
     undone_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
 

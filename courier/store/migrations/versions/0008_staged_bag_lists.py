@@ -14,9 +14,7 @@ depends_on = None
 def upgrade() -> None:
     on_sqlite = op.get_bind().dialect.name == "sqlite"
     # In SQL: SQLite adds such columns in place, where a rebuilt table would be copied.
-    key, json, moment = (
-        ("TEXT", "TEXT", "INTEGER") if on_sqlite else ("UUID", "JSONB", "TIMESTAMP WITH TIME ZONE")
-    )
+    key, json, moment = ("TEXT", "TEXT", "INTEGER") if on_sqlite else ("UUID", "JSONB", "TIMESTAMP WITH TIME ZONE")
     op.execute(f"ALTER TABLE import_batch ADD COLUMN assumed {json}")
     op.execute(f"ALTER TABLE import_batch ADD COLUMN undone_at {moment}")
     op.execute(
