@@ -6,13 +6,14 @@ from werkzeug.exceptions import NotFound
 from api.auth import public
 from api.conventions import desk
 from api.problems import problem
-from api.web import admin, cashier, citizen, clerk, dispatcher, house, page, phone, postman, sign_in
+from api.web import admin, cashier, citizen, clerk, dispatcher, house, imports, page, phone, postman, sign_in
 
 _BLUEPRINTS = (
     house.blueprint,
     sign_in.blueprint,
     postman.blueprint,
     dispatcher.blueprint,
+    imports.blueprint,
     cashier.blueprint,
     clerk.blueprint,
     admin.blueprint,

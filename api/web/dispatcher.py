@@ -1,4 +1,4 @@
-"""The dispatcher's pages: the day, bag lists, doubtful addresses, plans with their routes, and trouble with an owner."""
+"""The dispatcher's pages: the day, plans with their routes, and trouble with an owner."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from api.phones import MOST_RESCUE_BYTES, read_rescue_file, take_rescue_file
 from api.web import forms, page, texts
 from api.web.page import Trouble
 from api.web.texts import t
-from courier import dispatch, incidents, intake, staffing, tracking
+from courier import dispatch, incidents, staffing, tracking
 from courier import phones as office_phones
 from courier.domain.calendar import local_day
 from courier.domain.errors import FieldError, Invalid, Missing, Refused, Stale
@@ -31,7 +31,6 @@ _OFF_THE_ROUTE: Final = frozenset(
 )
 _MOST: Final = 200
 _SECONDS: Final = (3, 8, 20, 60)
-_OUTCOMES: Final = ("rejected", "doubtful", "duplicate", "accepted")
 
 
 def asked_day() -> date:
@@ -133,111 +132,6 @@ def _is_due(row: Item, day: date) -> bool:
 def _items_of(plan: PlanView) -> Mapping[UUID, tracking.ItemView]:
     ids = [item_id for route in plan.routes for stop in route.stops for item_id in stop.items]
     return tracking.get_items(desk(), caller(), ids)
-
-
-# ---------------------------------------------------------------------------------------------------------- bag lists
-@blueprint.get("/imports")
-@roles("dispatcher")
-def imports() -> Response:
-    """The form for a spreadsheet, and the lists that came before."""
-    return _imports_page()
-
-
-def _imports_page(trouble: Trouble | None = None) -> Response:
-    earlier = intake.list_imports(desk(), caller(), limit=20)
-    return page.show("dispatcher/imports.html", trouble.status if trouble else 200, trouble=trouble, earlier=earlier)
-
-
-@blueprint.post("/imports")
-@roles("dispatcher")
-def bring_in() -> Response:
-    """Take a spreadsheet in; every row gets its verdict."""
-    sent = request.files.get("sheet")
-    try:
-        if sent is None or not sent.filename:
-            raise Invalid(FieldError("sheet", "required", t("imports.choose")))
-        result = intake.import_sheet(desk(), caller(), filename=sent.filename, content=sent.read(), at=now())
-    except (Invalid, Refused) as fault:
-        return _imports_page(Trouble.of(fault))
-    return page.go("dispatcher_pages.import_result", import_id=result.id, done="imported")
-
-
-@blueprint.get("/imports/<uuid:import_id>")
-@roles("dispatcher")
-def import_result(import_id: UUID) -> Response:
-    """Every row's verdict in words, what needs a person first."""
-    result = intake.get_import(desk(), caller(), import_id)
-    groups = {outcome: [row for row in result.rows if row.outcome == outcome] for outcome in _OUTCOMES}
-    return page.show("dispatcher/import.html", result=result, groups=groups)
-
-
-# ---------------------------------------------------------------------------------------------------------- addresses
-@blueprint.get("/addresses")
-@roles("dispatcher")
-def addresses() -> Response:
-    """The queue of addresses that nobody may guess."""
-    return page.show("dispatcher/addresses.html", doubtful=_doubtful(), most=_MOST)
-
-
-def _doubtful() -> list[tracking.ItemView]:
-    return tracking.find_items(desk(), caller(), doubtful=True, limit=_MOST)
-
-
-@blueprint.get("/addresses/<uuid:item_id>")
-@roles("dispatcher")
-def address(item_id: UUID) -> Response:
-    """One address: what it may mean and why, and a choice."""
-    return _address_page(tracking.get_item(desk(), caller(), item_id))
-
-
-def _address_page(view: tracking.ItemView, trouble: Trouble | None = None) -> Response:
-    day = local_day(now())
-    communes = [c for c in desk().gazetteer.communes() if c.valid_from <= day <= (c.valid_to or day)]
-    found = page.viewer()
-    office = staffing.belonging(desk(), found).office if found else None
-    served = set(office.communes) if office else set()
-    alike = [other for other in _doubtful() if other.row.address_raw == view.row.address_raw]
-    return page.show(
-        "dispatcher/address.html",
-        trouble.status if trouble else 200,
-        trouble=trouble,
-        view=view,
-        served=sorted((c for c in communes if c.code in served), key=lambda c: c.name),
-        others=sorted((c for c in communes if c.code not in served), key=lambda c: c.name),
-        boxes={c.code: c.box for c in communes},
-        alike=len(alike),
-    )
-
-
-@blueprint.post("/addresses/<uuid:item_id>")
-@roles("dispatcher")
-def settle(item_id: UUID) -> Response:
-    """The dispatcher's word on an address; the next doubtful one follows."""
-    view = tracking.get_item(desk(), caller(), item_id)
-    try:
-        chosen = forms.text("commune", at_most=10)
-        if chosen in ("", "other"):
-            chosen = forms.text("other_commune", at_most=10)
-        if not chosen:
-            raise Invalid(FieldError("commune", "required", t("address.choose")))
-        intake.resolve_address(
-            desk(),
-            caller(),
-            item_id,
-            commune_code=chosen,
-            hamlet=forms.text("hamlet", at_most=100) or None,
-            lat=forms.degrees("lat"),
-            lon=forms.degrees("lon"),
-            version=forms.whole("version", most=2**31 - 1),
-            at=now(),
-            same_address=bool(request.form.get("same_address")),
-        )
-    except (Invalid, Refused, Stale) as fault:
-        return _address_page(view, Trouble.of(fault))
-    following = next((other for other in _doubtful() if other.row.id != item_id), None)
-    if following is not None:
-        return page.go("dispatcher_pages.address", item_id=following.row.id, done="address_settled")
-    return page.go("dispatcher_pages.addresses", done="address_settled")
 
 
 # -------------------------------------------------------------------------------------------------------------- plans

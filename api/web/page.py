@@ -29,8 +29,8 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
     Role.POSTMAN: (("postman_pages.day", "menu.route"), ("postman_pages.evening", "menu.evening")),
     Role.DISPATCHER: (
         ("dispatcher_pages.day", "menu.day"),
-        ("dispatcher_pages.imports", "menu.imports"),
-        ("dispatcher_pages.addresses", "menu.addresses"),
+        ("import_pages.imports", "menu.imports"),
+        ("import_pages.addresses", "menu.addresses"),
         ("dispatcher_pages.items", "menu.items"),
         ("dispatcher_pages.incidents", "menu.incidents"),
         ("dispatcher_pages.phones", "menu.phones"),

@@ -362,7 +362,9 @@ def found(cell: object) -> str:
 
 
 def written(cell: object) -> str:
-    """A cell as somebody would type it, whole."""
+    """A cell as somebody would type it, whole; empty for one that is empty or cannot be known."""
+    if cell is None or isinstance(cell, Unreadable):
+        return ""
     if isinstance(cell, datetime | date):
         return cell.strftime("%d/%m/%Y")
     return f"{cell:.15g}" if isinstance(cell, float) and math.isfinite(cell) else str(cell)

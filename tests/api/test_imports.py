@@ -200,3 +200,89 @@ def test_a_refusal_never_repeats_an_id_number(town):
     answer = send(town.dispatcher, a_sheet([a_row(1, id_number="0960880000019")]))
     assert answer.json["rejected"] == 1
     assert "0960880000019" not in answer.text
+
+
+# ------------------------------------------------------------------------------------------------ on trial
+STAGED = f"{PATH}/staged"
+
+
+def version(number):
+    return {"If-Match": f'"{number}"'}
+
+
+def test_a_dry_run_answers_like_an_import_and_makes_nothing(town):
+    content = a_sheet([a_row(1), a_row(1), a_row(2, address="gần cây cầu"), a_row(3, phone="12")])
+    answer = send(town.dispatcher, content, path=STAGED)
+    assert answer.status_code == 201, answer.text
+    body = answer.json
+    assert (body["state"], body["rows"], body["version"], answer.headers["ETag"]) == ("checked", 4, 1, '"1"')
+    assert (body["accepted"], body["duplicates"], body["doubtful"], body["rejected"]) == (1, 1, 1, 1)
+    page = town.dispatcher.get(f"{STAGED}/{body['id']}/rows?limit=3").json
+    rest = town.dispatcher.get(f"{STAGED}/{body['id']}/rows?after={page['next']}").json
+    assert [(row["row"], row["outcome"]) for row in (*page["data"], *rest["data"])] == [
+        (2, "accepted"),
+        (3, "duplicate"),
+        (4, "doubtful"),
+        (5, "rejected"),
+    ]
+    assert [one["code"] for one in rest["data"][0]["errors"]] == ["phone-form"]
+    assert stored(town) == 0
+
+
+def test_a_list_is_corrected_over_the_api_and_taken_in_once(town):
+    rows = [a_row(1), a_row(2, phone="12")]
+    listed = f"{STAGED}/{town.agency.post(STAGED, json={'rows': rows}).json['id']}"
+    corrected = town.agency.patch(f"{listed}/rows", json={"rows": {"2": {"phone": "0599000002"}}}, headers=version(1))
+    assert (corrected.status_code, corrected.json["accepted"], corrected.json["version"]) == (200, 2, 2)
+    assert town.agency.get(listed, headers={"If-None-Match": '"2"'}).status_code == 304
+    assert town.agency.post(f"{listed}/commit").status_code == 428
+    assert error(town.agency.post(f"{listed}/commit", headers=version(1)), 412)
+    taken_in = town.agency.post(f"{listed}/commit", headers=version(2)).json
+    assert (taken_in["state"], taken_in["version"]) == ("committed", 3)
+    assert town.agency.get(f"{PATH}/{taken_in['import']}").json["accepted"] == 2
+    assert error(town.agency.post(f"{listed}/commit", headers=version(3)), 409)["code"] == "already-taken-in"
+    assert stored(town) == 2
+
+
+def test_headings_are_named_over_the_api(town):
+    content = a_csv([a_row(1)]).replace("Họ tên".encode(), b"Khach")
+    listed = send(town.dispatcher, content, path=STAGED, name="ho.csv").json
+    assert listed["state"] == "headings"
+    assert [(one["position"], one["sample"]) for one in listed["headings"] if one["key"] is None] == [
+        (4, ["Nguyễn Văn Mẫu"])
+    ]
+    columns = {str(one["position"]): one["key"] or "name" for one in listed["headings"]}
+    path = f"{STAGED}/{listed['id']}"
+    wrong = town.dispatcher.put(f"{path}/columns", json={"columns": columns | {"4": "phone"}}, headers=version(1))
+    assert {one["code"] for one in error(wrong)["errors"]} == {"heading-twice", "heading-missing"}
+    named = town.dispatcher.put(f"{path}/columns", json={"columns": columns}, headers=version(1)).json
+    assert (named["state"], named["accepted"]) == ("checked", 1)
+
+
+def test_the_failed_rows_make_a_round_trip_over_the_api(town):
+    listed = f"{STAGED}/{send(town.dispatcher, a_sheet([a_row(1), a_row(2, phone='12')]), path=STAGED).json['id']}"
+    failed = town.dispatcher.get(f"{listed}/failed.xlsx")
+    assert failed.mimetype == XLSX
+    book = load_workbook(io.BytesIO(failed.data))
+    headings = [cell.value for cell in book.active[1]]
+    book.active.cell(2, headings.index("Số điện thoại") + 1, "0599000002")
+    out = io.BytesIO()
+    book.save(out)
+    again = town.dispatcher.put(f"{listed}/failed.xlsx", data=out.getvalue(), content_type=XLSX, headers=version(1))
+    assert (again.status_code, again.json["accepted"], again.json["rejected"]) == (200, 2, 0)
+    assert town.dispatcher.delete(listed, headers=version(2)).status_code == 204
+    assert town.dispatcher.get(listed).status_code == 404
+
+
+def test_an_import_is_undone_over_the_api(town):
+    sent = send(town.dispatcher, a_sheet(rows_of(2))).json
+    undone = town.dispatcher.post(f"{PATH}/{sent['id']}/undo")
+    assert (undone.status_code, undone.json["undone_at"] is not None) == (200, True)
+    assert error(town.dispatcher.post(f"{PATH}/{sent['id']}/undo"), 409)["code"] == "already-undone"
+    assert send(town.dispatcher, a_sheet(rows_of(2))).json["accepted"] == 2
+
+
+def test_what_was_assumed_about_the_letters_is_said(town):
+    answer = send(town.dispatcher, a_csv(rows_of(1), encoding="utf-16"), name="x.csv").json
+    assert (answer["accepted"], answer["assumed"]) == (1, ["utf-16"])
+    assert town.dispatcher.get(f"{PATH}/{answer['id']}").json == answer

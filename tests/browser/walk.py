@@ -171,7 +171,7 @@ def _of_a_dispatcher(visitor: Visitor) -> Iterator[str]:
     yield "dispatcher-routes"
     go("/d/imports")
     yield "dispatcher-imports"
-    page.click("tbody a >> nth=0")
+    page.click("section:last-of-type tbody a >> nth=0")
     yield "dispatcher-import"
     go("/d/addresses")
     yield "dispatcher-addresses"
