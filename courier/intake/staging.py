@@ -386,6 +386,8 @@ def send_again(
         Invalid: as `spreadsheet.look`; headings that are not ours; `no-row-column`, `unknown-row`, `row-twice`.
     """
     require_import(caller)
+    with desk.database.read() as session:
+        staging.one(session, caller, list_id)
     sheet = spreadsheet.look(filename, content)
     columns = bag_list.columns_of(sheet.line, [sheet.headings.get(at) for at in range(max(sheet.headings) + 1)])
     wanted = bag_list.key_of(bag_list.ROW_COLUMN)
