@@ -4,7 +4,7 @@ import pytest
 
 from courier.domain.plus_code import locate
 
-# code, south, west, north, east (decoding.csv)
+# Of decoding.csv: the code, then south, west, north and east of its cell.
 FULL = [
     ("7FG49QCJ+2V", 20.37, 2.782125, 20.370125, 2.78225),
     ("7FG49QCJ+2VX", 20.3701, 2.78221875, 20.370125, 2.78225),
@@ -13,7 +13,7 @@ FULL = [
     ("62G22222+22", 0.0, -180.0, 0.000125, -179.999875),
     ("6FH32222+222", 1, 1, 1.000025, 1.00003125),
 ]  # fmt: skip
-# full code, reference, short code (shortCodeTests.csv)
+# Of shortCodeTests.csv: the full code, the reference, the short code.
 SHORT = [
     ("9C3W9QCJ+2VX", (51.3701125, -1.217765625), "+2VX"),
     ("9C3W9QCJ+2VX", (51.3708675, -1.217765625), "CJ+2VX"),
