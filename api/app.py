@@ -15,6 +15,7 @@ from werkzeug.routing import BaseConverter, ValidationError
 from api import (
     auth,
     cash,
+    edits,
     health,
     imports,
     incidents,
@@ -59,6 +60,7 @@ def blueprints() -> list[Blueprint]:
         staff,
         imports,
         items,
+        edits,
         plans,
         postman,
         phones,

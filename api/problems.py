@@ -12,7 +12,7 @@ from flask import Flask, Response, request
 from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Refused, Stale
+from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Overtaken, Refused, Stale
 
 MEDIA_TYPE = "application/problem+json"
 # A value is never sent back from a field whose name contains one of these.
@@ -40,6 +40,9 @@ class ProblemSchema(Schema):
     code = fields.String(required=True, metadata={"description": "stable; what a program looks at"})
     detail = fields.String(required=True)
     errors = fields.List(fields.Nested(FieldErrorSchema), required=True)
+    changes = fields.List(
+        fields.Dict(), metadata={"description": "412: what others changed since, the oldest first, where it is known"}
+    )
 
 
 class Problem(HTTPException):
@@ -59,8 +62,9 @@ def problem(
     *,
     errors: Iterable[FieldError] = (),
     headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Response:
-    """The answer to a request that was refused."""
+    """The answer to a request that was refused; `more` are members of its own."""
     body = {
         "type": f"urn:buu-ta:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -68,6 +72,7 @@ def problem(
         "code": code,
         "detail": detail,
         "errors": [_published(error) for error in errors],
+        **(more or {}),
     }
     answer = Response(orjson.dumps(body), status, content_type=MEDIA_TYPE)
     answer.headers.update(headers or {})
@@ -91,8 +96,14 @@ def handle_problems(app: Flask) -> None:
         Stale,
         lambda fault: problem(412, "stale", f"{fault}: read it again.", headers={"ETag": f'"{fault.found}"'}),
     )
+    app.register_error_handler(Overtaken, _overtaken)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(HTTPException, _http)
+
+
+def _overtaken(fault: Overtaken) -> Response:
+    headers = {"ETag": f'"{fault.found}"'}
+    return problem(412, "stale", f"{fault}: read it again.", headers=headers, more={"changes": list(fault.changes)})
 
 
 def drain() -> None:

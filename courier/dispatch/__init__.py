@@ -3,6 +3,8 @@
 The optimiser is asked from here only. It plans doors (calls); items, money and people are this desk's own business.
 """
 
+from courier.dispatch.arranging import Edit
+from courier.dispatch.editing import Edited, copy_plan, edit_plan, edits_made, preview_edit, redo_edit, undo_edit
 from courier.dispatch.office_day import LEAST_SECONDS
 from courier.dispatch.optimizing import NotOptimized, optimize
 from courier.dispatch.planning import (
@@ -33,6 +35,8 @@ __all__ = [
     "LEAST_SECONDS",
     "MOST_SECONDS",
     "SOLVE_JOB",
+    "Edit",
+    "Edited",
     "LeftOutReason",
     "NotOptimized",
     "Offer",
@@ -41,17 +45,23 @@ __all__ = [
     "Slot",
     "StopReason",
     "check_slot",
+    "copy_plan",
+    "edit_plan",
+    "edits_made",
     "explain_plan",
     "get_plan",
     "give_up",
     "list_plans",
     "optimize",
+    "preview_edit",
     "publish",
+    "redo_edit",
     "request_plan",
     "slots",
     "solve_job",
     "solve_plan",
     "take_offer",
+    "undo_edit",
     "unplanned",
     "warm_up",
 ]

@@ -109,7 +109,7 @@ def day_problem(sheet: OfficeDay, calls: Sequence[Door], crew: Sequence[CrewMemb
     places = [(lon, lat) for lat, lon in points]
     travel = EstimatedTravel()
     return routing.Problem(
-        jobs=tuple(_job(number, call, first + number, crew) for number, call in enumerate(calls)),
+        jobs=tuple(job_of(number, call, first + number, crew) for number, call in enumerate(calls)),
         vehicles=tuple(_vehicle(number, member, starts[number], sheet) for number, member in enumerate(crew)),
         matrices={mode: travel.table(places, mode) for mode in sorted({member.mode for member in crew})},
         locations=tuple(places),
@@ -171,7 +171,8 @@ def _with_shares(problem: routing.Problem) -> list[routing.Vehicle]:
     ]
 
 
-def _job(number: int, call: Door, location: int, crew: Sequence[CrewMember]) -> routing.Job:
+def job_of(number: int, call: Door, location: int, crew: Sequence[CrewMember]) -> routing.Job:
+    """A call as the optimiser sees it; whose bag it is in keeps it."""
     # Who has begun his round cannot load what lies in the office.
     allowed = None
     if call.holder is None and call.loads and any(member.last_door for member in crew):

@@ -10,10 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from courier.desk import Desk
+from courier.dispatch.editing import require_plan_version
 from courier.dispatch.office_day import plan_of
 from courier.domain.calendar import local_day
 from courier.domain.doors import HELD, WAITING_STATES, LeftOut, Waiting, left_out
-from courier.domain.errors import Forbidden, Refused, Stale
+from courier.domain.errors import Forbidden, Refused
 from courier.domain.item import EventType, State
 from courier.domain.people import Caller, Role
 from courier.store import digests, items, plans
@@ -40,8 +41,7 @@ def publish(desk: Desk, caller: Caller, plan_id: UUID, *, version: int, at: date
     with desk.database.write() as session:
         plan = plan_of(session, caller, plan_id, for_update=True)
         session.get(Office, plan.office_id, with_for_update=True)  # one publishing at a time in an office
-        if plan.version != version:
-            raise Stale("plan", expected=version, found=plan.version)
+        require_plan_version(session, plan, version)
         if plan.state != "solved":
             raise Refused("not-solved", f"Chỉ công bố phương án đã giải xong; phương án này đang là {plan.state}.")
         if plan.day < local_day(at):

@@ -136,7 +136,7 @@ def _calls(
             door=door(members, sheet.day),
             seat=own,
             lock=lock,
-            kept_at=int((stop.arrives_at - midnight).total_seconds()),
+            kept_at=int(((stop.kept_at or stop.arrives_at) - midnight).total_seconds()),
         )
 
 

@@ -1,6 +1,7 @@
 """A solved day as the database keeps it: routes with their stops and sums, and the sentence for each stop left out."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import routing
@@ -52,6 +53,7 @@ def planned_route(
             arrives_at=at_local(sheet.day, step.begins),
             leaves_at=at_local(sheet.day, step.leaves),
             lock=problem.jobs[step.id or 0].lock.value,
+            kept_at=_kept_at(problem.jobs[step.id or 0], sheet),
         )
         for step in visits
     ]
@@ -68,6 +70,11 @@ def planned_route(
             "cash_dong": sum(calls[step.id or 0].due_dong for step in visits),
         },
     )
+
+
+def _kept_at(job: routing.Job, sheet: OfficeDay) -> datetime | None:
+    keeps = job.lock is routing.Lock.KEEP_TIME and job.locked_time is not None
+    return at_local(sheet.day, job.locked_time or 0) if keeps else None
 
 
 def travel_of(travel: routing.Travel | None) -> dict[str, Any]:

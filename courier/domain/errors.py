@@ -1,6 +1,8 @@
 """The ways a use case can say no. Anything else that goes wrong is our own fault and crashes loudly."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class Refused(Exception):
@@ -29,6 +31,14 @@ class Stale(Exception):
         self.what = what
         self.expected = expected
         self.found = found
+
+
+class Overtaken(Stale):
+    """Somebody else changed the row, and it is known what: who, when and how, the oldest first."""
+
+    def __init__(self, what: str, *, expected: int, found: int, changes: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(what, expected=expected, found=found)
+        self.changes = tuple(changes)
 
 
 class Forbidden(Exception):

@@ -26,6 +26,7 @@ from courier.store.tables import (
     Item,
     ItemEvent,
     Plan,
+    PlanEdit,
     PlanRelief,
     Postman,
     Route,
@@ -80,6 +81,7 @@ class PlannedStop:
     arrives_at: datetime
     leaves_at: datetime
     lock: str = "free"
+    kept_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -392,10 +394,10 @@ def crew(session: Session, office_id: UUID, day: date, *, at: datetime) -> list[
 
 
 # ------------------------------------------------------------------------------------------------ what was solved
-def write_routes(session: Session, plan_id: UUID, routes: Sequence[PlannedRoute]) -> None:
-    """Write the routes of a plan that has none."""
+def write_routes(session: Session, plan_id: UUID, routes: Sequence[PlannedRoute], *, first: int = 1) -> None:
+    """Write the routes of a plan that has none, or others than those that it has, from position `first` on."""
     route_rows, stop_rows, item_rows = [], [], []
-    for position, route in enumerate(routes, start=1):
+    for position, route in enumerate(routes, start=first):
         route_id = uuid7()
         route_rows.append(
             {
@@ -417,6 +419,7 @@ def write_routes(session: Session, plan_id: UUID, routes: Sequence[PlannedRoute]
                     "arrives_at": stop.arrives_at,
                     "leaves_at": stop.leaves_at,
                     "lock": stop.lock,
+                    "kept_at": stop.kept_at,
                     "lat": stop.lat,
                     "lon": stop.lon,
                 }
@@ -438,11 +441,91 @@ def erase_routes(session: Session, plan_id: UUID) -> None:
     session.execute(delete(Route).where(Route.plan_id == plan_id).execution_options(synchronize_session=False))
 
 
-def erase_unplanned(session: Session, plan_id: UUID) -> None:
-    """Remove the reasons of a plan, to write them anew."""
-    session.execute(
-        delete(UnplannedItem).where(UnplannedItem.plan_id == plan_id).execution_options(synchronize_session=False)
+def replace_routes(session: Session, plan_id: UUID, routes: Mapping[UUID, PlannedRoute]) -> None:
+    """Write some postmen's routes anew, each at its place in the plan; one without stops goes away."""
+    places = {
+        row.postman_id: row
+        for row in session.execute(
+            select(Route.id, Route.postman_id, Route.position).where(Route.plan_id == plan_id).order_by(Route.position)
+        )
+    }
+    behind = max((row.position for row in places.values()), default=0) + 1
+    gone = [row.id for postman_id, row in places.items() if postman_id in routes]
+    stops = select(Stop.id).where(Stop.route_id.in_(gone))
+    session.execute(delete(StopItem).where(StopItem.stop_id.in_(stops)).execution_options(synchronize_session=False))
+    session.execute(delete(Stop).where(Stop.route_id.in_(gone)).execution_options(synchronize_session=False))
+    session.execute(delete(Route).where(Route.id.in_(gone)).execution_options(synchronize_session=False))
+    for postman_id, route in routes.items():
+        if not route.stops:
+            continue
+        if postman_id in places:
+            write_routes(session, plan_id, [route], first=places[postman_id].position)
+        else:
+            write_routes(session, plan_id, [route], first=behind)
+            behind += 1
+
+
+def erase_unplanned(session: Session, plan_id: UUID, item_ids: Iterable[UUID] | None = None) -> None:
+    """Remove the reasons of a plan (of some items only, when named)."""
+    query = delete(UnplannedItem).where(UnplannedItem.plan_id == plan_id)
+    if item_ids is not None:
+        query = query.where(UnplannedItem.item_id.in_(list(item_ids)))
+    session.execute(query.execution_options(synchronize_session=False))
+
+
+MOST_EDITS = 100
+"""How many changes by hand a plan remembers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditMade:
+    """A change by hand: who, when, what; `target` is the version of the edit that an undo or redo is about."""
+
+    version: int
+    by: str
+    at: datetime
+    kind: str
+    target: int | None
+    data: Mapping[str, Any]
+
+
+def edits_of(session: Session, plan_id: UUID, *, after: int = 0) -> list[EditMade]:
+    """The changes of a plan by hand, the oldest first: those that made a version later than `after`."""
+    rows = session.execute(
+        select(PlanEdit, Staff.name)
+        .join(Staff, Staff.id == PlanEdit.staff_id)
+        .where(PlanEdit.plan_id == plan_id, PlanEdit.version > after)
+        .order_by(PlanEdit.version)
     )
+    return [
+        EditMade(version=row.version, by=name, at=row.at, kind=row.kind, target=row.target, data=row.data)
+        for row, name in rows
+    ]
+
+
+def note_edit(
+    session: Session,
+    plan: Plan,
+    *,
+    by: UUID,
+    at: datetime,
+    kind: str,
+    target: int | None,
+    data: Mapping[str, Any],
+) -> None:
+    """Remember a change that has made the plan's present version; the oldest are forgotten."""
+    session.add(
+        PlanEdit(plan_id=plan.id, version=plan.version, staff_id=by, at=at, kind=kind, target=target, data=dict(data))
+    )
+    session.flush()
+    kept = select(PlanEdit.version).where(PlanEdit.plan_id == plan.id).order_by(PlanEdit.version.desc())
+    oldest = session.scalar(kept.offset(MOST_EDITS).limit(1))
+    if oldest is not None:
+        session.execute(
+            delete(PlanEdit)
+            .where(PlanEdit.plan_id == plan.id, PlanEdit.version <= oldest)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def reasons_of(session: Session, plan_id: UUID) -> dict[UUID, LeftOut]:
@@ -503,6 +586,7 @@ def routes_of(session: Session, plan_id: UUID) -> list[PlannedRoute]:
                         arrives_at=stop.arrives_at,
                         leaves_at=stop.leaves_at,
                         lock=stop.lock,
+                        kept_at=stop.kept_at,
                     )
                     for stop, ids in stops[route_id].values()
                 ),

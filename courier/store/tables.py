@@ -42,6 +42,7 @@ PLAN_STATES = ("draft", "solved", "published", "superseded", "failed")
 STAGES = ("headings", "checking", "checked", "committing", "committed", "failed")
 LOCKS = ("free", "keep_postman", "keep_order", "keep_time", "frozen")
 RELIEFS = ("shift", "window", "capacity", "cash_limit")
+EDITS = ("move", "unplan", "exchange", "split", "lock", "undo", "redo")
 UNPLANNED_CODES = (
     "address_doubtful",
     "unreachable",
@@ -671,6 +672,7 @@ class Stop(Table):
     arrives_at: Mapped[datetime]
     leaves_at: Mapped[datetime]
     lock: Mapped[str] = mapped_column(default="free")
+    kept_at: Mapped[datetime | None] = mapped_column(comment="the time that keep_time keeps")
     lat: Mapped[float]
     lon: Mapped[float]
 
@@ -719,6 +721,20 @@ class PlanRelief(Table):
     amount: Mapped[Amount]
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), comment="who gave it")
     at: Mapped[datetime]
+
+
+class PlanEdit(Table):
+    """A change of a plan by hand. `data` has the routes that it touched, before and after."""
+
+    __tablename__ = "plan_edit"
+    __table_args__ = (one_of("kind", EDITS), {"sqlite_strict": True})
+    plan_id: Mapped[UUID] = mapped_column(ForeignKey("plan.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, comment="of the plan, after it")
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    target: Mapped[int | None] = mapped_column(comment="version of the edit that was undone or done again")
+    data: Mapped[dict[str, Any]]
 
 
 class BagVersion(Table):

@@ -121,6 +121,9 @@ TABLE: dict[str, Row] = {
     f"GET {V1}/plans": Row((D, C, A)),
     f"GET {V1}/plans/<uuid:plan_id>": Row((D, C, A)),
     f"GET {V1}/plans/<uuid:plan_id>/unplanned": Row((D, C, A)),
+    f"POST {V1}/plans/<uuid:plan_id>/edits": Row((D, A), body={"kind": "undo"}, headers=VERSION),
+    f"GET {V1}/plans/<uuid:plan_id>/edits": Row((D, C, A)),
+    f"POST {V1}/plans/<uuid:plan_id>/copy": Row((D, A)),
     f"POST {V1}/plans/<uuid:plan_id>/publish": Row((D, A), headers=VERSION),
     # money
     f"GET {V1}/cash": Row((C,)),
