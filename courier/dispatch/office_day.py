@@ -60,7 +60,7 @@ def read_office_day(session: Session, desk: Desk, office_id: UUID, day: date, *,
     """What an office-day offers to be planned, as of now."""
     bylaws = desk.facts.bylaws
     office = session.get_one(Office, office_id)
-    calendar = plans.calendar(session, bylaws)
+    calendar = plans.calendar(session, bylaws, office_id)
     return OfficeDay(
         office=(office.lat, office.lon),
         day=day,

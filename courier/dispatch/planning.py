@@ -185,7 +185,7 @@ def _solve(sheet: OfficeDay, *, seconds: float, seed: int, on_progress: Callable
     calls = doors((item for item in sheet.items if item.id not in reasons), sheet.day)
     at_work = [member for member in sheet.crew if sheet.shift(member) is not None]
     if calls and not sheet.crew:
-        raise _Unsolvable("Bưu cục chưa có bưu tá nào đang làm việc; thêm bưu tá rồi lập lại.")
+        raise _Unsolvable("Ngày này bưu cục không có bưu tá nào làm việc; xem lịch làm việc rồi lập lại.")
     if calls and not at_work:
         raise _Unsolvable("Ca làm việc của mọi bưu tá trong ngày đã hết; lập phương án cho ngày sau.")
     working = {member.postman_id for member in at_work}

@@ -104,7 +104,8 @@ def _choice(session: Session, desk: Desk, item_id: UUID, *, at: datetime) -> _Ch
     bylaws, today = desk.facts.bylaws, local_day(at)
     agency = session.get_one(Agency, row.agency_id).code
     rule = bylaws.attempts.rule(today, agency=agency, document_type=row.document_type)
-    calendar = plans.calendar(session, bylaws)
+    office = session.get_one(Office, row.office_id)
+    calendar = plans.calendar(session, bylaws, office.id)
     # One day more than is shown, for the one whose cut-off has passed.
     coming = [day for day in calendar.delivery_days(today, SLOT_DAYS + 1) if at <= rule.cut_off(day)][:SLOT_DAYS]
     earliest, latest = row.not_before or today, row.held_until or date.max
@@ -112,15 +113,14 @@ def _choice(session: Session, desk: Desk, item_id: UUID, *, at: datetime) -> _Ch
     item = plans.described(session, [row], today, bylaws)[0]
     if not days or item.advice in ("return_now", "incident", "review_address"):
         return None
-    office = session.get_one(Office, row.office_id)
-    crew = tuple(plans.crew(session, office.id, days[0], at=at))
+    crews = plans.crews(session, office.id, days, at=at)
     bound = plans.committed(session, office.id, coming, bylaws, leave_out=item_id)
     sheets = tuple(
         OfficeDay(
             office=(office.lat, office.lon),
             day=day,
             items=tuple(bound[day]),
-            crew=crew,
+            crew=tuple(crews[day]),
             delivery=calendar.delivery(day),
             hours=calendar.hours(day),
         )

@@ -73,7 +73,7 @@ def bag_of(
     ).all()
     extra = [(item, agency) for item, agency in carried if item.id not in on_route]
     pages = _Pages(session, facts, postman_id, day, [*((r.Item, r.code) for r in routed), *extra])
-    calendar = plans.calendar(session, facts.bylaws)
+    calendar = plans.calendar(session, facts.bylaws, office.id)
     stops = _stops(routed, pages, (office.lat, office.lon), day, calendar.hours(day))
     ends = [round(office.lat, 6), round(office.lon, 6)]
     return {

@@ -12,12 +12,12 @@ from uuid_utils.compat import uuid7
 
 from courier.domain.attempts import outlook
 from courier.domain.bylaws import Bylaws
-from courier.domain.calendar import DayOff, WorkingCalendar, at_local, local_day
+from courier.domain.calendar import CLOSED, DayOff, WorkingCalendar, at_local, local_day
 from courier.domain.doors import WAITING_STATES, LeftOut, Seconds, Waiting
+from courier.domain.duty import OF_THE_OFFICE, Kind, Roster
 from courier.domain.item import Direction, EventType, State, life_of
 from courier.domain.money import cash_account
-from courier.domain.people import Role
-from courier.store import items, ledger
+from courier.store import duty, items, ledger
 from courier.store.tables import (
     Agency,
     AuditEntry,
@@ -28,7 +28,6 @@ from courier.store.tables import (
     Plan,
     PlanEdit,
     PlanRelief,
-    Postman,
     Route,
     Staff,
     Stop,
@@ -122,13 +121,26 @@ class Visit:
 
 
 # ------------------------------------------------------------------------------------------------- what there is
-def calendar(session: Session, bylaws: Bylaws) -> WorkingCalendar:
-    """The working calendar with the days that the office declared worked or off."""
+def calendar(session: Session, bylaws: Bylaws, office_id: UUID | None = None) -> WorkingCalendar:
+    """The working calendar with the days declared worked or off for everybody, and by an office for itself.
+
+    An office that closes stays at home; the day counts in legal deadlines all the same.
+    """
     declared = {
-        row.day: DayOff(working=row.works, delivery="full" if row.works else "closed", name=row.reason)
+        row.day: DayOff(working=row.works, delivery="full" if row.works else CLOSED, name=row.reason)
         for row in session.scalars(select(CalendarDay))
     }
-    return bylaws.calendar.with_days(declared)
+    known = bylaws.calendar.with_days(declared)
+    if office_id is None:
+        return known
+    own = {
+        day: DayOff(
+            working=known.is_working(day), delivery="full" if change.kind is Kind.OPEN else CLOSED, name=change.note
+        )
+        for change in duty.changes(session, office_id, kinds=OF_THE_OFFICE)
+        for day in change.days()
+    }
+    return known.with_days(own)
 
 
 def published(session: Session, office_id: UUID, day: date) -> Plan | None:
@@ -349,48 +361,67 @@ def _advice(session: Session, tried: Sequence[Item], day: date, bylaws: Bylaws) 
 
 
 def crew(session: Session, office_id: UUID, day: date, *, at: datetime) -> list[CrewMember]:
-    """The active postmen of an office, by name; on the day itself with the money they carry and how far they have come."""
-    rows = session.execute(
-        select(Staff.name, Postman, Vehicle)
-        .join(Postman, Postman.staff_id == Staff.id)
-        .join(Vehicle, Vehicle.id == Postman.vehicle_id)
-        .where(Staff.office_id == office_id, Staff.role == Role.POSTMAN.value, Staff.active)
-        .order_by(Staff.name, Staff.id)
-    ).all()
-    last_doors: dict[UUID, tuple[float, float]] = {}
-    pockets: Mapping[str, int] = {}
-    is_today = day == local_day(at)
-    plan = published(session, office_id, day) if is_today else None
-    if is_today:
-        pockets = {
-            account: ledger.balance(session, account)
-            for account in (cash_account(postman.staff_id, day) for _, postman, _ in rows)
-        }
-    if plan is not None:
-        stops = standing(session, plan.id)
-        out = {row.postman_id for row in stops if row.state in ON_THE_ROAD}
-        # In the order of the route, so the last one visited stays.
-        last_doors = {
-            row.postman_id: (row.lat, row.lon) for row in stops if row.state in VISITED and row.postman_id in out
-        }
-    return [
-        CrewMember(
-            postman_id=postman.staff_id,
-            name=name,
-            vehicle_id=vehicle.id,
-            mode=vehicle.mode,
-            capacity_items=vehicle.capacity_items,
-            shift=(postman.shift_start, postman.shift_end),
-            rest=(postman.break_start, postman.break_seconds)
-            if postman.break_start is not None and postman.break_seconds
-            else None,
-            cash_limit_dong=postman.cash_limit_dong,
-            beat=frozenset(postman.beat),
-            pocket_dong=pockets.get(cash_account(postman.staff_id, day), 0),
-            last_door=last_doors.get(postman.staff_id),
-        )
-        for name, postman, vehicle in rows
-    ]
+    """The postmen of an office who work on a day, by name; on the day itself with the money they carry and how far they have come.
+
+    Whoever carries items today is there whatever the roster says: they are planned with him until they are in other hands.
+    """
+    return crews(session, office_id, [day], at=at)[day]
+
+
+def crews(session: Session, office_id: UUID, days: Sequence[date], *, at: datetime) -> dict[date, list[CrewMember]]:
+    """The crew of each day, by the same few queries for one and for many."""
+    postmen = duty.postmen(session, office_id)
+    changes = duty.changes(session, office_id, first=min(days), last=max(days)) if days else []
+    vehicles = {known.vehicle.id: known.vehicle for known in postmen}
+    vehicles |= duty.vehicles(session, office_id, named_by=changes)
+    roster = Roster([known.usual for known in postmen], changes)
+    today = local_day(at)
+    carrying = duty.carrying(session, office_id) if today in days else frozenset()
+    found: dict[date, list[CrewMember]] = {}
+    for day in days:
+        pockets: Mapping[UUID, int] = {}
+        last_doors: Mapping[UUID, tuple[float, float]] = {}
+        if day == today:
+            pockets = {
+                known.usual.postman_id: ledger.balance(session, cash_account(known.usual.postman_id, day))
+                for known in postmen
+            }
+            last_doors = _last_doors(session, office_id, day)
+        found[day] = []
+        for known in postmen:
+            postman_id = known.usual.postman_id
+            his = roster.duty(postman_id, day)
+            if not his.at_work and not (day == today and postman_id in carrying):
+                continue
+            vehicle = vehicles[his.vehicle_id]
+            found[day].append(
+                CrewMember(
+                    postman_id=postman_id,
+                    name=known.usual.name,
+                    vehicle_id=vehicle.id,
+                    mode=vehicle.mode,
+                    capacity_items=vehicle.capacity_items,
+                    shift=(his.hours.begins, his.hours.ends),
+                    rest=(his.hours.rest_begins, his.hours.rest_seconds)
+                    if his.hours.rest_begins is not None and his.hours.rest_seconds
+                    else None,
+                    cash_limit_dong=known.cash_limit_dong,
+                    beat=known.usual.beat,
+                    pocket_dong=pockets.get(postman_id, 0),
+                    last_door=last_doors.get(postman_id),
+                )
+            )
+    return found
+
+
+def _last_doors(session: Session, office_id: UUID, day: date) -> dict[UUID, tuple[float, float]]:
+    plan = published(session, office_id, day)
+    if plan is None:
+        return {}
+    stops = standing(session, plan.id)
+    out = {row.postman_id for row in stops if row.state in ON_THE_ROAD}
+    # In the order of the route, so the last one visited stays.
+    return {row.postman_id: (row.lat, row.lon) for row in stops if row.state in VISITED and row.postman_id in out}
 
 
 # ------------------------------------------------------------------------------------------------ what was solved

@@ -25,6 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import Float
 
 from courier.domain.acts import ShiftType
+from courier.domain.duty import LEAVE_KINDS, Kind
 from courier.domain.item import Custodian, Direction, EventType, State
 from courier.domain.money import MOST_DONG, ChargeKind
 from courier.domain.people import Role
@@ -181,6 +182,46 @@ class Postman(Table):
     break_seconds: Mapped[int] = mapped_column(default=0)
     cash_limit_dong: Mapped[Amount] = mapped_column(default=20_000_000)
     beat: Mapped[list[Any]] = mapped_column(default=list, comment="commune codes he knows best")
+
+
+class DutyChange(Table):
+    """What differs from the usual week: leave, hours, a vehicle taken or in the workshop, an office closed or open.
+
+    `weekdays` has bit n for weekday n (Monday = 0); 0 is every day of the span.
+    """
+
+    __tablename__ = "duty_change"
+    __table_args__ = (
+        one_of("kind", list(Kind)),
+        one_of("leave_kind", LEAVE_KINDS),
+        CheckConstraint("(kind IN ('leave','hours','vehicle')) = (postman_id IS NOT NULL)", name="whose"),
+        CheckConstraint("(kind IN ('vehicle','workshop')) = (vehicle_id IS NOT NULL)", name="which_vehicle"),
+        CheckConstraint("(kind = 'leave') = (leave_kind IS NOT NULL)", name="why_leave"),
+        CheckConstraint(
+            "(kind = 'hours') = (shift_start IS NOT NULL) AND (kind = 'hours') = (shift_end IS NOT NULL)", name="hours"
+        ),
+        CheckConstraint("0 <= shift_start AND shift_start < shift_end AND shift_end <= 86400", name="shift"),
+        CheckConstraint("last_day IS NOT NULL OR weekdays > 0", name="open_end"),
+        CheckConstraint("first_day <= last_day", name="span"),
+        CheckConstraint("weekdays BETWEEN 0 AND 127 AND (weekdays = 0 OR kind = 'hours')", name="weekdays"),
+        Index(None, "office_id", "first_day"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"))
+    kind: Mapped[str]
+    postman_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    vehicle_id: Mapped[UUID | None] = mapped_column(ForeignKey("vehicle.id"))
+    first_day: Mapped[date]
+    last_day: Mapped[date | None]
+    weekdays: Mapped[int] = mapped_column(default=0)
+    leave_kind: Mapped[str | None]
+    shift_start: Mapped[int | None]
+    shift_end: Mapped[int | None]
+    break_start: Mapped[int | None]
+    break_seconds: Mapped[int] = mapped_column(default=0)
+    note: Mapped[str] = mapped_column(default="")
+    version: Mapped[int] = mapped_column(default=1)
 
 
 class AccessToken(Table):
@@ -441,6 +482,13 @@ class ItemEvent(Table):
         one_of("type", list(EventType)),
         one_of("result", ("applied", "accepted_with_conflict")),
         UniqueConstraint("device_id", "device_seq"),
+        Index(None, "office_id", "occurred_at"),
+        Index(
+            "ix_event_corrected",
+            "office_id",
+            sqlite_where=text("type = 'corrected'"),
+            postgresql_where=text("type = 'corrected'"),
+        ),
         {"sqlite_strict": True},
     )
     id: Mapped[Key]
