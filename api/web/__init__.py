@@ -6,7 +6,7 @@ from werkzeug.exceptions import NotFound
 from api.auth import public
 from api.conventions import desk
 from api.problems import problem
-from api.web import admin, cashier, citizen, clerk, dispatcher, house, imports, page, phone, postman, sign_in
+from api.web import admin, cashier, citizen, clerk, crew, dispatcher, house, imports, page, phone, postman, sign_in
 
 _BLUEPRINTS = (
     house.blueprint,
@@ -14,6 +14,7 @@ _BLUEPRINTS = (
     postman.blueprint,
     dispatcher.blueprint,
     imports.blueprint,
+    crew.blueprint,
     cashier.blueprint,
     clerk.blueprint,
     admin.blueprint,

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable
-from datetime import date
+from datetime import date, time
 from functools import wraps
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -116,6 +116,22 @@ def day(name: str) -> date | None:
         return date.fromisoformat(sent)
     except ValueError:
         raise Invalid(FieldError(name, "invalid", t("form.day", found=sent[:30]))) from None
+
+
+def clock(name: str) -> int | None:
+    """A time of day as seconds from midnight, None when it is empty.
+
+    Raises:
+        Invalid: no time of day.
+    """
+    sent = request.form.get(name, "").strip()
+    if not sent:
+        return None
+    try:
+        found = time.fromisoformat(sent)
+    except ValueError:
+        raise Invalid(FieldError(name, "invalid", t("form.clock", found=sent[:30]))) from None
+    return found.hour * 3600 + found.minute * 60
 
 
 def degrees(name: str) -> float | None:

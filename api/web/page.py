@@ -32,6 +32,7 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("import_pages.imports", "menu.imports"),
         ("import_pages.addresses", "menu.addresses"),
         ("dispatcher_pages.items", "menu.items"),
+        ("crew_pages.week", "menu.crew"),
         ("dispatcher_pages.incidents", "menu.incidents"),
         ("dispatcher_pages.phones", "menu.phones"),
     ),
@@ -45,6 +46,7 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
     Role.ADMIN: (
         ("admin_pages.people", "menu.people"),
         ("admin_pages.offices", "menu.offices"),
+        ("crew_pages.week", "menu.crew"),
         ("admin_pages.agencies", "menu.agencies"),
         ("admin_pages.facts", "menu.facts"),
     ),

@@ -2,6 +2,7 @@
 
 from courier.staffing.beginning import FirstAdmin, init_office, known_office
 from courier.staffing.duty import (
+    MOST_DAYS_SHOWN,
     NewChange,
     PostmanWeek,
     Warned,
@@ -54,6 +55,7 @@ from courier.staffing.signing_in import (
 )
 
 __all__ = [
+    "MOST_DAYS_SHOWN",
     "AgencyChanges",
     "Belonging",
     "Enrolment",

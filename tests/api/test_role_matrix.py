@@ -31,6 +31,7 @@ from courier.store.tables import (
     Agency,
     CitedMedia,
     Device,
+    DutyChange,
     EventOfItem,
     ImportBatch,
     Incident,
@@ -72,6 +73,7 @@ def page(*may: str, form: dict[str, str] | None = None) -> Row:
 
 
 RECEIVED, BROUGHT_BACK, SIGNED = ({"type": kind, "data": {}} for kind in ("received", "brought_back", "agency_signed"))
+CLOSED = {"kind": "closed", "first_day": DAY.isoformat()}
 WISH = {"kind": "instruct", "text": "Gọi trước khi đến"}
 
 TABLE: dict[str, Row] = {
@@ -125,6 +127,13 @@ TABLE: dict[str, Row] = {
     f"GET {V1}/plans/<uuid:plan_id>/edits": Row((D, C, A)),
     f"POST {V1}/plans/<uuid:plan_id>/copy": Row((D, A)),
     f"POST {V1}/plans/<uuid:plan_id>/publish": Row((D, A), headers=VERSION),
+    # who works when
+    f"GET {V1}/crew": Row((D, A)),
+    f"POST {V1}/crew/changes": Row((D, A), body={"kind": "leave", "first_day": DAY.isoformat()}),
+    f"GET {V1}/crew/changes/<uuid:change_id>": Row((D, A)),
+    f"PUT {V1}/crew/changes/<uuid:change_id>": Row((D, A), body=CLOSED, headers=VERSION),
+    f"DELETE {V1}/crew/changes/<uuid:change_id>": Row((D, A), headers=VERSION),
+    f"PUT {V1}/crew/<uuid:postman_id>/beat": Row((D, A), body={"communes": []}, headers=VERSION),
     # money
     f"GET {V1}/cash": Row((C,)),
     f"GET {V1}/cash/<uuid:postman_id>/<day:day>": Row((P, C, A)),
@@ -222,6 +231,12 @@ TABLE: dict[str, Row] = {
     "POST /d/plans": page(D, form={}),
     "GET /d/plans/<uuid:plan_id>": page(D),
     "POST /d/plans/<uuid:plan_id>/publish": page(D, form={"version": "1"}),
+    "GET /d/crew": page(D, A),
+    "GET /d/crew/changes/new": page(D, A),
+    "POST /d/crew/changes": page(D, A, form={"kind": "leave"}),
+    "GET /d/crew/changes/<uuid:change_id>": page(D, A),
+    "POST /d/crew/changes/<uuid:change_id>": page(D, A, form={"version": "1", "first_day": DAY.isoformat()}),
+    "POST /d/crew/<uuid:postman_id>/beat": page(D, A, form={"version": "1"}),
     # the cashier's pages
     "GET /c": page(C),
     "GET /c/<uuid:postman_id>": page(C),
@@ -260,6 +275,8 @@ TABLE: dict[str, Row] = {
 INSIDE: list[tuple[str, str, str, dict[str, Any]]] = [
     (D, "POST", f"{V1}/plans", {"json": {"date": DAY.isoformat(), "office": "<office_id>"}}),
     (D, "GET", f"{V1}/plans", {"query_string": {"office": "<office_id>"}}),
+    (D, "GET", f"{V1}/crew", {"query_string": {"office": "<office_id>"}}),
+    (D, "POST", f"{V1}/crew/changes", {"json": CLOSED | {"office": "<office_id>"}}),
     (C, "POST", f"{V1}/remittances", {"json": {"postman": "<postman_id>", "date": DAY.isoformat(), "counted": {}}}),
     (C, "POST", f"{V1}/transfers/confirmations", {"json": {"event": "<event_id>", "charge": "<charge_id>"}}),
     (D, "POST", f"{V1}/imports", {"json": {"rows": [{}]}, "query_string": {"office": "<office_id>"}}),
@@ -272,7 +289,7 @@ def belongings(database, house: House, *, agency: Person | None) -> dict[str, st
     """One of everything that belongs to an office; the item is on the first postman's published route."""
     item, postman = house.item(), house.postmen[0]
     made = {name: uuid7() for name in ("plan_id", "route_id", "stop_id", "import_id", "incident_id", "agency_import")}
-    made |= {name: uuid7() for name in ("list_id", "agency_list")}
+    made |= {name: uuid7() for name in ("list_id", "agency_list", "change_id")}
     with database.write() as session:
         row = session.get_one(Item, item)
         row.lat, row.lon, row.precision = 9.41, 104.98, "pin"
@@ -348,6 +365,11 @@ def belongings(database, house: House, *, agency: Person | None) -> dict[str, st
                         **counts,
                     )
                 )
+        session.add(
+            DutyChange(
+                id=made["change_id"], office_id=house.office_id, kind="closed", first_day=DAY, last_day=DAY, note="Thử"
+            )
+        )
         session.add(
             Incident(
                 id=made["incident_id"],
