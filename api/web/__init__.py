@@ -6,7 +6,7 @@ from werkzeug.exceptions import NotFound
 from api.auth import public
 from api.conventions import desk
 from api.problems import problem
-from api.web import admin, cashier, citizen, clerk, crew, dispatcher, house, imports, page, phone, postman, sign_in
+from api.web import admin, cashier, citizen, clerk, crew, dispatcher, house, imports, page, phone, postman, reports, sign_in
 
 _BLUEPRINTS = (
     house.blueprint,
@@ -15,6 +15,7 @@ _BLUEPRINTS = (
     dispatcher.blueprint,
     imports.blueprint,
     crew.blueprint,
+    reports.blueprint,
     cashier.blueprint,
     clerk.blueprint,
     admin.blueprint,

@@ -23,7 +23,7 @@ _PLANNERS: Final = ("dispatcher", "admin")
 _MOST_OFFICES: Final = 200
 _MOST_VERSION: Final = 2**31 - 1
 _WEEK: Final = timedelta(days=7)
-_FIRST, _LAST = date(2020, 1, 6), date(2100, 1, 4)  # Mondays; the calendar knows no others
+_FIRST, _LAST = date(2025, 7, 7), date(2100, 12, 20)  # Mondays within what the calendar knows
 
 
 def _asked_office(offices: list[Office]) -> UUID | None:

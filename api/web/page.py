@@ -33,6 +33,7 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("import_pages.addresses", "menu.addresses"),
         ("dispatcher_pages.items", "menu.items"),
         ("crew_pages.week", "menu.crew"),
+        ("report_pages.day", "menu.reports"),
         ("dispatcher_pages.incidents", "menu.incidents"),
         ("dispatcher_pages.phones", "menu.phones"),
     ),
@@ -47,6 +48,7 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("admin_pages.people", "menu.people"),
         ("admin_pages.offices", "menu.offices"),
         ("crew_pages.week", "menu.crew"),
+        ("report_pages.month", "menu.reports"),
         ("admin_pages.agencies", "menu.agencies"),
         ("admin_pages.facts", "menu.facts"),
     ),
@@ -95,6 +97,7 @@ def install(app: Flask) -> None:
     pages.filters |= {
         "dong": texts.dong,
         "digits": texts.digits,
+        "share": texts.share,
         "day": texts.day,
         "weekday": texts.weekday,
         "clock": texts.clock,

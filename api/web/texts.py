@@ -89,6 +89,15 @@ def digits(amount: int) -> str:
     return f"{amount:,}".replace(",", ".")
 
 
+def share(value: tuple[int, int]) -> str:
+    """A part of a whole in per cent: 83,3 %; a dash where there is no whole."""
+    part, whole = value
+    if not whole:
+        return "–"
+    told = f"{part / whole * 100:.1f}".removesuffix(".0")
+    return (told.replace(".", ",") if language() == "vi" else told) + " %"
+
+
 def day(value: date | str | None) -> str:
     """A day: 22/11/2026."""
     if value is None:

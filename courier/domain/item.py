@@ -290,6 +290,11 @@ def _corrections(events: Mapping[UUID, Event]) -> tuple[frozenset[UUID], list[Co
     return frozenset(withdrawn), idle
 
 
+def withdrawn(events: Iterable[Event]) -> frozenset[UUID]:
+    """Which of an item's events corrections have taken back."""
+    return _corrections({event.event_id: event for event in events})[0]
+
+
 class _Fold:
     """One walk over the sorted events of one item."""
 

@@ -20,6 +20,8 @@ from courier.store.duty import KnownPostman, Promised
 from courier.store.tables import DutyChange, Office, Vehicle
 
 MOST_DAYS_SHOWN: Final = 31
+KNOWN_DAYS: Final = (date(2025, 7, 1), date(2100, 12, 31))
+"""The calendar knows no week before the first; nobody plans his work beyond the second."""
 _MOST_COMMUNES: Final = 64
 
 
@@ -77,10 +79,12 @@ def read_week(desk: Desk, caller: Caller, office_id: UUID | None, *, first: date
     Raises:
         Forbidden: the caller plans nobody's work.
         Missing: no such office for this caller.
-        Invalid: an admin names no office; too many days.
+        Invalid: an admin names no office; too many days, or days that no calendar knows.
     """
     if not 1 <= days <= MOST_DAYS_SHOWN:
         raise Invalid(FieldError("days", "out-of-range", f"Xem được từ 1 đến {MOST_DAYS_SHOWN} ngày, nhận {days}."))
+    if not _is_known(first):
+        raise Invalid(_unknown_day("from", first))
     with desk.database.read() as session:
         return _week(session, desk, _office(session, caller, office_id), first, days)
 
@@ -337,6 +341,9 @@ def _roster(session: Session, office_id: UUID) -> Roster:
 
 def _checked(session: Session, office: Office, roster: Roster, new: NewChange, change_id: UUID) -> Change:
     faults = _fields(new)
+    for field_name, day in (("first_day", new.first_day), ("last_day", new.last_day)):
+        if day is not None and not _is_known(day):
+            faults.append(_unknown_day(field_name, day))
     if new.kind in OF_A_POSTMAN and new.postman_id is not None and new.postman_id not in roster.usual:
         faults.append(FieldError("postman", "unknown", f"Bưu cục không có bưu tá {new.postman_id} đang làm việc."))
     if new.kind in OF_A_VEHICLE and new.vehicle_id is not None and new.vehicle_id not in _own(session, office):
@@ -354,6 +361,17 @@ def _checked(session: Session, office: Office, roster: Roster, new: NewChange, c
 
 def _own(session: Session, office: Office) -> Mapping[UUID, Vehicle]:
     return duty.vehicles(session, office.id)
+
+
+def _is_known(day: date) -> bool:
+    return KNOWN_DAYS[0] <= day <= KNOWN_DAYS[1]
+
+
+def _unknown_day(field_name: str, day: date) -> FieldError:
+    first, last = KNOWN_DAYS
+    return FieldError(
+        field_name, "out-of-range", f"Lịch có từ {first:%d/%m/%Y} đến {last:%d/%m/%Y}, nhận {day.isoformat()}."
+    )
 
 
 def _fields(new: NewChange) -> list[FieldError]:

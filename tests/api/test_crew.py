@@ -149,6 +149,13 @@ def test_any_week_asked_for_is_a_page(desk_of, week):
     assert desk_of.get(f"/d/crew?week={week}").status_code == 200
 
 
+@pytest.mark.parametrize("day", ["2025-06-30", "0001-01-01", "9999-12-31"])
+def test_days_that_no_calendar_knows_are_refused(town, day):
+    assert town.dispatcher.get(f"/api/v1/crew?from={day}").status_code == 422
+    answer = town.dispatcher.post(CHANGES, json=leave(town, first_day=day))
+    assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "first_day")
+
+
 def test_the_page_begins_on_the_monday_of_this_week(desk_of):
     assert local_day(MORNING) == DAY
     assert f"{MONDAY:%d/%m/%Y}" in desk_of.get("/d/crew").text

@@ -134,6 +134,9 @@ TABLE: dict[str, Row] = {
     f"PUT {V1}/crew/changes/<uuid:change_id>": Row((D, A), body=CLOSED, headers=VERSION),
     f"DELETE {V1}/crew/changes/<uuid:change_id>": Row((D, A), headers=VERSION),
     f"PUT {V1}/crew/<uuid:postman_id>/beat": Row((D, A), body={"communes": []}, headers=VERSION),
+    # what became of it
+    f"GET {V1}/reports/day": Row((D, A)),
+    f"GET {V1}/reports/month": Row((D, A)),
     # money
     f"GET {V1}/cash": Row((C,)),
     f"GET {V1}/cash/<uuid:postman_id>/<day:day>": Row((P, C, A)),
@@ -237,6 +240,10 @@ TABLE: dict[str, Row] = {
     "GET /d/crew/changes/<uuid:change_id>": page(D, A),
     "POST /d/crew/changes/<uuid:change_id>": page(D, A, form={"version": "1", "first_day": DAY.isoformat()}),
     "POST /d/crew/<uuid:postman_id>/beat": page(D, A, form={"version": "1"}),
+    "GET /d/reports/day": page(D, A),
+    "GET /d/reports/day.xlsx": page(D, A),
+    "GET /d/reports/month": page(D, A),
+    "GET /d/reports/month.xlsx": page(D, A),
     # the cashier's pages
     "GET /c": page(C),
     "GET /c/<uuid:postman_id>": page(C),
@@ -275,6 +282,9 @@ TABLE: dict[str, Row] = {
 INSIDE: list[tuple[str, str, str, dict[str, Any]]] = [
     (D, "POST", f"{V1}/plans", {"json": {"date": DAY.isoformat(), "office": "<office_id>"}}),
     (D, "GET", f"{V1}/plans", {"query_string": {"office": "<office_id>"}}),
+    (D, "GET", f"{V1}/reports/day", {"query_string": {"office": "<office_id>"}}),
+    (D, "GET", f"{V1}/reports/month", {"query_string": {"office": "<office_id>"}}),
+    (D, "GET", "/d/reports/month.xlsx", {"query_string": {"office": "<office_id>"}}),
     (D, "GET", f"{V1}/crew", {"query_string": {"office": "<office_id>"}}),
     (D, "POST", f"{V1}/crew/changes", {"json": CLOSED | {"office": "<office_id>"}}),
     (C, "POST", f"{V1}/remittances", {"json": {"postman": "<postman_id>", "date": DAY.isoformat(), "counted": {}}}),
