@@ -186,6 +186,14 @@ def _of_a_dispatcher(visitor: Visitor) -> Iterator[str]:
     yield "incidents"
     go("/d/phones")
     yield "dispatcher-phones"
+    go("/d/crew")
+    yield "dispatcher-crew"
+    go("/d/crew/changes/new?kind=hours")
+    yield "dispatcher-crew-change"
+    go("/d/reports/day")
+    yield "dispatcher-report-day"
+    go("/d/reports/month")
+    yield "dispatcher-report-month"
 
 
 def _of_a_cashier(visitor: Visitor) -> Iterator[str]:
