@@ -246,9 +246,9 @@ def attempts(session: Session, asked: Period) -> dict[str, dict[str, Tally]]:
         for axis, key in axes.items()
     ]
     asks.append(
-        select(literal("reason"), func.coalesce(found.c.reason, "other"), *figures)
+        select(literal("reason"), found.c.reason, *figures)
         .where(found.c.type == EventType.ATTEMPT_FAILED.value)
-        .group_by(func.coalesce(found.c.reason, "other"))
+        .group_by(found.c.reason)
     )
     tallies: dict[str, dict[str, Tally]] = {axis: {} for axis in (*axes, "reason")}
     for axis, name, *counts in session.execute(union_all(*asks)):
@@ -264,7 +264,7 @@ def _attempts(asked: Period) -> FromClause:
             ItemEvent.actor_id,
             ItemEvent.office_id,
             _DayOf(ItemEvent.occurred_at).label("day"),
-            _TextIn(ItemEvent.data, literal("reason")).label("reason"),
+            func.coalesce(_TextIn(ItemEvent.data, literal("reason")), "other").label("reason"),
             EventOfItem.item_id,
             Item.commune_code,
             case((_earlier(asked, AT_DOORS), 0), else_=1).label("is_first"),
