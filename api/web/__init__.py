@@ -6,7 +6,21 @@ from werkzeug.exceptions import NotFound
 from api.auth import public
 from api.conventions import desk
 from api.problems import problem
-from api.web import admin, cashier, citizen, clerk, crew, dispatcher, house, imports, page, phone, postman, reports, sign_in
+from api.web import (
+    admin,
+    cashier,
+    citizen,
+    clerk,
+    crew,
+    dispatcher,
+    house,
+    imports,
+    page,
+    phone,
+    postman,
+    reports,
+    sign_in,
+)
 
 _BLUEPRINTS = (
     house.blueprint,

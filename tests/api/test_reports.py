@@ -58,19 +58,22 @@ def test_a_month_has_every_day_up_to_today(town, a_morning):
     assert told["total"]["attempts"] == 2
 
 
-@pytest.mark.parametrize(
-    "query", ["day?date=2999-01-01", "day?date=x", "month?month=2026-13", "month?month=0000-01", "month?month=2024-01"]
-)
-def test_a_period_that_cannot_be_told_is_refused(town, query):
-    assert town.dispatcher.get(f"/api/v1/reports/{query}").status_code == 422
+def test_a_period_that_cannot_be_told_is_refused(town):
+    for query in (
+        "day?date=2999-01-01",
+        "day?date=x",
+        "month?month=2026-13",
+        "month?month=0000-01",
+        "month?month=2024-01",
+    ):
+        assert town.dispatcher.get(f"/api/v1/reports/{query}").status_code == 422, query
 
 
-@pytest.mark.parametrize(
-    "query", ["date=2999-01-01", "date=x", "date=0001-01-01", "month=2999-01", "month=0000-99", ""]
-)
-@pytest.mark.parametrize("which", ["day", "month", "day.xlsx", "month.xlsx"])
-def test_any_period_asked_for_is_answered_with_a_page(desk_of, which, query):
-    assert desk_of.get(f"/d/reports/{which}?{query}").status_code in (200, 422)
+def test_any_period_asked_for_is_answered_with_a_page(desk_of):
+    for which in ("day", "month", "day.xlsx", "month.xlsx"):
+        for query in ("date=2999-01-01", "date=x", "date=0001-01-01", "month=2999-01", "month=0000-99", ""):
+            answer = desk_of.get(f"/d/reports/{which}?{query}")
+            assert answer.status_code in (200, 422), f"{which}?{query}"
 
 
 def test_the_page_says_the_figures_and_what_they_mean(desk_of, a_morning):

@@ -6,7 +6,7 @@ from alembic import op
 from courier.store.columns import Day, Id
 
 revision = "0016"
-down_revision = "0007"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
