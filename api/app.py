@@ -15,8 +15,8 @@ from werkzeug.routing import BaseConverter, ValidationError
 from api import (
     auth,
     cash,
-    edits,
     crew,
+    edits,
     health,
     imports,
     incidents,
