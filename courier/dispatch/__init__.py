@@ -4,6 +4,7 @@ The optimiser is asked from here only. It plans doors (calls); items, money and 
 """
 
 from courier.dispatch.arranging import Edit
+from courier.dispatch.differing import Place, PlanDifference, compare_plans
 from courier.dispatch.editing import Edited, copy_plan, edit_plan, edits_made, preview_edit, redo_edit, undo_edit
 from courier.dispatch.office_day import LEAST_SECONDS
 from courier.dispatch.optimizing import NotOptimized, optimize
@@ -20,6 +21,7 @@ from courier.dispatch.planning import (
 )
 from courier.dispatch.publishing import publish
 from courier.dispatch.reasons import (
+    TIES,
     LeftOutReason,
     Offer,
     PlanReasons,
@@ -35,16 +37,20 @@ __all__ = [
     "LEAST_SECONDS",
     "MOST_SECONDS",
     "SOLVE_JOB",
+    "TIES",
     "Edit",
     "Edited",
     "LeftOutReason",
     "NotOptimized",
     "Offer",
+    "Place",
+    "PlanDifference",
     "PlanReasons",
     "RouteReason",
     "Slot",
     "StopReason",
     "check_slot",
+    "compare_plans",
     "copy_plan",
     "edit_plan",
     "edits_made",

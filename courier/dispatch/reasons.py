@@ -21,13 +21,15 @@ from courier.domain.people import Caller, Role
 from courier.store import plans
 from courier.store.plans import PlanView, Relief, UnplannedView
 from courier.store.tables import Plan
-from routing.explaining import Binding, StopExplained, explain_left_out, explain_route
+from routing.explaining import Binding, BindingCode, StopExplained, explain_left_out, explain_route
 from routing.insertion import Insertion
 from routing.problem import Visits
 from routing.relaxing import Relaxation, RelaxationKind
 from routing.solving import visits_of
 from routing.telling import standing_plan
 from routing.timetable import Timetable
+
+TIES: Final = tuple(BindingCode)
 
 # Who is on the road cannot load what lies in the office, and what is in a bag stays there: facts, which nobody can lift.
 _FIXED: Final = frozenset({RelaxationKind.SKILL, RelaxationKind.ALLOWED_VEHICLES, RelaxationKind.LOCK})
@@ -139,7 +141,7 @@ def explain_plan(
     """
     with desk.database.read() as session:
         plan = plan_of(session, caller, plan_id)
-        _require_solved(plan)
+        require_solved(plan)
         view = _View(read_standing(session, desk, plan, at=at))
         listed = plans.unplanned_of(session, plan.id)
         given = tuple(plans.reliefs_of(session, plan.id))
@@ -169,7 +171,7 @@ def take_offer(
             raise Stale("plan", expected=version, found=plan.version)
         if plan.state == "published":
             raise Refused("published", "Phương án đã công bố. Tạo bản sao để sửa rồi công bố bản sao.")
-        _require_solved(plan)
+        require_solved(plan)
         view = _View(read_standing(session, desk, plan, at=at))
         number = view.waiting(item_id)
         if number is None:
@@ -185,7 +187,8 @@ def take_offer(
         return plans.views(session, [plan])[0]
 
 
-def _require_solved(plan: Plan) -> None:
+def require_solved(plan: Plan) -> None:
+    """Raise `Refused` unless the plan has routes."""
     if plan.state not in ("solved", "published", "superseded"):
         raise Refused("not-solved", "Phương án chưa giải xong.")
 

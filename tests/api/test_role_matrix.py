@@ -137,6 +137,11 @@ TABLE: dict[str, Row] = {
     # what became of it
     f"GET {V1}/reports/day": Row((D, A)),
     f"GET {V1}/reports/month": Row((D, A)),
+    f"GET {V1}/plans/<uuid:plan_id>/explanation": Row((D, C, A)),
+    f"POST {V1}/plans/<uuid:plan_id>/offers": Row(
+        (D, A), headers=VERSION, body={"item": "0190a1b2-0000-7000-8000-000000000001", "offer": "room"}
+    ),
+    f"GET {V1}/plans/<uuid:plan_id>/difference": Row((D, C, A)),
     # money
     f"GET {V1}/cash": Row((C,)),
     f"GET {V1}/cash/<uuid:postman_id>/<day:day>": Row((P, C, A)),
