@@ -19,6 +19,8 @@ from api.web import (
     phone,
     postman,
     reports,
+    plan_papers,
+    postman,
     sign_in,
 )
 
@@ -30,6 +32,7 @@ _BLUEPRINTS = (
     imports.blueprint,
     crew.blueprint,
     reports.blueprint,
+    plan_papers.blueprint,
     cashier.blueprint,
     clerk.blueprint,
     admin.blueprint,

@@ -12,7 +12,7 @@ from flask import Response, request, url_for
 from api.auth import caller, roles
 from api.conventions import desk, may_send, now
 from api.phones import MOST_RESCUE_BYTES, read_rescue_file, take_rescue_file
-from api.web import forms, page, texts
+from api.web import forms, page, plan_papers, texts
 from api.web.page import Trouble
 from api.web.texts import t
 from courier import dispatch, incidents, staffing, tracking
@@ -162,6 +162,7 @@ def _plan_page(plan_id: UUID, trouble: Trouble | None = None) -> Response:
     found = dispatch.get_plan(desk(), caller(), plan_id)
     views = _items_of(found)
     left_out = dispatch.unplanned(desk(), caller(), plan_id) if found.state != "draft" else []
+    answers = plan_papers.reasons_for(found) if found.state not in ("draft", "failed") else {}
     return page.show(
         "dispatcher/plan.html",
         trouble.status if trouble else 200,
@@ -171,6 +172,8 @@ def _plan_page(plan_id: UUID, trouble: Trouble | None = None) -> Response:
         left_out=left_out,
         today=local_day(now()),
         map_data=_map_data(found, views),
+        papers=plan_papers.papers_of(found),
+        **answers,
     )
 
 

@@ -131,9 +131,18 @@ class PlanReasons:
 
 # ---------------------------------------------------------------------------------------------------------- asking
 def explain_plan(
-    desk: Desk, caller: Caller, plan_id: UUID, *, at: datetime, item_id: UUID | None = None, stops: bool = True
+    desk: Desk,
+    caller: Caller,
+    plan_id: UUID,
+    *,
+    at: datetime,
+    item_id: UUID | None = None,
+    stops: bool = True,
+    most: int | None = None,
 ) -> PlanReasons:
     """Why the plan is as it is; of one item's stop only when it is named, without the routes when `stops` is false.
+
+    Of more than `most` left-out calls only the first have obstacles and offers.
 
     Raises:
         Missing: no such plan for this caller, or the item is not in it.
@@ -147,7 +156,7 @@ def explain_plan(
         given = tuple(plans.reliefs_of(session, plan.id))
         version = plan.version
     routes = tuple(view.routes(item_id)) if stops or item_id is not None else ()
-    left_out = tuple(view.left_out(listed, item_id))
+    left_out = tuple(view.left_out(listed, item_id, most))
     if item_id is not None and not left_out and not any(route.stops or route.broken for route in routes):
         raise Missing("item", item_id)
     return PlanReasons(version=version, routes=routes, left_out=left_out, reliefs=given)
@@ -265,18 +274,22 @@ class _View:
             else (crew[elsewhere.vehicle].postman_id, crew[elsewhere.vehicle].name, elsewhere.extra_cost),
         )
 
-    def left_out(self, listed: Sequence[UnplannedView], item_id: UUID | None) -> Iterator[LeftOutReason]:
+    def left_out(
+        self, listed: Sequence[UnplannedView], item_id: UUID | None, most: int | None
+    ) -> Iterator[LeftOutReason]:
         """What is on no route: what could be planned, with its offers, and then the rest with its stored reason."""
         stored = {row.item_id: row for row in listed}
         wanted = None if item_id is None else self.numbers.get(item_id)
         told: set[UUID] = set()
+        asked = 0
         for number, call in enumerate(self.standing.calls):
             if self.waiting(call.items[0]) is None:
                 continue
             told.update(call.items)
             if item_id is not None and number != wanted:
                 continue
-            yield self._left_out(number, stored.get(call.items[0]))
+            asked += 1
+            yield self._left_out(number, stored.get(call.items[0]), told_why=most is None or asked <= most)
         for row in listed:
             if row.item_id not in told and item_id in (None, row.item_id) and row.item_id not in self.numbers:
                 yield LeftOutReason(
@@ -289,8 +302,18 @@ class _View:
                     offers=(),
                 )
 
-    def _left_out(self, number: int, stored: UnplannedView | None) -> LeftOutReason:
+    def _left_out(self, number: int, stored: UnplannedView | None, *, told_why: bool = True) -> LeftOutReason:
         crew, call = self.standing.crew, self.standing.calls[number]
+        if not told_why:
+            return LeftOutReason(
+                items=call.items,
+                code=stored.code if stored else str(routing.ReasonCode.SHIFT),
+                sentence=stored.sentence if stored else "",
+                window=call.window,
+                due_dong=call.due_dong,
+                obstacles=(),
+                offers=(),
+            )
         found = explain_left_out(self.problem, self.insertion, self.visits, number, fixed=_FIXED)
         return LeftOutReason(
             items=call.items,

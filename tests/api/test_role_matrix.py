@@ -249,6 +249,14 @@ TABLE: dict[str, Row] = {
     "GET /d/reports/day.xlsx": page(D, A),
     "GET /d/reports/month": page(D, A),
     "GET /d/reports/month.xlsx": page(D, A),
+    "GET /d/plans/<uuid:plan_id>/left-out": page(D),
+    "POST /d/plans/<uuid:plan_id>/offers": page(
+        D, form={"version": "1", "item": "0190a1b2-0000-7000-8000-000000000001", "offer": "room"}
+    ),
+    "GET /d/plans/<uuid:plan_id>/compare/<uuid:other_id>": page(D),
+    "GET /d/plans/<uuid:plan_id>/sheet": page(D),
+    "GET /d/plans/<uuid:plan_id>/labels": page(D),
+    "GET /d/plans/<uuid:plan_id>/plan.xlsx": page(D),
     # the cashier's pages
     "GET /c": page(C),
     "GET /c/<uuid:postman_id>": page(C),
@@ -472,7 +480,7 @@ def filled(rule: str, ids: dict[str, str], role: str) -> str:
     """The path with the ids put in; an agency's own import is one that it sent itself."""
     if role == G:
         ids = ids | {"import_id": ids["agency_import"], "list_id": ids["agency_list"]}
-    ids = {"build": "000000000000", "name": "app.js", "number": "2"} | ids
+    ids = {"build": "000000000000", "name": "app.js", "number": "2", "other_id": ids["plan_id"]} | ids
     return re.sub(r"<[^>]*?:?([a-z_]+)>", lambda name: ids[name[1]], rule)
 
 
