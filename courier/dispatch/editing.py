@@ -62,7 +62,7 @@ def preview_edit(desk: Desk, caller: Caller, plan_id: UUID, edit: Edit, *, versi
     Raises: what `edit_plan` raises.
     """
     with desk.database.read() as session:
-        plan = _editable(session, caller, plan_id, version)
+        plan = editable_plan(session, caller, plan_id, version)
         board = _board(session, desk, plan, at=at)
         done, undone = _stacks(plans.edits_of(session, plan.id))
     return _edited(board, board.after(edit), version=version, done=done, undone=undone)
@@ -78,11 +78,11 @@ def edit_plan(desk: Desk, caller: Caller, plan_id: UUID, edit: Edit, *, version:
         Refused: `not-solved`, `published`, and what `Board.after` refuses.
     """
     with desk.database.write() as session:
-        plan = _editable(session, caller, plan_id, version)
+        plan = editable_plan(session, caller, plan_id, version)
         board = _board(session, desk, plan, at=at)
         after = board.after(edit)
         stops = len({board.numbers[item_id] for item_id in edit.items})
-        return _written(session, caller, plan, board, after, kind=edit.kind, target=None, stops=stops, at=at)
+        return write_edit(session, caller, plan, board, after, kind=edit.kind, target=None, stops=stops, at=at)
 
 
 def undo_edit(desk: Desk, caller: Caller, plan_id: UUID, *, version: int, at: datetime) -> Edited:
@@ -146,6 +146,7 @@ def copy_plan(desk: Desk, caller: Caller, plan_id: UUID, *, at: datetime) -> UUI
         session.flush()
         plans.write_routes(session, copy.id, plans.routes_of(session, plan.id))
         plans.write_unplanned(session, copy.id, plans.reasons_of(session, plan.id))
+        plans.grant(session, copy.id, plans.reliefs_of(session, plan.id), by=caller.id, at=at)
         # As the day is now: what was visited stands where it was visited, and nobody leaves before the present.
         standing = read_standing(session, desk, copy, at=at)
         write_solution(session, desk, copy, standing, standing.solution, at=at)
@@ -159,7 +160,8 @@ def _may_edit(caller: Caller) -> None:
         raise Forbidden("Only a dispatcher edits plans.")
 
 
-def _editable(session: Session, caller: Caller, plan_id: UUID, version: int) -> Plan:
+def editable_plan(session: Session, caller: Caller, plan_id: UUID, version: int) -> Plan:
+    """The plan, locked, when it may be edited by this caller who saw that version; raises what `edit_plan` raises."""
     _may_edit(caller)
     plan = plan_of(session, caller, plan_id, for_update=True)
     require_plan_version(session, plan, version)
@@ -229,7 +231,7 @@ def _board(session: Session, desk: Desk, plan: Plan, *, at: datetime) -> Board:
 
 
 # ----------------------------------------------------------------------------------------------------------- writing
-def _written(
+def write_edit(
     session: Session,
     caller: Caller,
     plan: Plan,
@@ -271,7 +273,7 @@ def _written(
 
 def _again(desk: Desk, caller: Caller, plan_id: UUID, kind: str, *, version: int, at: datetime) -> Edited:
     with desk.database.write() as session:
-        plan = _editable(session, caller, plan_id, version)
+        plan = editable_plan(session, caller, plan_id, version)
         done, undone = _stacks(plans.edits_of(session, plan.id))
         stack = done if kind == "undo" else undone
         if not stack:
@@ -281,7 +283,7 @@ def _again(desk: Desk, caller: Caller, plan_id: UUID, kind: str, *, version: int
         board = _board(session, desk, plan, at=at)
         after = board.arranged(target.data["before" if kind == "undo" else "after"])
         restored = {UUID(i): LeftOut(*why) for i, why in target.data["reasons"].items()} if kind == "undo" else {}
-        return _written(
+        return write_edit(
             session,
             caller,
             plan,

@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
 import routing
 from courier.desk import Desk
+from courier.dispatch.arranging import Board, Edit
+from courier.dispatch.editing import editable_plan, write_edit
 from courier.dispatch.office_day import plan_of
-from courier.dispatch.standing import StandingPlan, read_standing, write_solution
+from courier.dispatch.standing import StandingPlan, read_standing
 from courier.domain.calendar import at_local
-from courier.domain.errors import Forbidden, Missing, Refused, Stale
-from courier.domain.people import Caller, Role
+from courier.domain.errors import Missing, Refused
+from courier.domain.people import Caller
 from courier.store import plans
 from courier.store.plans import PlanView, Relief, UnplannedView
 from courier.store.tables import Plan
@@ -26,7 +26,6 @@ from routing.insertion import Insertion
 from routing.problem import Visits
 from routing.relaxing import Relaxation, RelaxationKind
 from routing.solving import visits_of
-from routing.telling import standing_plan
 from routing.timetable import Timetable
 
 TIES: Final = tuple(BindingCode)
@@ -167,20 +166,15 @@ def take_offer(
 ) -> PlanView:
     """Let the rule give way for this plan and put the left-out stop on the route, in one transaction.
 
+    It is remembered as a change by hand: to undo it takes the stop off again, what gave way stays.
+
     Raises:
         Forbidden, Missing: as usual.
-        Stale: the plan has changed since `version`.
+        Overtaken: the plan has changed since `version`; says by whom and how.
         Refused: `not-solved`, `published`, `not-left-out`, `offer-gone`.
     """
-    if caller.role not in (Role.DISPATCHER, Role.ADMIN):
-        raise Forbidden("Only a dispatcher changes plans.")
     with desk.database.write() as session:
-        plan = plan_of(session, caller, plan_id, for_update=True)
-        if plan.version != version:
-            raise Stale("plan", expected=version, found=plan.version)
-        if plan.state == "published":
-            raise Refused("published", "Phương án đã công bố. Tạo bản sao để sửa rồi công bố bản sao.")
-        require_solved(plan)
+        plan = editable_plan(session, caller, plan_id, version)
         view = _View(read_standing(session, desk, plan, at=at))
         number = view.waiting(item_id)
         if number is None:
@@ -190,8 +184,12 @@ def take_offer(
             raise Refused("offer-gone", "Cách này không còn phù hợp với phương án; mời xem lại các cách mới.")
         items = view.standing.calls[number].items
         plans.grant(session, plan.id, _reliefs(offer, items), by=caller.id, at=at)
-        _put_in(session, desk, plan, item_id, offer, at=at)
-        plan.version += 1
+        # Read again: the rules are others now.
+        before = after = Board(read_standing(session, desk, plan, at=at))
+        if offer.instead:
+            after = after.after(Edit(kind="unplan", items=offer.instead))
+        after = after.after(Edit(kind="move", items=items, postman=offer.postman))
+        write_edit(session, caller, plan, before, after, kind="move", target=None, stops=1, at=at)
         session.flush()
         return plans.views(session, [plan])[0]
 
@@ -208,21 +206,6 @@ def _reliefs(offer: Offer, items: Sequence[UUID]) -> Iterator[Relief]:
             yield from (Relief(kind=change.kind, amount=change.amount, item_id=item_id) for item_id in items)
         else:
             yield Relief(kind=change.kind, amount=change.amount, postman_id=offer.postman)
-
-
-def _put_in(session: Session, desk: Desk, plan: Plan, item_id: UUID, offer: Offer, *, at: datetime) -> None:
-    """Put the stop at its best place, with the rules as they are now; the stop that stays behind goes first."""
-    view = _View(read_standing(session, desk, plan, at=at))
-    gone = {number for number, call in enumerate(view.standing.calls) if set(call.items) & set(offer.instead)}
-    orders = [tuple(number for number in order if number not in gone) for order in view.visits]
-    seat = next(n for n, member in enumerate(view.standing.crew) if member.postman_id == offer.postman)
-    number = view.waiting(item_id)
-    found = None if number is None else view.insertion.cheapest(seat, orders[seat], number)
-    if found is None:
-        raise Refused("offer-gone", "Cách này không còn phù hợp với phương án; mời xem lại các cách mới.")
-    orders[seat] = found[1]
-    solution = standing_plan(view.problem, view.insertion.timetable, tuple(orders))
-    write_solution(session, desk, plan, view.standing, solution, at=at)
 
 
 # ------------------------------------------------------------------------------------------------------- explaining

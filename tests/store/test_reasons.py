@@ -191,6 +191,21 @@ def test_every_stop_says_what_it_costs_and_what_holds_it(office):
     assert {"window_opens", "window_closes"} & {tie.code for tie in alone.ties}
 
 
+def test_an_offer_taken_can_be_undone_and_a_copy_of_the_plan_keeps_what_gave_way(office):
+    near, far = a_day_too_short(office)
+    view = planned(office)
+    _, after = take(office, view, far, "shift")
+
+    copy = dispatch.copy_plan(office.desk, office.dispatcher, view.id, at=MORNING)
+    undone = dispatch.undo_edit(office.desk, office.dispatcher, view.id, version=after.version, at=MORNING)
+
+    assert given(office, copy) == given(office, view.id)
+    assert broken(office, copy) == []
+    assert set(on_routes(dispatch.get_plan(office.desk, office.dispatcher, copy))) == {near, far}
+    assert undone.left_out == ((far,),)
+    assert left_out(office, view) == {far: "shift"}
+
+
 def test_who_took_too_long_is_told_that_the_plan_has_changed_and_nothing_is_written(office):
     _, far = a_day_too_short(office)
     view = planned(office)
