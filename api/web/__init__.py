@@ -17,10 +17,9 @@ from api.web import (
     imports,
     page,
     phone,
-    postman,
-    reports,
     plan_papers,
     postman,
+    reports,
     sign_in,
 )
 

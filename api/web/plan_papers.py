@@ -68,7 +68,7 @@ def offered(offer: dispatch.Offer, items: Mapping[UUID, tracking.ItemView]) -> s
     elif offer.kind == "room":
         what = t("left_out.room")
     else:
-        what = t("left_out.and").join(gives_way(change.kind, change.amount) for change in offer.changes)
+        what = f" {t('left_out.and')} ".join(gives_way(change.kind, change.amount) for change in offer.changes)
     return t("left_out.offer", postman=offer.postman_name, what=what)
 
 
