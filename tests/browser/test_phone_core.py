@@ -37,6 +37,32 @@ def test_the_whole_route_can_be_read_after_a_cold_start_without_a_server(phone, 
     assert "Nguyễn" not in str(phone.store("bags")), "the day lies open in the phone's memory"
 
 
+def test_acts_stay_in_the_order_in_which_they_were_recorded_however_often_the_clock_is_corrected(phone, own_server):
+    """Behaviour 12: each answer of the server sets the phone's clock anew, and its word is up to a second early."""
+    items = [item["id"] for item in phone.items()]
+    events = phone.page.evaluate(
+        """async ([outbox, net, items]) => {
+            const [{ record, newId }, { ask }] = [await import(outbox), await import(net)];
+            const events = [];
+            for (let number = 0; number < 12; number += 1) {
+                const event_id = newId();
+                await record({ event_id, type: number % 2 ? "brought_back" : "taken_out", items: [items[0]] });
+                events.push(event_id);
+                await ask("/readyz");
+            }
+            return events;
+        }""",
+        [phone.module("outbox"), phone.module("net"), items],
+    )
+    phone.reopen()
+    events.append(phone.record("taken_out", [items[0]]))
+    phone.wait_pending(0)
+    kept = [recorded(own_server, event)[0] for event in events]
+    assert [row["result"] for row in kept] == ["applied"] * 13
+    moments = [row["occurred_at"] for row in kept]
+    assert moments == sorted(set(moments))
+
+
 @pytest.mark.slow
 def test_a_day_that_our_server_did_not_sign_is_not_believed(contexts, own_server, proxy):
     proxy.rewrite = lambda path, body: body.replace(b'"sequence":1,', b'"sequence":9,') if "/sync/bag" in path else body

@@ -5,6 +5,8 @@
 const PATIENCE_MS = 30_000;
 // A phone that slept, or whose clock was set, lets the two clocks drift apart: then neither proves anything.
 const MOST_DRIFT_MS = 60_000;
+// A word of the server that is earlier by more than its second and a slow way means that its clock was set back.
+const MOST_AHEAD_MS = 10_000;
 
 /** Why a request came to nothing: `none` no answer, `portal` somebody else's answer, `busy` the server cannot now. */
 export class Unanswered extends Error {
@@ -103,12 +105,17 @@ const bootId = crypto.randomUUID();
 /** @type {{server: number, monotonic: number, wall: number} | null} */
 let anchor = null;
 
-/** @param {string | null} date the server's word, in whole seconds: never later than the truth */
+/**
+ * Of what the server has said the word that is nearest to the truth is kept: each is early by up to a second and the way here.
+ * @param {string | null} date the server's word, in whole seconds: never later than the truth
+ */
 function hearClock(date) {
   const server = date ? Date.parse(date) : NaN;
   if (!Number.isFinite(server)) return;
-  anchor = { server, monotonic: performance.now(), wall: Date.now() };
   notBefore(server);
+  const found = believable();
+  const ahead = found ? told(found) - server : -1;
+  if (ahead < 0 || ahead > MOST_AHEAD_MS) anchor = { server, monotonic: performance.now(), wall: Date.now() };
 }
 
 /** @type {{moment: number, monotonic: number}} */
@@ -124,9 +131,6 @@ const atLeast = () => earliest.moment + performance.now() - earliest.monotonic;
 /** The phone's own clock, unless it is certainly slow. */
 const wall = () => Math.max(Date.now(), atLeast());
 
-/** When something happened by this phone's word: its own clock, which the anchor corrects; without one, not what cannot be. */
-export const claimed = () => (believable() ? Date.now() : wall());
-
 /** The anchor, while the two clocks of the phone agree that no time is missing. */
 function believable() {
   if (!anchor) return null;
@@ -134,20 +138,44 @@ function believable() {
   return missing > MOST_DRIFT_MS ? null : anchor;
 }
 
+/** @param {{server: number, monotonic: number}} found */
+const told = (found) => found.server + (performance.now() - found.monotonic);
+
 /** The best guess of the time: the server's clock and what has passed since, else the phone's. */
 export function now() {
   const found = believable();
-  return found ? found.server + (performance.now() - found.monotonic) : wall();
+  return found ? told(found) : wall();
 }
 
-/** What an event tells about its clock. The anchor is there only when it was seen in this run of the page. */
-export function clockNow() {
-  const found = believable();
-  return {
-    boot_id: bootId,
-    monotonic_ms: Math.round(performance.now()),
-    ...(found && {
-      anchor: { server_time: new Date(found.server).toISOString(), monotonic_ms: Math.round(found.monotonic) },
-    }),
-  };
+// The last acts of this phone: by the server's clock, in any run, and by its own in this one.
+let acted = 0;
+let guessed = 0;
+
+/** An earlier run or another tab recorded an act then. @param {number} moment ms since 1970 */
+export function actedAt(moment) {
+  acted = Math.max(acted, moment);
+  notBefore(moment);
 }
+
+/**
+ * The moment of an act and what it tells about its clocks; the anchor only where the server was heard in this run of the page.
+ * No act comes before an earlier one, however the clocks are corrected in between: what follows from what hangs on it.
+ * @returns {{at: number, anchored: boolean, occurred_at: string, clock: object}}
+ */
+export function stamp() {
+  const found = believable();
+  const monotonic_ms = Math.round(performance.now());
+  if (!found) {
+    guessed = Math.max(Math.floor(wall()) + 1, guessed + 1);
+    return { at: guessed, anchored: false, occurred_at: iso(guessed), clock: { boot_id: bootId, monotonic_ms } };
+  }
+  const moment = Math.floor(told(found));
+  // A server that was an hour fast when an act was recorded does not move those of the next hour.
+  acted = acted - moment > MOST_DRIFT_MS ? moment : Math.max(moment, acted + 1);
+  notBefore(acted);
+  const anchored = { server_time: iso(acted), monotonic_ms };
+  return { at: acted, anchored: true, occurred_at: iso(Date.now()), clock: { boot_id: bootId, monotonic_ms, anchor: anchored } };
+}
+
+/** @param {number} moment */
+const iso = (moment) => new Date(moment).toISOString();

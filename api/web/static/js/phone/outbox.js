@@ -5,7 +5,7 @@
 // nothing is ever removed, whoever answers what.
 
 import * as db from "./db.js";
-import { Unanswered, ask, claimed, clockNow, notBefore, now, settled } from "./net.js";
+import { Unanswered, actedAt, ask, notBefore, now, settled, stamp } from "./net.js";
 import { digest, sealEvent, sealMedium, toText } from "./seal.js";
 import * as vault from "./vault.js";
 
@@ -167,6 +167,8 @@ async function write({ event_id, type, items, data = {}, media = [], local = {},
   const seq = ((await db.recall("seq")) ?? 0) + 1;
   const receipts = ((await db.recall("receipts")) ?? 0) + 1;
   const receipt = local.receipt === true ? receiptText(number, receipts) : local.receipt;
+  actedAt((await db.recall("acted_at")) ?? 0);
+  const { at: moment, anchored, occurred_at, clock } = stamp();
   const told = { ...data };
   if (pictures.length) {
     told.proofs = [...(data.proofs ?? []), ...pictures.map(({ kind, sha256 }) => ({ kind, sha256 }))];
@@ -177,18 +179,19 @@ async function write({ event_id, type, items, data = {}, media = [], local = {},
     device_seq: seq,
     type,
     items,
-    occurred_at: new Date(claimed()).toISOString(),
-    clock: clockNow(),
+    occurred_at,
+    clock,
     ...(fix && { position: fix }),
     data: told,
   };
   const envelope = await sealEvent(JSON.stringify(event), { device_id, device_seq: seq, event_id }, sealing_key);
-  const at = new Date(now()).toISOString();
+  const at = new Date(moment).toISOString();
   const summary = { at, type, items, local: receipt ? { ...local, receipt } : local };
   const sealed = vault.isOpen() ? await vault.close(summary) : null;
   await db.tx(["meta", "outbox", "media", "bytes", "acts", "drafts"], "readwrite", async (store) => {
     if (((await store("meta").get("seq")) ?? 0) !== seq - 1) throw new Error("the number was taken");
     await store("meta").put(seq, "seq");
+    if (anchored) await store("meta").put(moment, "acted_at");
     if (local.receipt === true) await store("meta").put(receipts, "receipts");
     await store("outbox").add({
       event_id,
