@@ -127,10 +127,14 @@ class RecordedSchema(Strict):
 class ResolveSchema(Strict):
     """A person's decision about a doubtful address."""
 
-    commune = Text(at_least=1, at_most=10, required=True)
+    commune = Text(at_least=1, at_most=10, load_default=None)
     hamlet = Text(at_most=100, load_default=None, allow_none=True)
     lat = fields.Float(load_default=None, allow_none=True)
     lon = fields.Float(load_default=None, allow_none=True)
+    plus_code = Text(
+        at_least=1, at_most=30, load_default=None, metadata={"description": "full, or short near the commune"}
+    )
+    same_as = Id(load_default=None, metadata={"description": "an earlier item of this recipient: its place is taken"})
     same_address = Flag(load_default=False)
 
 
@@ -337,6 +341,13 @@ def record_event(body: Mapping[str, Any], item_id: UUID) -> Any:
     return answer, etag(view.row.version)
 
 
+def _commune_of(body: Mapping[str, Any]) -> str | None:
+    if body["commune"] is None and body["same_as"] is None:
+        raise Invalid(FieldError("commune", "required", "Name the commune, or in `same_as` an earlier item."))
+    commune: str | None = body["commune"]
+    return commune
+
+
 @blueprint.route("/items/<uuid:item_id>/address", methods=["PUT"])
 @roles("dispatcher", "clerk", "admin")
 @versioned
@@ -349,10 +360,12 @@ def resolve_address(body: Mapping[str, Any], item_id: UUID) -> Any:
         desk(),
         caller(),
         item_id,
-        commune_code=body["commune"],
+        commune_code=_commune_of(body),
         hamlet=body["hamlet"],
         lat=body["lat"],
         lon=body["lon"],
+        plus_code=body["plus_code"],
+        same_as=body["same_as"],
         same_address=body["same_address"],
         version=if_match(),
         at=now(),

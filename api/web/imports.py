@@ -1,7 +1,7 @@
 """The dispatcher's pages where the day begins: bag lists on trial and taken in, and addresses that nobody may guess."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from api.web.page import Trouble
 from api.web.texts import t
 from courier import intake, staffing, tracking
 from courier.domain.calendar import local_day
+from courier.domain.doors import house_words
 from courier.domain.errors import FieldError, Invalid, Refused, Stale
 
 blueprint = page.pages("import_pages", __name__, prefix="/d")
@@ -248,11 +249,34 @@ def undo(import_id: UUID) -> Response:
 
 
 # ---------------------------------------------------------------------------------------------------------- addresses
+@dataclass(frozen=True, slots=True)
+class Household:
+    """A doubtful address in the queue: the first item of its household, how many there are, what is asked, what is known."""
+
+    view: tracking.ItemView
+    count: int
+    question: str
+    known: int
+
+
 @blueprint.get("/addresses")
 @roles("dispatcher")
 def addresses() -> Response:
-    """The queue of addresses that nobody may guess."""
-    return page.show("dispatcher/addresses.html", doubtful=_doubtful(), most=_MOST)
+    """The queue of addresses that nobody may guess, one line a household."""
+    views = _doubtful()
+    known = intake.known_places(desk(), caller(), [view.row.id for view in views])
+    day = local_day(now())
+    households: dict[tuple[str, ...], Household] = {}
+    for view in views:
+        row = view.row
+        key = (row.recipient_phone or row.recipient_name, *house_words(row.address_raw))
+        first = households.get(key)
+        if first is not None:
+            households[key] = replace(first, count=first.count + 1)
+            continue
+        question = desk().gazetteer.resolve(row.address_raw, on=day).reason
+        households[key] = Household(view, 1, question, len(known[row.id]))
+    return page.show("dispatcher/addresses.html", households=list(households.values()), most=_MOST, items=len(views))
 
 
 def _doubtful() -> list[tracking.ItemView]:
@@ -262,7 +286,7 @@ def _doubtful() -> list[tracking.ItemView]:
 @blueprint.get("/addresses/<uuid:item_id>")
 @roles("dispatcher")
 def address(item_id: UUID) -> Response:
-    """One address: what it may mean and why, and a choice."""
+    """One address: what it may mean and why, where the recipient was found before, and a choice."""
     return _address_page(tracking.get_item(desk(), caller(), item_id))
 
 
@@ -272,16 +296,18 @@ def _address_page(view: tracking.ItemView, trouble: Trouble | None = None) -> Re
     found = page.viewer()
     office = staffing.belonging(desk(), found).office if found else None
     served = set(office.communes) if office else set()
-    alike = [other for other in _doubtful() if other.row.address_raw == view.row.address_raw]
     return page.show(
         "dispatcher/address.html",
         trouble.status if trouble else 200,
         trouble=trouble,
         view=view,
+        question=desk().gazetteer.resolve(view.row.address_raw, on=day).reason,
         served=sorted((c for c in communes if c.code in served), key=lambda c: c.name),
         others=sorted((c for c in communes if c.code not in served), key=lambda c: c.name),
+        names={c.code: c.full_name for c in communes},
         boxes={c.code: c.box for c in communes},
-        alike=len(alike),
+        alike=len(intake.household(desk(), caller(), view.row.id)) + 1,
+        known=intake.known_places(desk(), caller(), [view.row.id])[view.row.id],
     )
 
 
@@ -291,26 +317,39 @@ def settle(item_id: UUID) -> Response:
     """The dispatcher's word on an address; the next doubtful one follows."""
     view = tracking.get_item(desk(), caller(), item_id)
     try:
-        chosen = forms.text("commune", at_most=10)
-        if chosen in ("", "other"):
-            chosen = forms.text("other_commune", at_most=10)
-        if not chosen:
-            raise Invalid(FieldError("commune", "required", t("address.choose")))
-        intake.resolve_address(
-            desk(),
-            caller(),
-            item_id,
-            commune_code=chosen,
-            hamlet=forms.text("hamlet", at_most=100) or None,
-            lat=forms.degrees("lat"),
-            lon=forms.degrees("lon"),
-            version=forms.whole("version", most=2**31 - 1),
-            at=now(),
-            same_address=bool(request.form.get("same_address")),
-        )
+        _settle(item_id)
     except (Invalid, Refused, Stale) as fault:
         return _address_page(view, Trouble.of(fault))
     following = next((other for other in _doubtful() if other.row.id != item_id), None)
     if following is not None:
         return page.go("import_pages.address", item_id=following.row.id, done="address_settled")
     return page.go("import_pages.addresses", done="address_settled")
+
+
+def _settle(item_id: UUID) -> None:
+    version = forms.whole("version", most=_NEWEST)
+    same_address = bool(request.form.get("same_address"))
+    if request.form.get("same_as"):
+        earlier = forms.identity("same_as")
+        intake.resolve_address(
+            desk(), caller(), item_id, same_as=earlier, version=version, at=now(), same_address=same_address
+        )
+        return
+    chosen = forms.text("commune", at_most=10)
+    if chosen in ("", "other"):
+        chosen = forms.text("other_commune", at_most=10)
+    if not chosen:
+        raise Invalid(FieldError("commune", "required", t("address.choose")))
+    intake.resolve_address(
+        desk(),
+        caller(),
+        item_id,
+        commune_code=chosen,
+        hamlet=forms.text("hamlet", at_most=100) or None,
+        lat=forms.degrees("lat"),
+        lon=forms.degrees("lon"),
+        plus_code=forms.text("plus_code", at_most=30) or None,
+        version=version,
+        at=now(),
+        same_address=same_address,
+    )

@@ -1,5 +1,6 @@
 """What a day's planning looks at: which items may go out on a day, and which of them are one call at one door."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -91,6 +92,23 @@ class Door:
     fetches: int
     due_dong: int
     holder: UUID | None
+
+
+# Kinds of places and their short forms: who leaves them out means the same house.
+_KINDS: Final = frozenset(
+    {"ap", "khom", "xa", "phuong", "p", "x", "huyen", "h", "tinh", "t", "thi", "tran", "tt", "tp", "so", "nha"}
+)
+
+
+def house_words(address: str) -> tuple[str, ...]:
+    """The words that two ways of writing one house share: order, marks, punctuation and kinds of places left aside."""
+    return tuple(sorted(set(re.findall(r"[a-z0-9]+", fold(address))) - _KINDS))
+
+
+def is_one_household(one: tuple[str, str | None], other: tuple[str, str | None]) -> bool:
+    """Whether two (address, phone) are one household: the same text, or the same house and phone."""
+    same_text = fold(one[0]) == fold(other[0])
+    return same_text or (one[1] is not None and one[1] == other[1] and house_words(one[0]) == house_words(other[0]))
 
 
 def left_out(item: Waiting, day: date) -> LeftOut | None:

@@ -4,7 +4,7 @@ from typing import Final
 
 from courier.domain import bag_list
 from courier.domain.bag_list import written
-from courier.intake.addresses import remember_doors, resolve_address
+from courier.intake.addresses import household, known_places, remember_doors, resolve_address
 from courier.intake.lists import (
     ImportResult,
     ImportSummary,
@@ -65,8 +65,10 @@ __all__ = [
     "get_import",
     "get_trial",
     "give_up",
+    "household",
     "import_rows",
     "import_sheet",
+    "known_places",
     "list_imports",
     "list_of_import",
     "list_trials",
