@@ -43,6 +43,13 @@ class Server:
         """What the server wrote, of all its lives."""
         return self.var_dir / "server.log"
 
+    @property
+    def group(self) -> int:
+        """The process group of its life; all its processes are in it."""
+        if self._process is None:
+            raise RuntimeError("the server is not running")
+        return self._process.pid
+
     def start(self) -> float:
         """Start it and wait until it is ready; how many seconds that took.
 
