@@ -60,10 +60,12 @@ def sync(
     events: Sequence[Any],
     at: datetime,
     bound_to: UUID | None = None,
+    waiting_acts: int | None = None,
 ) -> tuple[list[Answer], int]:
     """Take in what a phone sends, in one transaction. An event that cannot be digested takes no other with it.
 
-    `bound_to` is the phone that the caller's session is bound to. Returns one answer per event in the order sent, and the
+    `bound_to` is the phone that the caller's session is bound to, `waiting_acts` what the phone will still have after
+    this, as far as it says so. Returns one answer per event in the order sent, and the
     number up to which the device's events are all stored.
 
     Raises:
@@ -75,7 +77,7 @@ def sync(
     letters = [_read(_opened(desk, device_id, body), at=at) for body in events]
     with desk.database.write() as session:
         people.stand_by(session, caller)
-        device = devices.seen(session, device_id, caller, at=at, bound_to=bound_to)
+        device = devices.seen(session, device_id, caller, at=at, bound_to=bound_to, waiting_acts=waiting_acts)
         acts_read = [letter.act for letter in letters if letter.act is not None]
         upload = _Upload(
             session=session,

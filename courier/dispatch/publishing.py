@@ -55,8 +55,9 @@ def publish(desk: Desk, caller: Caller, plan_id: UUID, *, version: int, at: date
             item.id: item for item in plans.waiting(session, plan.office_id, plan.day, bylaws, at=at) if item.id in rows
         }
         holders = {item_id: row.custody_holder for item_id, row in rows.items()}
+        hands = frozenset(UUID(text) for text in plan.summary.get("replanned", {}).get("hands", ()))
         carried, dropped = _compare(
-            before, ours, {k: State(r.state) for k, r in rows.items()}, holders, candidates, plan.day
+            before, ours, {k: State(r.state) for k, r in rows.items()}, holders, candidates, plan.day, hands
         )
         if carried or dropped:
             _rearrange(session, plan, carried, dropped)
@@ -93,8 +94,12 @@ def _compare(
     holders: Mapping[UUID, UUID | None],
     candidates: Mapping[UUID, Waiting],
     day: date,
+    hands: frozenset[UUID],
 ) -> tuple[dict[UUID, Standing], dict[UUID, LeftOut | None]]:
-    """What publishing must change of a plan: stops to carry over, and items to take off (None: they are carried over)."""
+    """What publishing must change of a plan: stops to carry over, and items to take off (None: they are carried over).
+
+    What lies in a bag goes with its bearer, but for `hands`: these were given to somebody else on purpose.
+    """
     carried: dict[UUID, Standing] = {}
     dropped: dict[UUID, LeftOut | None] = {}
     for item_id in {*before, *ours}:
@@ -104,7 +109,7 @@ def _compare(
             if place is None:
                 continue
             holder = holders[item_id] or place.postman_id
-            if state is State.OUT and new is not None and new.postman_id == holder:
+            if state is State.OUT and new is not None and (new.postman_id == holder or item_id in hands):
                 continue
             if was is None and state in _VISITED:
                 dropped[item_id] = LeftOut(HELD, "Bưu gửi đã được xử lý trước khi công bố phương án.")

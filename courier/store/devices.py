@@ -59,8 +59,16 @@ class EventRow:
     items: tuple[UUID, ...]
 
 
-def seen(session: Session, device_id: UUID, caller: Caller, *, at: datetime, bound_to: UUID | None = None) -> Known:
-    """Remember that a phone was heard of. A session that is bound to a phone speaks for this one only.
+def seen(
+    session: Session,
+    device_id: UUID,
+    caller: Caller,
+    *,
+    at: datetime,
+    bound_to: UUID | None = None,
+    waiting_acts: int | None = None,
+) -> Known:
+    """Remember that a phone was heard of, and how many acts it still has. A session bound to a phone speaks for this one only.
 
     In other sessions a phone belongs to whoever enrolled it last or, never enrolled, to the first postman who used it.
     """
@@ -75,7 +83,7 @@ def seen(session: Session, device_id: UUID, caller: Caller, *, at: datetime, bou
                 )
             )
         row = session.scalars(known).one()
-    row.last_seen_at = at
+    row.last_seen_at, row.waiting_acts = at, waiting_acts
     refusal = None
     if row.revoked_at is not None:
         refusal = "device-revoked"

@@ -587,6 +587,15 @@ def write_unplanned(session: Session, plan_id: UUID, reasons: Mapping[UUID, Left
     )
 
 
+def strike_unplanned(session: Session, plan_id: UUID, item_ids: Iterable[UUID]) -> None:
+    """These items are left out no more."""
+    session.execute(
+        delete(UnplannedItem)
+        .where(UnplannedItem.plan_id == plan_id, UnplannedItem.item_id.in_(list(item_ids)))
+        .execution_options(synchronize_session=False)
+    )
+
+
 def routes_of(session: Session, plan_id: UUID) -> list[PlannedRoute]:
     """The routes of a plan as they were written."""
     plan_routes: list[PlannedRoute] = []

@@ -266,6 +266,7 @@ class Device(Table):
     number: Mapped[int | None]
     name: Mapped[str | None]
     enrolled_at: Mapped[datetime | None]
+    waiting_acts: Mapped[int | None] = mapped_column(comment="what it still had to send when it last sent anything")
 
 
 # ------------------------------------------------------------------------------------------------ items
@@ -622,6 +623,7 @@ class Incident(Table):
     day: Mapped[date]
     about_money: Mapped[bool] = mapped_column(default=False)
     owner_role: Mapped[str]
+    assigned_to: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"), comment="who of the owners has taken it")
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     closed_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
