@@ -16,6 +16,7 @@ from api.conventions import (
     PageQuery,
     Strict,
     Text,
+    Word,
     after_cursor,
     desk,
     idempotent,
@@ -26,6 +27,7 @@ from api.conventions import (
 from courier import incidents
 from courier.domain.calendar import ZONE
 from courier.domain.errors import FieldError, Invalid
+from courier.domain.trouble import Kind, kind_of
 from courier.store.tables import Incident
 
 blueprint = Blueprint("incidents", __name__, url_prefix="/api/v1")
@@ -45,6 +47,9 @@ class IncidentSchema(Strict):
     date = LocalDay(required=True)
     about_money = fields.Boolean(required=True)
     owner = fields.String(required=True)
+    kind = Word(tuple(Kind), required=True)
+    due_at = Instant(required=True, metadata={"description": "until when somebody must have acted"})
+    assigned_to = Id(required=True, allow_none=True)
     opened_at = Instant(required=True)
     closed_at = Instant(required=True, allow_none=True)
     resolution = fields.String(required=True, allow_none=True)
@@ -60,6 +65,12 @@ class CloseSchema(Strict):
     """What was decided."""
 
     resolution = Text(at_least=1, at_most=500, required=True)
+
+
+class AssignSchema(Strict):
+    """Who is to see to it; the caller himself when left out."""
+
+    staff = Id(load_default=None)
 
 
 class QuarantinedSchema(Strict):
@@ -84,6 +95,9 @@ def _body(row: Incident) -> dict[str, Any]:
         "date": row.day,
         "about_money": row.about_money,
         "owner": row.owner_role,
+        "kind": kind_of(row.code, about_money=row.about_money).value,
+        "due_at": incidents.due_of(row).astimezone(ZONE),
+        "assigned_to": row.assigned_to,
         "opened_at": row.opened_at.astimezone(ZONE),
         "closed_at": row.closed_at.astimezone(ZONE) if row.closed_at else None,
         "resolution": row.resolution,
@@ -124,6 +138,16 @@ def _position(cursor: str | None) -> UUID | None:
 def close_incident(body: Mapping[str, Any], incident_id: UUID) -> Any:
     """Close an incident with what was decided."""
     return _body(incidents.close_incident(desk(), caller(), incident_id, resolution=body["resolution"], at=now()))
+
+
+@blueprint.route("/incidents/<uuid:incident_id>/assign", methods=["POST"])
+@roles("dispatcher", "cashier", "admin")
+@idempotent
+@blueprint.arguments(AssignSchema)
+@blueprint.response(200, IncidentSchema)
+def assign_incident(body: Mapping[str, Any], incident_id: UUID) -> Any:
+    """Take an incident over, or give it to somebody of the office."""
+    return _body(incidents.assign(desk(), caller(), incident_id, to=body["staff"]))
 
 
 @blueprint.route("/quarantine", methods=["GET"])

@@ -159,6 +159,17 @@ def known_version(day: date) -> int | None:
 @blueprint.route("/sync", methods=["POST"])
 @roles("postman", from_revoked_phone=True)
 @blueprint.arguments(SyncSchema)
+@blueprint.doc(
+    parameters=[
+        {
+            "name": "Waiting-Acts",
+            "in": "header",
+            "required": False,
+            "description": "how many acts the phone will still have to send after these",
+            "schema": {"type": "string"},
+        }
+    ]
+)
 @blueprint.response(200, SyncAnswersSchema)
 def sync(body: Mapping[str, Any]) -> Any:
     """Take in what happened. Facts are never refused."""
@@ -169,8 +180,15 @@ def sync(body: Mapping[str, Any]) -> Any:
         events=body["events"],
         at=now(),
         bound_to=signed_in().device_id,
+        waiting_acts=_waiting_acts(),
     )
     return {"results": told(answers), "ack_through": ack_through, "server_time": now()}
+
+
+def _waiting_acts() -> int | None:
+    """What the phone says it will still have; None for a phone that does not say, or says no number."""
+    said = request.headers.get("Waiting-Acts", "")
+    return int(said) if said.isascii() and said.isdecimal() and len(said) <= 6 else None
 
 
 def told(answers: Iterable[handover.Answer]) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from flask import Response, request
 from api.auth import caller, roles
 from api.conventions import desk, now
 from api.web import forms, page
-from api.web.dispatcher import asked_day, close, days_around, incidents_page
+from api.web.dispatcher import asked_day, assign, close, days_around, incidents_page
 from api.web.page import Trouble
 from courier import cashdesk
 from courier.domain.calendar import local_day
@@ -134,6 +134,13 @@ def pay_out() -> Response:
 def incidents() -> Response:
     """Trouble with an owner; money is the cashier's."""
     return incidents_page("cashier_pages")
+
+
+@blueprint.post("/incidents/<uuid:incident_id>/assign")
+@roles("cashier")
+def assign_incident(incident_id: UUID) -> Response:
+    """Who sees to it."""
+    return assign("cashier_pages", incident_id)
 
 
 @blueprint.post("/incidents/<uuid:incident_id>")

@@ -20,6 +20,7 @@ from courier import phones as office_phones
 from courier.domain.calendar import local_day
 from courier.domain.errors import FieldError, Invalid, Missing, Refused, Stale
 from courier.domain.item import Direction, State
+from courier.domain.trouble import Kind
 from courier.store.plans import PlanView, RouteView
 from courier.store.tables import Item
 
@@ -251,20 +252,48 @@ def list_incidents() -> Response:
 
 
 def incidents_page(place: str, trouble: Trouble | None = None) -> Response:
-    """The incidents of the office with a form to close each; `place` is the blueprint that shows them."""
+    """The incidents of the office, overdue ones first, with forms to take or close each; `place` is the blueprint."""
     show_all = request.args.get("all") == "1"
-    rows = incidents.find_incidents(desk(), caller(), open_only=not show_all, limit=100)
+    asked = request.args.get("kind", "")
+    kind = Kind(asked) if asked in set(Kind) else None
+    open_ones = incidents.board(desk(), caller(), kind=kind, at=now())
+    closed = incidents.find_incidents(desk(), caller(), open_only=False, limit=100) if show_all else []
+    rows = [one.row for one in open_ones] + [row for row in closed if row.closed_at is not None]
     views = tracking.get_items(desk(), caller(), [row.item_id for row in rows if row.item_id])
+    stranded = place == "dispatcher_pages" and any(one.kind is Kind.ROAD for one in open_ones)
     return page.show(
         "incidents.html",
         trouble.status if trouble else 200,
         trouble=trouble,
-        rows=rows,
+        open_ones=open_ones,
+        closed=[row for row in closed if row.closed_at is not None],
         views=views,
         place=place,
         show_all=show_all,
+        kind=kind,
+        kinds=list(Kind),
+        people=incidents.people_for(desk(), caller()),
+        me=caller().id,
+        running=dispatch.running_plan(desk(), caller(), local_day(now())) if stranded else None,
         set_aside=incidents.set_aside(desk(), caller(), limit=20),
     )
+
+
+@blueprint.post("/incidents/<uuid:incident_id>/assign")
+@roles("dispatcher")
+def assign_incident(incident_id: UUID) -> Response:
+    """Who sees to it."""
+    return assign("dispatcher_pages", incident_id)
+
+
+def assign(place: str, incident_id: UUID) -> Response:
+    """Give an incident to somebody; a refusal is said on the same page."""
+    try:
+        chosen = forms.identity("staff") if request.form.get("staff") else None
+        incidents.assign(desk(), caller(), incident_id, to=chosen)
+    except (Invalid, Refused) as fault:
+        return incidents_page(place, Trouble.of(fault))
+    return page.go(f"{place}.incidents", done="incident_assigned")
 
 
 @blueprint.post("/incidents/<uuid:incident_id>")

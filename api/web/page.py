@@ -29,6 +29,7 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
     Role.POSTMAN: (("postman_pages.day", "menu.route"), ("postman_pages.evening", "menu.evening")),
     Role.DISPATCHER: (
         ("dispatcher_pages.day", "menu.day"),
+        ("live_pages.live", "menu.live"),
         ("import_pages.imports", "menu.imports"),
         ("import_pages.addresses", "menu.addresses"),
         ("dispatcher_pages.items", "menu.items"),

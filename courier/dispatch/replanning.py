@@ -308,7 +308,7 @@ class RoundChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Changes:
     """A replanned day beside the one that runs. `stale`: the running plan is no longer the one it was made from."""
 
     running: UUID
@@ -318,7 +318,7 @@ class Difference:
     stale: bool
 
 
-def difference(desk: Desk, caller: Caller, plan_id: UUID) -> Difference | None:
+def changes_of(desk: Desk, caller: Caller, plan_id: UUID) -> Changes | None:
     """What a replanned day changes of the plan that it was made from; None for a plan that was made from nothing.
 
     Raises:
@@ -346,7 +346,7 @@ def difference(desk: Desk, caller: Caller, plan_id: UUID) -> Difference | None:
                         after=after.get(changed[0]),
                         loaded=changed[0] in hands,
                     )
-    return Difference(
+    return Changes(
         running=running.id,
         broken=UUID(made["broken"]) if made["broken"] else None,
         moved=tuple(calls.values()),
@@ -383,7 +383,7 @@ def _two(values: list[int]) -> tuple[int, int]:
 
 # --------------------------------------------------------------------------------------------------- an urgent item
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Opening:
     """Where an item would fit: the cheapest place on a postman's round, `cost` in seconds of travel, and when he would come."""
 
     postman_id: UUID
@@ -393,7 +393,9 @@ class Place:
     arrives_at: datetime
 
 
-def places_for(desk: Desk, caller: Caller, plan_id: UUID, item_id: UUID, *, version: int, at: datetime) -> list[Place]:
+def places_for(
+    desk: Desk, caller: Caller, plan_id: UUID, item_id: UUID, *, version: int, at: datetime
+) -> list[Opening]:
     """The places for an item on a running plan, the cheapest first, one for each round that could take it.
 
     Raises:
@@ -460,7 +462,7 @@ def _call_of(session: Session, caller: Caller, standing: StandingPlan, item_id: 
     return number
 
 
-def _places(standing: StandingPlan, number: int, at: datetime) -> list[tuple[Place, routing.Route]]:
+def _places(standing: StandingPlan, number: int, at: datetime) -> list[tuple[Opening, routing.Route]]:
     """For each round that can take the call: where, and the round with it."""
     problem = _as_of(standing, at).problem
     timetable = Timetable(problem)
@@ -477,7 +479,7 @@ def _places(standing: StandingPlan, number: int, at: datetime) -> list[tuple[Pla
         steps = [step for step in route.visits if step.id is not None and step.id < len(standing.calls)]
         sequence, step = next((n, step) for n, step in enumerate(steps, start=1) if step.id == number)
         member = standing.crew[seat]
-        place = Place(
+        place = Opening(
             postman_id=member.postman_id,
             name=member.name,
             sequence=sequence,

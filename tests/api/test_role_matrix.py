@@ -142,6 +142,15 @@ TABLE: dict[str, Row] = {
         (D, A), headers=VERSION, body={"item": "0190a1b2-0000-7000-8000-000000000001", "offer": "room"}
     ),
     f"GET {V1}/plans/<uuid:plan_id>/difference": Row((D, C, A)),
+    # the running day
+    f"GET {V1}/live": Row((D, C, A)),
+    f"POST {V1}/plans/<uuid:plan_id>/replan": Row((D, A), body={}, headers=VERSION),
+    f"POST {V1}/plans/<uuid:plan_id>/breakdown": Row((D, A), body={"postman": "<postman_id>"}, headers=VERSION),
+    f"GET {V1}/plans/<uuid:plan_id>/changes": Row((D, C, A)),
+    f"POST {V1}/plans/<uuid:plan_id>/insertions": Row((D, A), body={"item": "<item_id>"}, headers=VERSION),
+    f"PUT {V1}/plans/<uuid:plan_id>/insertions/<uuid:item_id>": Row(
+        (D, A), body={"postman": "<postman_id>"}, headers=VERSION
+    ),
     # money
     f"GET {V1}/cash": Row((C,)),
     f"GET {V1}/cash/<uuid:postman_id>/<day:day>": Row((P, C, A)),
@@ -152,6 +161,7 @@ TABLE: dict[str, Row] = {
     f"POST {V1}/payouts": Row((C,)),
     # trouble
     f"GET {V1}/incidents": Row((D, C, K, A)),
+    f"POST {V1}/incidents/<uuid:incident_id>/assign": Row((D, C, A), body={}),
     f"POST {V1}/incidents/<uuid:incident_id>/close": Row((D, C, A), body={"resolution": "Đã xem"}),
     f"GET {V1}/quarantine": Row((D, A)),
     # the admin's desk
@@ -231,11 +241,19 @@ TABLE: dict[str, Row] = {
     "POST /d/imports/lists/<uuid:list_id>/commit": page(D, form={"version": "1"}),
     "POST /d/imports/lists/<uuid:list_id>/discard": page(D, form={"version": "1"}),
     "GET /d/incidents": page(D),
+    "POST /d/incidents/<uuid:incident_id>/assign": page(D, form={}),
     "POST /d/incidents/<uuid:incident_id>": page(D, form={"resolution": "Đã xem"}),
     "GET /d/items": page(D),
     "GET /d/phones": page(D),
     "POST /d/phones/rescue": page(D, form={}),
     "POST /d/phones/<uuid:device_id>/revoke": page(D, form={}),
+    "GET /d/live": page(D),
+    "GET /d/live/board": page(D),
+    "POST /d/live/<uuid:plan_id>/replan": page(D, form={"version": "1"}),
+    "POST /d/live/<uuid:plan_id>/breakdown/<uuid:postman_id>": page(D, form={"version": "1"}),
+    "GET /d/live/<uuid:plan_id>/changes": page(D),
+    "GET /d/live/<uuid:plan_id>/insert": page(D),
+    "POST /d/live/<uuid:plan_id>/insert/<uuid:item_id>": page(D, form={"version": "1", "postman": "<postman_id>"}),
     "POST /d/plans": page(D, form={}),
     "GET /d/plans/<uuid:plan_id>": page(D),
     "POST /d/plans/<uuid:plan_id>/publish": page(D, form={"version": "1"}),
@@ -262,6 +280,7 @@ TABLE: dict[str, Row] = {
     "GET /c/<uuid:postman_id>": page(C),
     "POST /c/<uuid:postman_id>": page(C, form={"n500000": "0"}),
     "GET /c/incidents": page(C),
+    "POST /c/incidents/<uuid:incident_id>/assign": page(C, form={}),
     "POST /c/incidents/<uuid:incident_id>": page(C, form={"resolution": "Đã xem"}),
     "GET /c/payables": page(C),
     "POST /c/payables": page(C, form={}),
@@ -484,6 +503,16 @@ def filled(rule: str, ids: dict[str, str], role: str) -> str:
     return re.sub(r"<[^>]*?:?([a-z_]+)>", lambda name: ids[name[1]], rule)
 
 
+def named(content: Any, ids: dict[str, str]) -> Any:
+    """A body with `<item_id>` and the like put in."""
+    if not isinstance(content, dict):
+        return content
+    return {
+        name: ids[value[1:-1]] if isinstance(value, str) and value.startswith("<") else value
+        for name, value in content.items()
+    }
+
+
 def call(database, person: Person, route: str, row: Row, ids: dict[str, str]):
     """Ask, in a session of its own: some routes end the session they are asked in."""
     method, _, rule = route.partition(" ")
@@ -491,9 +520,9 @@ def call(database, person: Person, route: str, row: Row, ids: dict[str, str]):
     sent: dict[str, Any] = {"headers": {"Authorization": f"Bearer {fresh}", **row.headers}}
     body = row.bodies.get(person.caller.role, row.body)
     if body is not None:
-        sent["json"] = body
+        sent["json"] = named(body, ids)
     if row.form is not None:
-        sent["data"] = {"key": str(uuid4()), **row.form}
+        sent["data"] = {"key": str(uuid4()), **named(row.form, ids)}
     return person.ask(method, filled(rule, ids, person.caller.role), **sent)
 
 
@@ -569,13 +598,7 @@ def test_another_offices_object_is_not_there(town, own, foreign, database):
 def test_another_office_named_inside_a_request_is_not_there_either(town, own, foreign, database):
     before, wrong = photograph(database), []
     for role, method, path, sent in INSIDE:
-        filled_in = {
-            part: {
-                name: foreign[value[1:-1]] if isinstance(value, str) and value.startswith("<") else value
-                for name, value in content.items()
-            }
-            for part, content in sent.items()
-        }
+        filled_in = {part: named(content, foreign) for part, content in sent.items()}
         answer = town.of(role).ask(method, path, **filled_in)
         if answer.status_code != 404:
             wrong.append(f"{role} {method} {path}: {answer.status_code} {answer.text[:200]}")

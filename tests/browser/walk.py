@@ -169,6 +169,10 @@ def _of_a_dispatcher(visitor: Visitor) -> Iterator[str]:
     page.wait_for_selector("#map[data-ready]")
     page.click("details[data-route] summary >> nth=0")
     yield "dispatcher-routes"
+    go("/d/live")
+    page.wait_for_selector("#map[data-ready]")
+    page.click("article.going summary >> nth=0")
+    yield "dispatcher-live"
     go("/d/imports")
     yield "dispatcher-imports"
     page.click("section:last-of-type tbody a >> nth=0")

@@ -63,7 +63,7 @@ def test_what_a_broken_down_postman_still_had_goes_to_the_others_in_one_act(runn
     assert {item for item, postman in after.items() if postman == broken} == {
         i for i, p in tried.items() if p == broken
     }
-    told = dispatch.difference(house.desk, house.dispatcher, plan_id)
+    told = dispatch.changes_of(house.desk, house.dispatcher, plan_id)
     assert (told.running, told.broken, told.stale) == (view.id, broken, False)
     assert {(m.before, m.after, m.loaded) for m in told.moved} == {(broken, other, True)}
     assert {item for moved in told.moved for item in moved.items} == had
@@ -76,7 +76,7 @@ def test_what_a_broken_down_postman_still_had_goes_to_the_others_in_one_act(runn
         holders = {session.get_one(Item, item).custody_holder for item in had}
     assert all(new > old for new, old in zip(later, versions, strict=True)), "their phones hear of it"
     assert holders == {broken}, "until they meet, the papers are with him"
-    assert dispatch.difference(house.desk, house.dispatcher, plan_id).stale
+    assert dispatch.changes_of(house.desk, house.dispatcher, plan_id).stale
 
 
 def test_an_ordinary_plan_published_over_bags_still_leaves_them_with_their_bearers(running):
