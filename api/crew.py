@@ -13,6 +13,7 @@ from api.conventions import (
     ClockTime,
     Id,
     LocalDay,
+    Name,
     Strict,
     Text,
     Whole,
@@ -128,6 +129,7 @@ class VehicleShownSchema(Strict):
     name = fields.String(required=True)
     mode = Word(MODES, required=True)
     capacity_items = Whole(required=True)
+    version = Whole(required=True)
 
 
 class WeekSchema(Strict):
@@ -140,6 +142,36 @@ class WeekSchema(Strict):
     changes = fields.List(fields.Nested(ChangeShownSchema), required=True)
     communes_without_beat = fields.List(fields.String(), required=True)
     warnings = fields.List(fields.Nested(WarnedSchema), required=True)
+
+
+class VehicleSchema(Strict):
+    """A vehicle, as it is to be."""
+
+    name = Name(required=True)
+    mode = Word(MODES, required=True)
+    capacity_items = Whole(minimum=1, maximum=1000, required=True)
+
+
+class NewVehicleSchema(VehicleSchema):
+    """A vehicle more; without `office` the caller's own."""
+
+    office = Id(load_default=None, allow_none=True)
+
+
+class UsualSchema(Strict):
+    """How a postman works when nothing differs."""
+
+    vehicle = Id(required=True)
+    shift_start = ClockTime(required=True)
+    shift_end = ClockTime(required=True)
+    break_start = ClockTime(load_default=None, allow_none=True)
+    break_minutes = Whole(maximum=600, load_default=0)
+
+
+class UsualTakenSchema(Strict):
+    """The account's new version."""
+
+    version = Whole(required=True)
 
 
 class BeatSchema(Strict):
@@ -218,6 +250,48 @@ def assign_beat(body: dict[str, Any], postman_id: UUID) -> Any:
     return {"version": version, "communes_without_beat": list(nobody)}, etag(version)
 
 
+@blueprint.route("/crew/<uuid:postman_id>/usual", methods=["PUT"])
+@roles(*_PLANNERS)
+@versioned
+@blueprint.arguments(UsualSchema)
+@blueprint.response(200, UsualTakenSchema)
+def assign_usual(body: dict[str, Any], postman_id: UUID) -> Any:
+    """Say how a postman works when nothing differs; `If-Match` is his version in the week."""
+    hours = Hours(
+        begins=body["shift_start"],
+        ends=body["shift_end"],
+        rest_begins=body["break_start"],
+        rest_seconds=body["break_minutes"] * 60,
+    )
+    version = staffing.assign_usual(
+        desk(), caller(), postman_id, hours, vehicle_id=body["vehicle"], version=if_match(), at=now()
+    )
+    return {"version": version}, etag(version)
+
+
+@blueprint.route("/crew/vehicles", methods=["POST"])
+@roles(*_PLANNERS)
+@idempotent
+@blueprint.arguments(NewVehicleSchema)
+@blueprint.response(201, VehicleShownSchema)
+def enter_vehicle(body: dict[str, Any]) -> Any:
+    """Enter a vehicle of the office."""
+    made = staffing.enter_vehicle(desk(), caller(), body.pop("office"), staffing.NewVehicle(**body), at=now())
+    return made, etag(made.version)
+
+
+@blueprint.route("/crew/vehicles/<uuid:vehicle_id>", methods=["PUT"])
+@roles(*_PLANNERS)
+@versioned
+@blueprint.arguments(VehicleSchema)
+@blueprint.response(200, VehicleShownSchema)
+def alter_vehicle(body: dict[str, Any], vehicle_id: UUID) -> Any:
+    """Say anew what a vehicle is; its version stands in the week."""
+    new = staffing.NewVehicle(**body)
+    changed = staffing.alter_vehicle(desk(), caller(), vehicle_id, new, version=if_match(), at=now())
+    return changed, etag(changed.version)
+
+
 # ------------------------------------------------------------------------------------------------------ what is said
 def _new(body: Mapping[str, Any]) -> staffing.NewChange:
     begins, ends = body["shift_start"], body["shift_end"]
@@ -285,7 +359,13 @@ def _week_shown(found: Week) -> dict[str, Any]:
             for row in found.rows
         ],
         "vehicles": [
-            {"id": one.id, "name": one.name, "mode": one.mode, "capacity_items": one.capacity_items}
+            {
+                "id": one.id,
+                "name": one.name,
+                "mode": one.mode,
+                "capacity_items": one.capacity_items,
+                "version": one.version,
+            }
             for one in found.vehicles.values()
         ],
         "changes": [_shown(change) for change in found.changes],

@@ -14,8 +14,8 @@ from api.web.texts import t
 from courier import staffing
 from courier.domain.calendar import local_day
 from courier.domain.duty import LEAVE_KINDS, Change, Hours, Kind
-from courier.domain.errors import FieldError, Invalid, Refused, Stale
-from courier.store.tables import Office
+from courier.domain.errors import FieldError, Invalid, Missing, Refused, Stale
+from courier.store.tables import MODES, Office, Vehicle
 
 blueprint = page.pages("crew_pages", __name__, prefix="/d/crew")
 
@@ -196,12 +196,128 @@ def _hours() -> Hours:
     )
 
 
+# ---------------------------------------------------------------------------------------------- the usual, vehicles
+@blueprint.get("/<uuid:postman_id>")
+@roles(*_PLANNERS)
+def postman(postman_id: UUID) -> Response:
+    """How a postman works when nothing differs."""
+    return _postman_page(postman_id)
+
+
+def _office_of(postman_id: UUID) -> UUID | None:
+    """The viewer's office, for an admin the postman's."""
+    own = caller().office_id
+    return own if own is not None else staffing.staff_card(desk(), caller(), postman_id).staff.office_id
+
+
+def _postman_page(postman_id: UUID, trouble: Trouble | None = None) -> Response:
+    office_id = _office_of(postman_id)
+    if office_id is None:
+        raise Missing("postman", postman_id)
+    known = staffing.read_week(desk(), caller(), office_id, first=local_day(now()), days=1)
+    row = next((row for row in known.rows if row.known.usual.postman_id == postman_id), None)
+    if row is None:
+        raise Missing("postman", postman_id)
+    return page.show(
+        "dispatcher/crew_usual.html",
+        trouble.status if trouble else 200,
+        trouble=trouble,
+        known=row.known,
+        office=known.office,
+        several=caller().office_id is None,
+        vehicles=list(known.vehicles.values()),
+    )
+
+
+@blueprint.post("/<uuid:postman_id>")
+@roles(*_PLANNERS)
+def assign_usual(postman_id: UUID) -> Response:
+    """His hours, and his vehicle."""
+    try:
+        staffing.assign_usual(
+            desk(),
+            caller(),
+            postman_id,
+            _hours(),
+            vehicle_id=forms.identity("vehicle"),
+            version=forms.whole("version", most=_MOST_VERSION),
+            at=now(),
+        )
+    except (Invalid, Refused, Stale) as fault:
+        return _postman_page(postman_id, Trouble.of(fault))
+    return _to_week(_office_of(postman_id), local_day(now()), "saved")
+
+
+@blueprint.get("/vehicles/new")
+@roles(*_PLANNERS)
+def new_vehicle() -> Response:
+    """The form for a vehicle more."""
+    return _vehicle_page(None, _asked_office(_offices()))
+
+
+@blueprint.post("/vehicles")
+@roles(*_PLANNERS)
+@forms.once
+def enter_vehicle() -> Response:
+    """The office has a vehicle more."""
+    office_id = _asked_office(_offices())
+    try:
+        staffing.enter_vehicle(desk(), caller(), office_id, _read_vehicle(), at=now())
+    except (Invalid, Refused) as fault:
+        return _vehicle_page(None, office_id, Trouble.of(fault))
+    return _to_week(office_id, local_day(now()), "saved")
+
+
+@blueprint.get("/vehicles/<uuid:vehicle_id>")
+@roles(*_PLANNERS)
+def vehicle(vehicle_id: UUID) -> Response:
+    """One vehicle."""
+    found = staffing.read_vehicle(desk(), caller(), vehicle_id)
+    return _vehicle_page(found, found.office_id)
+
+
+@blueprint.post("/vehicles/<uuid:vehicle_id>")
+@roles(*_PLANNERS)
+def alter_vehicle(vehicle_id: UUID) -> Response:
+    """What it is from now on."""
+    found = staffing.read_vehicle(desk(), caller(), vehicle_id)
+    try:
+        version = forms.whole("version", most=_MOST_VERSION)
+        staffing.alter_vehicle(desk(), caller(), vehicle_id, _read_vehicle(), version=version, at=now())
+    except (Invalid, Refused, Stale) as fault:
+        current = staffing.read_vehicle(desk(), caller(), vehicle_id)
+        return _vehicle_page(current, found.office_id, Trouble.of(fault))
+    return _to_week(found.office_id, local_day(now()), "saved")
+
+
+def _vehicle_page(found: Vehicle | None, office_id: UUID | None, trouble: Trouble | None = None) -> Response:
+    return page.show(
+        "dispatcher/crew_vehicle.html",
+        trouble.status if trouble else 200,
+        trouble=trouble,
+        found=found,
+        office_id=office_id if caller().office_id is None else None,
+        modes=MODES,
+    )
+
+
+def _read_vehicle() -> staffing.NewVehicle:
+    mode = request.form.get("mode", "")
+    if mode not in MODES:
+        raise Invalid(FieldError("mode", "invalid", t("form.choose")))
+    return staffing.NewVehicle(
+        name=forms.required("name", at_most=60),
+        mode=mode,
+        capacity_items=forms.whole("capacity_items", least=1, most=1000),
+    )
+
+
 # ------------------------------------------------------------------------------------------------------------- beats
 @blueprint.post("/<uuid:postman_id>/beat")
 @roles(*_PLANNERS)
 def assign_beat(postman_id: UUID) -> Response:
     """The communes that a postman knows best."""
-    office_id = _asked_office(_offices())
+    office_id = _office_of(postman_id)
     try:
         staffing.assign_beat(
             desk(),

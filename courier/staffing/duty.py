@@ -17,7 +17,7 @@ from courier.domain.people import Caller, Role
 from courier.staffing.offices import unknown_communes
 from courier.store import audit, duty, people, plans
 from courier.store.duty import KnownPostman, Promised
-from courier.store.tables import DutyChange, Office, Vehicle
+from courier.store.tables import DutyChange, Office, Postman, Staff, Vehicle
 
 MOST_DAYS_SHOWN: Final = 31
 KNOWN_DAYS: Final = (date(2025, 7, 1), date(2100, 12, 31))
@@ -38,6 +38,15 @@ class NewChange:
     leave_kind: str | None = None
     hours: Hours | None = None
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVehicle:
+    """A vehicle of an office."""
+
+    name: str
+    mode: str
+    capacity_items: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,20 +186,100 @@ def assign_beat(
         faults.append(FieldError("communes", "too-many", f"Nhiều nhất {_MOST_COMMUNES} xã, phường, nhận {len(beat)}."))
     _require_planner(caller)
     with desk.database.write() as session:
-        person = people.staff_to_change(session, postman_id)
-        found = people.person(session, postman_id)
-        if person is None or found is None or found.postman is None or not person.active:
-            raise Missing("postman", postman_id)
-        office = _office(session, caller, person.office_id)
+        person, work, office = _postman(session, caller, postman_id)
         if faults:
             raise Invalid(*faults)
         if person.version != version:
             raise Stale("staff", expected=version, found=person.version)
-        found.postman.beat = beat
+        work.beat = beat
         person.version += 1
         audit.note(session, caller, "beat assigned", f"staff:{postman_id}", at=at)
         session.flush()
         return person.version, _without_beat(office, duty.postmen(session, office.id))
+
+
+def assign_usual(
+    desk: Desk, caller: Caller, postman_id: UUID, hours: Hours, *, vehicle_id: UUID, version: int, at: datetime
+) -> int:
+    """Say how a postman works when nothing differs: his hours, and his vehicle. Gives his account's new version.
+
+    Raises:
+        Forbidden, Missing, Stale: as for `alter_change`.
+        Invalid: hours that cannot be, or a vehicle of another office.
+    """
+    _require_planner(caller)
+    with desk.database.write() as session:
+        person, work, office = _postman(session, caller, postman_id)
+        faults = hours.faults()
+        if vehicle_id not in duty.vehicles(session, office.id):
+            faults.append(_unknown_vehicle(vehicle_id))
+        if faults:
+            raise Invalid(*faults)
+        if person.version != version:
+            raise Stale("staff", expected=version, found=person.version)
+        work.shift_start, work.shift_end = hours.begins, hours.ends
+        work.break_start, work.break_seconds = hours.rest_begins, hours.rest_seconds
+        work.vehicle_id = vehicle_id
+        person.version += 1
+        audit.note(session, caller, "usual work said", f"staff:{postman_id}", at=at)
+        session.flush()
+        return person.version
+
+
+def read_vehicle(desk: Desk, caller: Caller, vehicle_id: UUID) -> Vehicle:
+    """One vehicle.
+
+    Raises:
+        Forbidden, Missing: as for `read_week`.
+    """
+    with desk.database.read() as session:
+        return _vehicle(session, caller, vehicle_id)
+
+
+def enter_vehicle(desk: Desk, caller: Caller, office_id: UUID | None, new: NewVehicle, *, at: datetime) -> Vehicle:
+    """An office has a vehicle more.
+
+    Raises:
+        Forbidden, Missing: as for `read_week`.
+        Invalid: another vehicle of the office has its name, or an admin names no office.
+    """
+    with desk.database.write() as session:
+        office = _office(session, caller, office_id, hold=True)
+        row = Vehicle(id=uuid7(), office_id=office.id, version=1)
+        _describe(session, row, new)
+        session.add(row)
+        audit.note(session, caller, "vehicle entered", f"vehicle:{row.id}", at=at)
+        session.flush()
+        return row
+
+
+def alter_vehicle(
+    desk: Desk, caller: Caller, vehicle_id: UUID, new: NewVehicle, *, version: int, at: datetime
+) -> Vehicle:
+    """Say anew what a vehicle is.
+
+    Raises:
+        Forbidden, Missing, Invalid: as for `enter_vehicle`.
+        Stale: changed by somebody else.
+    """
+    with desk.database.write() as session:
+        row = _vehicle(session, caller, vehicle_id)
+        _office(session, caller, row.office_id, hold=True)
+        session.refresh(row)
+        if row.version != version:
+            raise Stale("vehicle", expected=version, found=row.version)
+        _describe(session, row, new)
+        row.version += 1
+        audit.note(session, caller, "vehicle altered", f"vehicle:{row.id}", at=at)
+        session.flush()
+        return row
+
+
+def _describe(session: Session, row: Vehicle, new: NewVehicle) -> None:
+    others = duty.vehicles(session, row.office_id).values()
+    if any(other.id != row.id and other.name == new.name for other in others):
+        raise Invalid(FieldError("name", "taken", f"Bưu cục đã có xe tên {new.name}."))
+    row.name, row.mode, row.capacity_items = new.name, new.mode, new.capacity_items
 
 
 # ---------------------------------------------------------------------------------------------------------- reading
@@ -322,6 +411,26 @@ def _office(session: Session, caller: Caller, office_id: UUID | None, *, hold: b
     return office
 
 
+def _postman(session: Session, caller: Caller, postman_id: UUID) -> tuple[Staff, Postman, Office]:
+    person = people.staff_to_change(session, postman_id)
+    found = people.person(session, postman_id)
+    if person is None or found is None or found.postman is None or not person.active:
+        raise Missing("postman", postman_id)
+    return person, found.postman, _office(session, caller, person.office_id)
+
+
+def _vehicle(session: Session, caller: Caller, vehicle_id: UUID) -> Vehicle:
+    _require_planner(caller)
+    row = session.get(Vehicle, vehicle_id)
+    if row is None or caller.office_id not in (None, row.office_id):
+        raise Missing("vehicle", vehicle_id)
+    return row
+
+
+def _unknown_vehicle(vehicle_id: UUID) -> FieldError:
+    return FieldError("vehicle", "unknown", f"Bưu cục không có xe {vehicle_id}.")
+
+
 def _row(session: Session, caller: Caller, change_id: UUID) -> DutyChange:
     _require_planner(caller)
     row = duty.change(session, change_id)
@@ -346,8 +455,12 @@ def _checked(session: Session, office: Office, roster: Roster, new: NewChange, c
             faults.append(_unknown_day(field_name, day))
     if new.kind in OF_A_POSTMAN and new.postman_id is not None and new.postman_id not in roster.usual:
         faults.append(FieldError("postman", "unknown", f"Bưu cục không có bưu tá {new.postman_id} đang làm việc."))
-    if new.kind in OF_A_VEHICLE and new.vehicle_id is not None and new.vehicle_id not in _own(session, office):
-        faults.append(FieldError("vehicle", "unknown", f"Bưu cục không có xe {new.vehicle_id}."))
+    if (
+        new.kind in OF_A_VEHICLE
+        and new.vehicle_id is not None
+        and new.vehicle_id not in duty.vehicles(session, office.id)
+    ):
+        faults.append(_unknown_vehicle(new.vehicle_id))
     if faults:
         raise Invalid(*faults)
     last_day = new.last_day if new.weekdays or new.last_day is not None else new.first_day
@@ -357,10 +470,6 @@ def _checked(session: Session, office: Office, roster: Roster, new: NewChange, c
     if faults:
         raise Invalid(*faults)
     return wanted
-
-
-def _own(session: Session, office: Office) -> Mapping[UUID, Vehicle]:
-    return duty.vehicles(session, office.id)
 
 
 def _is_known(day: date) -> bool:

@@ -163,6 +163,7 @@ class Vehicle(Table):
     name: Mapped[str]
     mode: Mapped[str]
     capacity_items: Mapped[int] = mapped_column(default=80)
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
 class Postman(Table):

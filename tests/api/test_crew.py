@@ -105,7 +105,61 @@ def test_a_beat_is_assigned_and_what_nobody_has_is_told(town, database):
     assert town.dispatcher.put(path, json={"communes": []}, headers={"If-Match": '"1"'}).status_code == 412
 
 
+def test_a_postmans_usual_work_is_said_with_his_version(town):
+    path = f"/api/v1/crew/{town.here.postmen[0].id}/usual"
+    bought = town.dispatcher.post(
+        "/api/v1/crew/vehicles", json={"name": "Xe mới", "mode": "boat", "capacity_items": 30}
+    )
+    assert (bought.status_code, bought.headers["ETag"]) == (201, '"1"')
+    usual = {
+        "vehicle": bought.json["id"],
+        "shift_start": "08:00",
+        "shift_end": "16:00",
+        "break_start": "11:30",
+        "break_minutes": 45,
+    }
+    answer = town.dispatcher.put(path, json=usual, headers={"If-Match": '"1"'})
+    assert (answer.status_code, answer.json) == (200, {"version": 2})
+    assert town.dispatcher.put(path, json=usual, headers={"If-Match": '"1"'}).status_code == 412
+    day = his_days(town.dispatcher.get(f"/api/v1/crew?from={DAY}"), town)[DAY.isoformat()]
+    assert {name: day[name] for name in usual} == usual
+    refused = town.dispatcher.put(path, json=usual | {"break_start": "15:30"}, headers={"If-Match": '"2"'})
+    assert (refused.status_code, refused.json["errors"][0]["field"]) == (422, "break_start")
+
+
+def test_a_vehicle_is_altered_with_its_version_and_two_of_an_office_have_two_names(town):
+    first, second = (
+        town.dispatcher.post(
+            "/api/v1/crew/vehicles", json={"name": name, "mode": "motorbike", "capacity_items": 60}
+        ).json
+        for name in ("Xe ba", "Xe bốn")
+    )
+    path = f"/api/v1/crew/vehicles/{first['id']}"
+    new = {"name": "Xe ba", "mode": "boat", "capacity_items": 20}
+    assert town.dispatcher.put(path, json=new).status_code == 428
+    assert town.dispatcher.put(path, json=new, headers={"If-Match": '"1"'}).json == first | new | {"version": 2}
+    assert town.dispatcher.put(path, json=new, headers={"If-Match": '"1"'}).status_code == 412
+    taken = town.dispatcher.put(path, json=new | {"name": second["name"]}, headers={"If-Match": '"2"'})
+    assert (taken.status_code, taken.json["errors"][0]["field"]) == (422, "name")
+
+
 # -------------------------------------------------------------------------------------------------------- by form
+def test_usual_hours_and_vehicles_are_said_by_form(desk_of, town):
+    his = f"/d/crew/{town.here.postmen[0].id}"
+    form = {"name": "Xe mới", "mode": "boat", "capacity_items": "30", "key": str(uuid7())}
+    assert desk_of.send("/d/crew/vehicles/new", "/d/crew/vehicles", form).status_code == 303
+    vehicle = next(one for one in town.dispatcher.get("/api/v1/crew").json["vehicles"] if one["name"] == "Xe mới")
+    sent = {"version": "1", "shift_start": "08:00", "shift_end": "07:00", "vehicle": vehicle["id"]}
+    refused = desk_of.send(his, his, sent)
+    assert refused.status_code == 422
+    assert 'id="e-shift_end"' in refused.text
+    assert desk_of.send(his, his, sent | {"shift_end": "16:00"}).status_code == 303
+    assert "08:00–16:00" in desk_of.get("/d/crew").text
+    path = f"/d/crew/vehicles/{vehicle['id']}"
+    assert desk_of.send(path, path, form | {"version": "7"}).status_code == 412
+    assert desk_of.send(path, path, form | {"version": "1", "capacity_items": "31"}).status_code == 303
+
+
 def test_the_week_shows_a_leave_that_was_entered_by_form(desk_of, town):
     form = leave(town, note="Việc nhà", last_day="") | {"key": str(uuid7())}
     new = "/d/crew/changes/new?kind=leave"

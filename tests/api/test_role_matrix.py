@@ -73,6 +73,9 @@ def page(*may: str, form: dict[str, str] | None = None) -> Row:
 
 
 RECEIVED, BROUGHT_BACK, SIGNED = ({"type": kind, "data": {}} for kind in ("received", "brought_back", "agency_signed"))
+VEHICLE = {"name": "Xe ba", "mode": "boat", "capacity_items": 20}
+VEHICLE_FORM = {"name": "Xe bốn", "mode": "boat", "capacity_items": "20"}
+USUAL = {"vehicle": "00000000-0000-0000-0000-000000000000", "shift_start": "07:30", "shift_end": "17:00"}
 CLOSED = {"kind": "closed", "first_day": DAY.isoformat()}
 WISH = {"kind": "instruct", "text": "Gọi trước khi đến"}
 
@@ -133,6 +136,9 @@ TABLE: dict[str, Row] = {
     f"GET {V1}/crew/changes/<uuid:change_id>": Row((D, A)),
     f"PUT {V1}/crew/changes/<uuid:change_id>": Row((D, A), body=CLOSED, headers=VERSION),
     f"DELETE {V1}/crew/changes/<uuid:change_id>": Row((D, A), headers=VERSION),
+    f"PUT {V1}/crew/<uuid:postman_id>/usual": Row((D, A), body=USUAL, headers=VERSION),
+    f"POST {V1}/crew/vehicles": Row((D, A), body=VEHICLE),
+    f"PUT {V1}/crew/vehicles/<uuid:vehicle_id>": Row((D, A), body=VEHICLE, headers=VERSION),
     f"PUT {V1}/crew/<uuid:postman_id>/beat": Row((D, A), body={"communes": []}, headers=VERSION),
     # what became of it
     f"GET {V1}/reports/day": Row((D, A)),
@@ -262,6 +268,12 @@ TABLE: dict[str, Row] = {
     "POST /d/crew/changes": page(D, A, form={"kind": "leave"}),
     "GET /d/crew/changes/<uuid:change_id>": page(D, A),
     "POST /d/crew/changes/<uuid:change_id>": page(D, A, form={"version": "1", "first_day": DAY.isoformat()}),
+    "GET /d/crew/vehicles/new": page(D, A),
+    "POST /d/crew/vehicles": page(D, A, form={"name": "Xe thử"}),
+    "GET /d/crew/vehicles/<uuid:vehicle_id>": page(D, A),
+    "POST /d/crew/vehicles/<uuid:vehicle_id>": page(D, A, form={"version": "1", **VEHICLE_FORM}),
+    "GET /d/crew/<uuid:postman_id>": page(D, A),
+    "POST /d/crew/<uuid:postman_id>": page(D, A, form={"version": "1", "shift_start": "07:30", "shift_end": "17:00"}),
     "POST /d/crew/<uuid:postman_id>/beat": page(D, A, form={"version": "1"}),
     "GET /d/reports/day": page(D, A),
     "GET /d/reports/day.xlsx": page(D, A),
@@ -440,6 +452,7 @@ def belongings(database, house: House, *, agency: Person | None) -> dict[str, st
         )
     ids: dict[str, UUID] = {
         **made,
+        "vehicle_id": vehicle.id,
         "item_id": item,
         "postman_id": postman.id,
         "staff_id": house.clerk.id,
