@@ -252,10 +252,15 @@ def test_the_app_speaks_to_the_office_alone_and_has_nothing_to_complain_of(conte
     """Behaviour 44."""
     context = contexts.new(phone=True)
     asked: list[str] = []
-    errors: list[str] = []
+    errors: list[tuple[str, str]] = []
     policies: dict[str, str] = {}
     context.on("request", lambda request: asked.append(request.url))
-    context.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
+    context.on(
+        "console",
+        lambda message: (
+            errors.append((message.text, message.location["url"])) if message.type in ("error", "warning") else None
+        ),
+    )
     context.on(
         "response",
         lambda answer: (
@@ -274,7 +279,8 @@ def test_the_app_speaks_to_the_office_alone_and_has_nothing_to_complain_of(conte
         phone.go(path)
     phone.reopen()
     assert {url.split("/")[2] for url in asked if not url.startswith(("blob:", "data:"))} == {proxy.url.split("/")[2]}
-    assert errors == []
+    [(text, url)] = errors
+    assert ("401" in text, url) == (True, f"{proxy.url}/api/v1/me"), "before anybody signed in it asks who is there"
     assert f"{proxy.url}/phone" in policies
     assert "script-src 'self'" in policies[f"{proxy.url}/phone"]
     assert [url for url, policy in policies.items() if "unsafe" in policy or "*" in policy] == []

@@ -116,7 +116,7 @@ def test_an_order_leaves_alone_what_is_done_and_what_the_office_has_planned_sinc
     signed = {
         "stops": [stop("a", is_open=False), stop("b"), stop("new"), stop("c")],
         "extra": [],
-        "cash": {"by_kind": {}, "by_method": {}, "carried_dong": 0},
+        "cash": {"by_kind": {}, "by_method": {}, "lines": [], "carried_dong": 0},
         "done": {"ack_through": 9},
     }
     act = {
