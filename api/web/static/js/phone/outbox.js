@@ -586,10 +586,19 @@ const nextBatch = (mine) =>
     return batch;
   });
 
+/** @param {string} mine */
+const unsentActs = (mine) =>
+  db.tx("outbox", "readonly", async (store) => {
+    const rows = await store("outbox").all();
+    return rows.filter((/** @type {any} */ row) => row.staff_id === mine && ["waiting", "sending"].includes(row.state)).length;
+  });
+
 /** @param {any} bearer @param {any[]} batch */
 async function sendBatch(bearer, batch) {
   const answer = await ask("/api/v1/sync", {
     method: "POST",
+    // So that the office can tell a phone with acts to send from one whose bearer has done nothing.
+    headers: { "Waiting-Acts": String(Math.max(0, (await unsentActs(bearer.staff.id)) - batch.length)) },
     json: { device_id: batch[0].device_id, events: batch.map(asSent) },
   });
   if (answer.status === 413 && batch.length > 1) return halves(bearer, batch);
