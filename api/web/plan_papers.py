@@ -147,11 +147,12 @@ def others_of(plan: PlanView) -> list[PlanView]:
 # ------------------------------------------------------------------------------------------------------------ on paper
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """An item on a run sheet: its bars, what to see and take back, what to collect by kind."""
+    """An item on a run sheet: its bars, which of the sheet's release rules holds (from 1), what to collect by kind."""
 
     view: tracking.ItemView
     bars: tuple[int, str] | None
     release: Mapping[str, Any]
+    rule: int
     due: tuple[tuple[str, int], ...]
     due_dong: int
 
@@ -167,12 +168,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A postman's run sheet. `points` are the stops on the map in pixels, the office first."""
+    """A postman's run sheet, with each release rule said once. `points` are on the map in pixels, the office first."""
 
     route: RouteView
     calls: tuple[Call, ...]
     items: int
     due_dong: int
+    rules: tuple[Mapping[str, Any], ...]
     points: tuple[tuple[float, float], ...]
     scale: tuple[float, str]
 
@@ -188,14 +190,24 @@ def _leaves(plan: PlanView) -> list[Leaf]:
     office = staffing.belonging(desk(), viewer).office if viewer else None
     leaves = []
     for route in routes:
-        calls = tuple(
-            Call(stop, papers := tuple(_paper(views[i], plan) for i in stop.items if i in views), _sum(papers))
-            for stop in route.stops
+        rules: list[Mapping[str, Any]] = []
+        calls = []
+        for stop in route.stops:
+            papers = tuple(_paper(views[item_id], plan, rules) for item_id in stop.items if item_id in views)
+            calls.append(Call(stop, papers, _sum(papers)))
+        points, scale = _drawn(
+            [(stop.lat, stop.lon) for stop in route.stops], (office.lat, office.lon) if office else None
         )
-        where = [(stop.lat, stop.lon) for stop in route.stops]
-        points, scale = _drawn([(office.lat, office.lon), *where] if office else where)
         leaves.append(
-            Leaf(route, calls, sum(len(call.papers) for call in calls), sum(c.due_dong for c in calls), points, scale)
+            Leaf(
+                route,
+                tuple(calls),
+                sum(len(call.papers) for call in calls),
+                sum(call.due_dong for call in calls),
+                tuple(rules),
+                points,
+                scale,
+            )
         )
     return leaves
 
@@ -204,11 +216,14 @@ def _sum(papers: Sequence[Paper]) -> int:
     return sum(paper.due_dong for paper in papers)
 
 
-def _paper(view: tracking.ItemView, plan: PlanView) -> Paper:
+def _paper(view: tracking.ItemView, plan: PlanView, rules: list[Mapping[str, Any]]) -> Paper:
     row = view.row
     due = tuple((charge.kind, charge.amount_dong) for charge in view.charges if charge.amount_dong)
     release = release_of(desk().facts, row.document_type, view.agency_code, plan.day, subject=row.subject)
-    return Paper(view, _bars(row.barcode), release, due if view.due_dong else (), view.due_dong)
+    rule = {"who": release["who"], "show": release["show"]}
+    if rule not in rules:
+        rules.append(rule)
+    return Paper(view, _bars(row.barcode), release, rules.index(rule) + 1, due if view.due_dong else (), view.due_dong)
 
 
 def _bars(code: str) -> tuple[int, str] | None:
@@ -219,23 +234,38 @@ def _bars(code: str) -> tuple[int, str] | None:
         return None
 
 
-def _drawn(places: Sequence[tuple[float, float]]) -> tuple[tuple[tuple[float, float], ...], tuple[float, str]]:
-    """Places (lat, lon) on the paper, and a bar of a round length with what it stands for."""
+def _drawn(
+    places: Sequence[tuple[float, float]], office: tuple[float, float] | None
+) -> tuple[tuple[tuple[float, float], ...], tuple[float, str]]:
+    """The office and the places (lat, lon) on the paper, and a bar of a round length with what it stands for.
+
+    The paper shows the doors as large as they can be; an office far from them stands at its edge, where the way leads.
+    """
     width, height, margin = _SKETCH
     if not places:
         return (), (0.0, "")
-    metres = [(lon * 111_320 * math.cos(math.radians(places[0][0])), lat * 110_574) for lat, lon in places]
-    left, low = min(x for x, _ in metres), min(y for _, y in metres)
-    wide, high = max(x for x, _ in metres) - left, max(y for _, y in metres) - low
+    north = places[0][0]
+
+    def metres(place: tuple[float, float]) -> tuple[float, float]:
+        return place[1] * 111_320 * math.cos(math.radians(north)), place[0] * 110_574
+
+    doors = [metres(place) for place in places]
+    left, low = min(x for x, _ in doors), min(y for _, y in doors)
+    wide, high = max(x for x, _ in doors) - left, max(y for _, y in doors) - low
     per_metre = min((width - 2 * margin) / max(wide, 200.0), (height - 2 * margin) / max(high, 200.0))
     across, down = (width - wide * per_metre) / 2, (height + high * per_metre) / 2
-    points = tuple(
-        (round(across + (x - left) * per_metre, 1), round(down - (y - low) * per_metre, 1)) for x, y in metres
-    )
-    length = max(
-        step for step in (50, 100, 200, 500, 1000, 2000, 5000, 10_000) if step * per_metre <= width / 3 or step == 50
-    )
+
+    def drawn(x: float, y: float) -> tuple[float, float]:
+        at_x, at_y = across + (x - left) * per_metre, down - (y - low) * per_metre
+        return round(min(max(at_x, 10.0), width - 10.0), 1), round(min(max(at_y, 10.0), height - 10.0), 1)
+
+    points = tuple(drawn(*place) for place in ([metres(office)] if office else []) + doors)
+    lengths = [step for step in _SCALES if step * per_metre <= width / 3]
+    length = lengths[-1] if lengths else _SCALES[0]
     return points, (round(length * per_metre, 1), f"{length // 1000} km" if length >= 1000 else f"{length} m")
+
+
+_SCALES: Final = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 
 
 @blueprint.get("/plans/<uuid:plan_id>/sheet")

@@ -169,6 +169,10 @@ def _of_a_dispatcher(visitor: Visitor) -> Iterator[str]:
     page.wait_for_selector("#map[data-ready]")
     page.click("details[data-route] summary >> nth=0")
     yield "dispatcher-routes"
+    plan = page.url.partition("?")[0]
+    for name in ("left-out", "sheet", "labels", f"compare/{plan.rpartition('/')[2]}"):
+        go(f"{plan}/{name}")
+        yield f"dispatcher-{name.partition('/')[0]}"
     go("/d/live")
     page.wait_for_selector("#map[data-ready]")
     page.click("article.going summary >> nth=0")
