@@ -8,6 +8,7 @@ from api.conventions import desk
 from api.problems import problem
 from api.web import (
     admin,
+    board,
     cashier,
     citizen,
     clerk,
@@ -29,6 +30,7 @@ _BLUEPRINTS = (
     sign_in.blueprint,
     postman.blueprint,
     dispatcher.blueprint,
+    board.blueprint,
     imports.blueprint,
     crew.blueprint,
     reports.blueprint,

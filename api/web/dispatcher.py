@@ -12,7 +12,7 @@ from flask import Response, request, url_for
 from api.auth import caller, roles
 from api.conventions import desk, may_send, now
 from api.phones import MOST_RESCUE_BYTES, read_rescue_file, take_rescue_file
-from api.web import forms, page, plan_papers, texts
+from api.web import board, forms, page, plan_papers, texts
 from api.web.page import Trouble
 from api.web.texts import t
 from courier import dispatch, incidents, staffing, tracking
@@ -32,6 +32,7 @@ _OFF_THE_ROUTE: Final = frozenset(
 )
 _MOST: Final = 200
 _SECONDS: Final = (3, 8, 20, 60)
+_EXPLAINED_BESIDE: Final = 400
 
 
 def asked_day() -> date:
@@ -156,14 +157,19 @@ def ask_for_plan() -> Response:
 @roles("dispatcher")
 def plan(plan_id: UUID) -> Response:
     """Routes side by side with the map, what is left out and why, and publishing."""
-    return _plan_page(plan_id)
+    return plan_page(plan_id)
 
 
-def _plan_page(plan_id: UUID, trouble: Trouble | None = None) -> Response:
+def plan_page(plan_id: UUID, trouble: Trouble | None = None) -> Response:
+    """The page of a plan: a solved one with its board, to be changed by hand."""
     found = dispatch.get_plan(desk(), caller(), plan_id)
-    views = _items_of(found)
+    solved = found.state == "solved"
+    views = {} if solved else _items_of(found)
     left_out = dispatch.unplanned(desk(), caller(), plan_id) if found.state != "draft" else []
-    answers = plan_papers.reasons_for(found) if found.state not in ("draft", "failed") else {}
+    stops = sum(len(route.stops) for route in found.routes)
+    # Of a large plan the board comes first: why something is left out has a page of its own.
+    explained = found.state not in ("draft", "failed") and not (solved and (not left_out or stops > _EXPLAINED_BESIDE))
+    answers = plan_papers.reasons_for(found) if explained else {"reasons": (), "reliefs": ()}
     return page.show(
         "dispatcher/plan.html",
         trouble.status if trouble else 200,
@@ -172,7 +178,8 @@ def _plan_page(plan_id: UUID, trouble: Trouble | None = None) -> Response:
         views=views,
         left_out=left_out,
         today=local_day(now()),
-        map_data=_map_data(found, views),
+        map_data=None if solved else _map_data(found, views),
+        board=board.board_of(plan_id) if solved else None,
         papers=plan_papers.papers_of(found),
         **answers,
     )
@@ -212,9 +219,9 @@ def publish(plan_id: UUID) -> Response:
         current = dispatch.get_plan(desk(), caller(), plan_id)
         if current.state == "published":
             return page.go("dispatcher_pages.plan", plan_id=plan_id, done="published_already")
-        return _plan_page(plan_id, Trouble(t("plan.stale", state=texts.word("state", current.state)), 412, "stale"))
+        return plan_page(plan_id, Trouble(t("plan.stale", state=texts.word("state", current.state)), 412, "stale"))
     except (Invalid, Refused) as fault:
-        return _plan_page(plan_id, Trouble.of(fault))
+        return plan_page(plan_id, Trouble.of(fault))
     return page.go("dispatcher_pages.plan", plan_id=plan_id, done="published")
 
 

@@ -5,7 +5,17 @@ The optimiser is asked from here only. It plans doors (calls); items, money and 
 
 from courier.dispatch.arranging import Edit
 from courier.dispatch.differing import Place, PlanDifference, compare_plans
-from courier.dispatch.editing import Edited, copy_plan, edit_plan, edits_made, preview_edit, redo_edit, undo_edit
+from courier.dispatch.editing import (
+    BoardSheet,
+    Edited,
+    copy_plan,
+    edit_plan,
+    edits_made,
+    look_at_board,
+    preview_edit,
+    redo_edit,
+    undo_edit,
+)
 from courier.dispatch.office_day import LEAST_SECONDS
 from courier.dispatch.optimizing import NotOptimized, optimize
 from courier.dispatch.planning import (
@@ -56,6 +66,7 @@ __all__ = [
     "TIES",
     "USUAL_SECONDS",
     "USUAL_STABILITY",
+    "BoardSheet",
     "Changes",
     "Edit",
     "Edited",
@@ -85,6 +96,7 @@ __all__ = [
     "list_plans",
     "live",
     "live_tag",
+    "look_at_board",
     "optimize",
     "places_for",
     "preview_edit",

@@ -23,7 +23,7 @@ from courier.domain.doors import LeftOut
 from courier.domain.errors import Forbidden, Overtaken, Refused
 from courier.domain.people import Caller, Role
 from courier.store import plans
-from courier.store.plans import EditMade, PlannedRoute
+from courier.store.plans import CrewMember, EditMade, Label, PlannedRoute, PlanView, UnplannedView
 from courier.store.tables import Plan
 
 # A board of a thousand stops holds the travel times of a million ways.
@@ -111,6 +111,40 @@ def edits_made(desk: Desk, caller: Caller, plan_id: UUID) -> tuple[list[EditMade
         made = plans.edits_of(session, plan_of(session, caller, plan_id).id)
     done, undone = _stacks(made)
     return made, bool(done), bool(undone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardSheet:
+    """A plan on the table: its routes, everybody who could have one, how items are written, and what is left out.
+
+    `left_out` are the items that a place on a route could be found for by hand, whatever the reason.
+    """
+
+    plan: PlanView
+    crew: tuple[CrewMember, ...]
+    labels: Mapping[UUID, Label]
+    left_out: tuple[UnplannedView, ...]
+    can_undo: bool
+    can_redo: bool
+
+
+def look_at_board(desk: Desk, caller: Caller, plan_id: UUID, *, at: datetime) -> BoardSheet:
+    """Everything that the board of a plan shows, by a few queries however many stops there are.
+
+    Raises:
+        Missing: no such plan for this caller.
+    """
+    with desk.database.read() as session:
+        plan = plan_of(session, caller, plan_id)
+        view = plans.views(session, [plan])[0]
+        left_out = tuple(plans.unplanned_of(session, plan.id))
+        ids = [item_id for route in view.routes for stop in route.stops for item_id in stop.items]
+        labels = plans.labels_of(session, [*ids, *(row.item_id for row in left_out)])
+        crew = tuple(plans.crew(session, plan.office_id, plan.day, at=at))
+        done, undone = _stacks(plans.edits_of(session, plan.id))
+    return BoardSheet(
+        plan=view, crew=crew, labels=labels, left_out=left_out, can_undo=bool(done), can_redo=bool(undone)
+    )
 
 
 def copy_plan(desk: Desk, caller: Caller, plan_id: UUID, *, at: datetime) -> UUID:

@@ -789,6 +789,28 @@ class UnplannedView:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Label:
+    """An item as a board writes it."""
+
+    item_id: UUID
+    name: str
+    address: str
+    state: str
+    lat: float | None
+    lon: float | None
+
+
+def labels_of(session: Session, item_ids: Sequence[UUID]) -> dict[UUID, Label]:
+    """What a board writes of items."""
+    rows = session.execute(
+        select(Item.id, Item.recipient_name, Item.address_raw, Item.state, Item.lat, Item.lon).where(
+            Item.id.in_(item_ids)
+        )
+    )
+    return {row.id: Label(*row) for row in rows}
+
+
 def unplanned_of(session: Session, plan_id: UUID) -> list[UnplannedView]:
     """What a plan leaves out, by code."""
     rows = session.execute(

@@ -262,6 +262,8 @@ TABLE: dict[str, Row] = {
     "POST /d/live/<uuid:plan_id>/insert/<uuid:item_id>": page(D, form={"version": "1", "postman": "<postman_id>"}),
     "POST /d/plans": page(D, form={}),
     "GET /d/plans/<uuid:plan_id>": page(D),
+    "POST /d/plans/<uuid:plan_id>/edits": page(D, form={"version": "1", "act": "undo"}),
+    "POST /d/plans/<uuid:plan_id>/copy": page(D, form={}),
     "POST /d/plans/<uuid:plan_id>/publish": page(D, form={"version": "1"}),
     "GET /d/crew": page(D, A),
     "GET /d/crew/changes/new": page(D, A),
