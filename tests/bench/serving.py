@@ -70,9 +70,9 @@ def product(url: str, folder: Path, *, workers: int = 1) -> Iterator[tuple[int, 
 
 
 @contextmanager
-def bare(folder: Path, *, workers: int = 1) -> Iterator[tuple[int, int]]:
-    """A Flask app that reads the same body and answers each event, and does nothing else; gives (port, pid)."""
-    (folder / "bare_app.py").write_text(textwrap.dedent(BARE))
+def bare(folder: Path, *, workers: int = 1, app: str = BARE) -> Iterator[tuple[int, int]]:
+    """A Flask app that reads the same body and answers each event (or does what `app` says), and no more; gives (port, pid)."""
+    (folder / "bare_app.py").write_text(textwrap.dedent(app))
     port = _free_port()
     command = [
         sys.executable, "-m", "gunicorn", "bare_app:app", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread",
