@@ -220,6 +220,15 @@ def publish_plan(plan_id: UUID) -> Any:
     return shown(view), etag(view.version)
 
 
+@blueprint.route("/plans/<uuid:plan_id>/stop", methods=["POST"])
+@roles(*_WRITERS)
+@blueprint.response(202, PlanSchema)
+def stop_solving(plan_id: UUID) -> Any:
+    """End the search for a plan with the best that it has found; the plan is solved a moment later."""
+    view = dispatch.stop_solving(desk(), caller(), plan_id)
+    return shown(view), 202, etag(view.version)
+
+
 # ------------------------------------------------------------------------------------------------------- helpers
 def _id(text: str) -> UUID:
     try:

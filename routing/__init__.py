@@ -1,6 +1,6 @@
 """The optimiser: plans stops into routes, checks them independently and says why what is left out is left out.
 
-solve(problem, *, seconds, seed=0, processes=1, start=None, on_best=None, on_progress=None, engine="auto") -> Solution
+solve(problem, *, seconds, seed=0, processes=1, start=None, on_best=None, on_progress=None, enough=None, engine="auto") -> Solution
 check(problem, solution) -> list[Violation]                                    [routing.checking]
 explain(problem, solution) -> Explanation                                      [routing.explaining]
 diff(a, b) -> Difference                                                       [routing.comparing]

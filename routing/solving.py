@@ -88,6 +88,7 @@ def solve(
     start: Solution | None = None,
     on_best: Callable[[Solution], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    enough: Callable[[], bool] | None = None,
     engine: str = AUTO,
 ) -> Solution:
     """The best plan found in `seconds` of wall time, counted from the call.
@@ -96,7 +97,8 @@ def solve(
     are killed at the deadline; the best plan so far is then returned. A child that crashes, hangs or runs out of memory
     costs its own work only. `start` is a plan to improve: stops it misses or can no longer keep are planned anew.
     `on_best` hears every better plan as it is found, the first within a fraction of a second where stops are some
-    hundred; `on_progress` hears of it and, in between, of the time that passes. Both are called by this thread.
+    hundred; `on_progress` hears of it and, in between, of the time that passes; when `enough` says so, the search ends early
+    with what it has. All are called by this thread.
 
     `engine` is "auto", "pyvrp" (refuses what PyVRP has no words for), "ortools" or "both" (PyVRP, then OR-Tools). "auto"
     takes PyVRP where it can say everything, and both where it cannot.
@@ -121,7 +123,14 @@ def solve(
     if why := ENGINES[chosen]().supports(problem):
         raise NotSupported("not_supported", "engine", engine, "; ".join(why))
     search = _Search(
-        problem, chosen, on_best, on_progress, processes=processes, called=called, deadline=called + seconds
+        problem,
+        chosen,
+        on_best,
+        on_progress,
+        processes=processes,
+        called=called,
+        deadline=called + seconds,
+        enough=enough,
     )
     known = _start(problem, search.timetable, start)
     if known is not None:
@@ -149,7 +158,9 @@ class _Search:
         processes: int,
         called: float,
         deadline: float,
+        enough: Callable[[], bool] | None = None,
     ) -> None:
+        self.enough = enough
         self.problem = problem
         self.engine = engine
         self.on_best = on_best
@@ -241,6 +252,10 @@ class _Search:
                 patience = quiet_until if any(seat.waiting for seat in seats) else now + _TICK
                 self.hear(seats, failures, until=min(stop, now + _TICK, patience))
                 self.report()
+                if self.found and self.enough is not None and self.enough():
+                    # What comes after the search gets the time that it would have had in the end.
+                    self.deadline = min(self.deadline, time.monotonic() + self.end())
+                    break
             lost = all(seat.child.ended for seat in seats)
         finally:
             for seat in seats:

@@ -94,6 +94,17 @@ def copy(plan_id: UUID) -> Response:
     return page.go("dispatcher_pages.plan", plan_id=made, done="plan_copied")
 
 
+@blueprint.post("/plans/<uuid:plan_id>/stop")
+@roles("dispatcher")
+def stop(plan_id: UUID) -> Response:
+    """The best plan so far is good enough."""
+    try:
+        dispatch.stop_solving(desk(), caller(), plan_id)
+    except Refused as fault:
+        return _again(plan_id, Trouble.of(fault))
+    return page.go("dispatcher_pages.plan", plan_id=plan_id)
+
+
 def said(change: Mapping[str, Any]) -> str:
     """Who changed what, in a sentence."""
     return t(

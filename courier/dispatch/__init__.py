@@ -27,6 +27,7 @@ from courier.dispatch.planning import (
     request_plan,
     solve_job,
     solve_plan,
+    stop_solving,
     unplanned,
 )
 from courier.dispatch.publishing import publish
@@ -108,6 +109,7 @@ __all__ = [
     "slots",
     "solve_job",
     "solve_plan",
+    "stop_solving",
     "take_offer",
     "undo_edit",
     "unplanned",

@@ -142,21 +142,31 @@ def by_beats(problem: routing.Problem) -> routing.Solution | None:
 
 
 def solve_fairly(
-    problem: routing.Problem, *, seconds: float, seed: int, on_progress: Callable[[Progress], None] | None = None
+    problem: routing.Problem,
+    *,
+    seconds: float,
+    seed: int,
+    on_progress: Callable[[Progress], None] | None = None,
+    enough: Callable[[], bool] | None = None,
 ) -> routing.Solution:
     """Solve with nobody's day much longer than his share; what that leaves out may go to anybody with time left.
 
     The cheapest plan sends one postman to every door that he can reach before evening, and lets his colleagues wait.
-    `on_progress` hears of the first of the two searches, which takes most of the time.
+    `on_progress` hears of the first of the two searches, which takes most of the time; `enough` ends either.
     """
     fair = problem.replace(vehicles=_with_shares(problem))
     spare = max(LEAST_SECONDS / 2, min(2.0, seconds * _SHARE_OF_THE_END))
     solution = solve(
-        fair, seconds=seconds - spare, seed=seed, start=constructed(fair, by_beats(fair)), on_progress=on_progress
+        fair,
+        seconds=seconds - spare,
+        seed=seed,
+        start=constructed(fair, by_beats(fair)),
+        on_progress=on_progress,
+        enough=enough,
     )
     full = {route.vehicle for route in solution.routes if len(route.visits) == fair.vehicles[route.vehicle].max_tasks}
     if solution.unassigned and full:
-        return solve(problem, seconds=spare, seed=seed, start=constructed(problem, solution))
+        return solve(problem, seconds=spare, seed=seed, start=constructed(problem, solution), enough=enough)
     return solution
 
 

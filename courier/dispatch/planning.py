@@ -25,7 +25,7 @@ from courier.dispatch.office_day import (
 from courier.dispatch.writing import planned_route, totals, travel_of, why_left_out
 from courier.domain.calendar import at_local, local_day
 from courier.domain.doors import Door, LeftOut, doors, left_out
-from courier.domain.errors import FieldError, Forbidden, Invalid, Missing
+from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Refused
 from courier.domain.people import Caller, Role
 from courier.store import plans
 from courier.store.jobs import Effect, Payload
@@ -146,18 +146,18 @@ def work_out(desk: Desk, plan_id: UUID, *, at: datetime) -> Effect:
         sheet = read_office_day(session, desk, plan.office_id, plan.day, at=at)
         seconds, seed = plan.seconds, plan.seed
 
-    told = 0.0
+    told, asked_to_end = 0.0, False
 
     def tell(progress: Progress) -> None:
-        nonlocal told
+        nonlocal told, asked_to_end
         if progress.seconds - told < _TELL_EVERY_SECONDS:
             return
         told = progress.seconds
         with desk.database.write() as session:
-            _note_progress(session, plan_id, progress, of=seconds)
+            asked_to_end = _note_progress(session, plan_id, progress, of=seconds)
 
     try:
-        solved = _solve(sheet, seconds=seconds, seed=seed, on_progress=tell)
+        solved = _solve(sheet, seconds=seconds, seed=seed, on_progress=tell, enough=lambda: asked_to_end)
     except _Unsolvable as reason:
         return functools.partial(_fail, plan_id, str(reason))
     except EngineFailed as fault:
@@ -180,7 +180,14 @@ def _nothing(_session: Session) -> None:
     """Somebody has solved the plan already."""
 
 
-def _solve(sheet: OfficeDay, *, seconds: float, seed: int, on_progress: Callable[[Progress], None]) -> _Solved:
+def _solve(
+    sheet: OfficeDay,
+    *,
+    seconds: float,
+    seed: int,
+    on_progress: Callable[[Progress], None],
+    enough: Callable[[], bool],
+) -> _Solved:
     reasons = {item.id: why for item in sheet.items if (why := left_out(item, sheet.day)) is not None}
     calls = doors((item for item in sheet.items if item.id not in reasons), sheet.day)
     at_work = [member for member in sheet.crew if sheet.shift(member) is not None]
@@ -199,7 +206,7 @@ def _solve(sheet: OfficeDay, *, seconds: float, seed: int, on_progress: Callable
         routes = _with_bags((), bags, sheet)
         return _Solved(routes=routes, unplanned=reasons, cost=0, travel=travel_of(None), summary=totals(routes))
     problem = day_problem(sheet, calls, at_work)
-    solution = solve_fairly(problem, seconds=seconds, seed=seed, on_progress=on_progress)
+    solution = solve_fairly(problem, seconds=seconds, seed=seed, on_progress=on_progress, enough=enough)
     for missed in solution.unassigned:
         call = calls[missed.index]
         if call.holder is not None:
@@ -255,17 +262,20 @@ def _draft(session: Session, plan_id: UUID) -> Plan | None:
     return plan if plan is not None and plan.state == "draft" else None
 
 
-def _note_progress(session: Session, plan_id: UUID, progress: Progress, *, of: float) -> None:
+def _note_progress(session: Session, plan_id: UUID, progress: Progress, *, of: float) -> bool:
+    """Write how far the search is; whether somebody has asked it to end."""
     plan = _draft(session, plan_id)
     if plan is None:
-        return
+        return True  # solved or failed elsewhere: nobody waits for this search
+    ends = bool(plan.summary.get("ends"))
     noted = {
         "cost": progress.cost,
         "bound": progress.bound,
         "seconds": round(progress.seconds, 1),
         "plans": progress.plans,
     }
-    plan.summary, plan.version = {"progress": noted | {"of_seconds": of}}, plan.version + 1
+    plan.summary, plan.version = {"progress": noted | {"of_seconds": of}, "ends": ends}, plan.version + 1
+    return ends
 
 
 def _store(plan_id: UUID, solved: _Solved, at: datetime, session: Session) -> None:
@@ -282,6 +292,24 @@ def _fail(plan_id: UUID, sentence: str, session: Session) -> None:
     plan = _draft(session, plan_id)
     if plan is not None:
         plan.state, plan.error, plan.version = "failed", sentence, plan.version + 1
+
+
+def stop_solving(desk: Desk, caller: Caller, plan_id: UUID) -> PlanView:
+    """Ask the search for a plan to end, with the best that it has found: the plan is solved a moment later.
+
+    Raises:
+        Forbidden, Missing: as usual.
+        Refused: `not-solving`: it is no draft any more.
+    """
+    if caller.role not in (Role.DISPATCHER, Role.ADMIN):
+        raise Forbidden("Only a dispatcher plans.")
+    with desk.database.write() as session:
+        plan = plan_of(session, caller, plan_id, for_update=True)
+        if plan.state != "draft":
+            raise Refused("not-solving", "Phương án này không còn đang giải.")
+        plan.summary, plan.version = dict(plan.summary) | {"ends": True}, plan.version + 1
+        session.flush()
+        return plans.views(session, [plan])[0]
 
 
 # ---------------------------------------------------------------------------------------------------------- looking

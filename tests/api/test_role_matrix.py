@@ -128,6 +128,7 @@ TABLE: dict[str, Row] = {
     f"GET {V1}/plans/<uuid:plan_id>/unplanned": Row((D, C, A)),
     f"POST {V1}/plans/<uuid:plan_id>/edits": Row((D, A), body={"kind": "undo"}, headers=VERSION),
     f"GET {V1}/plans/<uuid:plan_id>/edits": Row((D, C, A)),
+    f"POST {V1}/plans/<uuid:plan_id>/stop": Row((D, A)),
     f"POST {V1}/plans/<uuid:plan_id>/copy": Row((D, A)),
     f"POST {V1}/plans/<uuid:plan_id>/publish": Row((D, A), headers=VERSION),
     # who works when
@@ -264,6 +265,7 @@ TABLE: dict[str, Row] = {
     "GET /d/plans/<uuid:plan_id>": page(D),
     "POST /d/plans/<uuid:plan_id>/edits": page(D, form={"version": "1", "act": "undo"}),
     "POST /d/plans/<uuid:plan_id>/copy": page(D, form={}),
+    "POST /d/plans/<uuid:plan_id>/stop": page(D, form={}),
     "POST /d/plans/<uuid:plan_id>/publish": page(D, form={"version": "1"}),
     "GET /d/crew": page(D, A),
     "GET /d/crew/changes/new": page(D, A),

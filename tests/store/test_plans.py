@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from courier import dispatch
-from courier.dispatch import office_day
+from courier.dispatch import office_day, planning
 from courier.dispatch.office_day import day_problem, read_office_day
 from courier.domain.calendar import ZONE
 from courier.domain.doors import doors
@@ -679,3 +679,29 @@ def test_a_draft_tells_how_far_the_search_is_and_a_solved_plan_no_longer(office)
     view = dispatch.get_plan(office.desk, office.dispatcher, plan_id)
     assert (view.state, "progress" in view.summary) == ("solved", False)
     assert view.version > max(seen)
+
+
+def test_a_search_that_is_told_to_end_gives_the_best_plan_that_it_has(sqlite_office, monkeypatch):
+    """With two minutes given: told after its first word, it ends long before."""
+    items = scatter(sqlite_office, 60)
+    plan_id = dispatch.request_plan(
+        sqlite_office.desk, sqlite_office.dispatcher, office_id=None, day=DAY, at=MORNING, seconds=120, seed=1
+    )
+    dispatch.stop_solving(sqlite_office.desk, sqlite_office.dispatcher, plan_id)
+    told = []
+    note = planning._note_progress
+
+    def noted(session, plan, progress, *, of):
+        told.append(progress.seconds)
+        return note(session, plan, progress, of=of)
+
+    monkeypatch.setattr(planning, "_note_progress", noted)
+
+    dispatch.solve_plan(sqlite_office.desk, plan_id, at=MORNING)
+
+    view = dispatch.get_plan(sqlite_office.desk, sqlite_office.dispatcher, plan_id)
+    assert view.state == "solved"
+    assert set(on_routes(view)) | set(left_out(sqlite_office, view)) == set(items)
+    assert max(told) < 60
+    with pytest.raises(Refused, match="not-solving"):
+        dispatch.stop_solving(sqlite_office.desk, sqlite_office.dispatcher, plan_id)
