@@ -75,6 +75,8 @@ def _day_page(trouble: Trouble | None = None) -> Response:
     shown = asked_day()
     plans = dispatch.list_plans(desk(), caller(), day=shown, limit=10)
     published = next((plan for plan in plans if plan.state == "published"), None)
+    if published is None and (running := dispatch.running_plan(desk(), caller(), shown)) is not None:
+        published = dispatch.get_plan(desk(), caller(), running[0])  # many were made since
     today = local_day(now())
     return page.show(
         "dispatcher/day.html",

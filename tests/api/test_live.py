@@ -129,6 +129,15 @@ def test_an_item_is_found_by_its_code_on_the_page_for_urgent_items(town, running
     assert town.here.row(item).state == "planned"
 
 
+def test_the_plan_that_runs_stays_on_the_page_of_the_day_however_many_are_made_after_it(town, running, desk):
+    for seed in range(11):
+        dispatch.request_plan(
+            desk, town.dispatcher.caller, office_id=None, day=DAY, at=MORNING, seconds=1.0, seed=seed
+        )  # fmt: skip
+    page = town.dispatcher.get(f"/d?date={DAY.isoformat()}").text
+    assert f'href="/d/plans/{running.id}"' in page
+
+
 def _own(running, town) -> list[str]:
     """What stands on the postman's round."""
     route = next(route for route in running.routes if route.postman == town.postman.caller.id)

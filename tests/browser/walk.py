@@ -177,6 +177,8 @@ def _of_a_dispatcher(visitor: Visitor) -> Iterator[str]:
     page.wait_for_selector("#map[data-ready]")
     page.click("article.going summary >> nth=0")
     yield "dispatcher-live"
+    page.click("a[href$='/insert']")
+    yield "dispatcher-insert"
     go("/d/imports")
     yield "dispatcher-imports"
     page.click("section:last-of-type tbody a >> nth=0")
