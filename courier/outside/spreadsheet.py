@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 from xml.etree.ElementTree import ParseError
 
 from openpyxl import DEFUSEDXML, Workbook, load_workbook
+from openpyxl.cell.read_only import EMPTY_CELL
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet
@@ -377,18 +378,26 @@ def _sheets(content: bytes) -> list[tuple[list[Line], _Marks]]:
 def _lines(sheet: ReadOnlyWorksheet) -> Iterator[Line]:
     # The sheet's own word about its size is not believed: some programs write a wrong one.
     sheet.reset_dimensions()
+    filled = 0
     for line, cells in enumerate(sheet.iter_rows(max_row=_LAST_LINE + 1, max_col=_MOST_COLUMNS), start=1):
-        values: list[object] = [
-            Unreadable("formula-error", f"Ô {cell.coordinate} báo lỗi {cell.value}")
-            if cell.data_type == "e"
-            else cell.value
-            for cell in cells
-        ]
+        values: list[object] = []
+        # A hundred thousand blank lines cost next to nothing when they are not looked at cell by cell.
+        if any(cell is not EMPTY_CELL for cell in cells):
+            values = [
+                Unreadable("formula-error", f"Ô {cell.coordinate} báo lỗi {cell.value}")
+                if cell.data_type == "e"
+                else cell.value
+                for cell in cells
+            ]
         while values and values[-1] is None:
             values.pop()
         # Thousands of blank lines are worth no memory; those on top count where the headings are looked for.
         if values or line <= _TITLE_LINES or line > _LAST_LINE:
             yield line, values
+        filled += bool(values)
+        # By now the rows are too many whatever follows, and it may be a million.
+        if filled > MOST_ROWS + _TITLE_LINES + 1:
+            return
 
 
 # No tag holds another: `[^<>]` keeps the search as long as the file, where `[^>]` would make it as long as its square.
