@@ -67,7 +67,9 @@ def main() -> int:
     seconds, computing = sum(wall for _, wall, _ in spent), sum(cpu for *_, cpu in spent)
     # Computing is compared: other processes on the machine say nothing about this one.
     speed = rows / computing
-    print(f"{stored} of {rows} rows became items in {seconds:.1f} s; {speed:.0f} rows a second of computing, at least {FLOOR}")
+    print(
+        f"{stored} of {rows} rows became items in {seconds:.1f} s; {speed:.0f} rows a second of computing, at least {FLOOR}"
+    )
     return int(stored != rows or speed < FLOOR)
 
 

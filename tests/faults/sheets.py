@@ -281,7 +281,7 @@ def a_row_far_down(chance: random.Random, number: int) -> tuple[str, bytes]:
 
 # ------------------------------------------------------------------------------------------------ letters
 # In the code of the .VnTime fonts, as an old program of an office wrote it; the names are invented.
-_TCVN3_ROW = (
+TCVN3_LIST = (
     b"M\xb7 b\xadu g\xf6i;M\xb7 h\xe5 s\xac;C\xac quan;Lo\xb9i gi\xcay t\xea;H\xe4 t\xaan;\xa7\xdea ch\xd8\r\n"
     b"%s;%s;PC08;Gi\xcay ph\xd0p l\xb8i xe;Nguy\xd4n V\xa8n M\xc9u;\xcap 11, x\xb7 Kh\xb8nh An, huy\xd6n U Minh, t\xd8nh C\xb5 Mau\r\n"
 )
@@ -289,19 +289,20 @@ _TCVN3_ROW = (
 
 @kind(TAKEN)
 def tcvn3(_chance: random.Random, number: int) -> tuple[str, bytes]:
-    return "cu.csv", _TCVN3_ROW % (b"FAULT-%04d001" % number, b"F%d.1" % number)
+    return "cu.csv", TCVN3_LIST % (b"FAULT-%04d001" % number, b"F%d.1" % number)
 
 
 @kind(TAKEN)
 def code_page_1258(chance: random.Random, number: int) -> tuple[str, bytes]:
-    return "cu.csv", _in_1258(a_csv(good_rows(chance, number)).decode())
+    return "cu.csv", in_1258(a_csv(good_rows(chance, number)).decode())
 
 
 # The five tone marks stand behind their letter in code page 1258, and Python writes only that.
 _TONES = {0x300: 0xCC, 0x309: 0xD2, 0x303: 0xDE, 0x301: 0xEC, 0x323: 0xF2}
 
 
-def _in_1258(text: str) -> bytes:
+def in_1258(text: str) -> bytes:
+    """A text in code page 1258, which Python writes only where it is taken apart already."""
     out = bytearray()
     for letter in text:
         try:
