@@ -63,6 +63,9 @@ ENDINGS: Final = {
     State.CANCELLED: EventType.CANCELLED,
 }
 """Which event ended the life of an item that is over."""
+_ONCE: Final = (
+    "MATERIALIZED"  # worked out once and read by every part of the statement, which SQLite would not do by itself
+)
 _NOT_TAKEN: Final = ("remittance", "bank confirmed")
 
 
@@ -273,6 +276,7 @@ def _attempts(asked: Period) -> FromClause:
         .join(Item, Item.id == EventOfItem.item_id)
         .where(*_within(asked, AT_DOORS))
         .cte("attempt")
+        .prefix_with(_ONCE)
     )
 
 
@@ -288,7 +292,9 @@ def _within(asked: Period, kinds: Sequence[EventType]) -> Iterator[ColumnElement
 def _stands(asked: Period, event: Any, about: Any) -> ColumnElement[bool]:
     if not asked.taken_back:
         return literal(value=True)
-    return tuple_(event.id, about.item_id).not_in(sorted(asked.taken_back))
+    # The pairs are looked through one by one, so only for the few events that are among them.
+    named = sorted({event_id for event_id, _ in asked.taken_back})
+    return or_(event.id.not_in(named), tuple_(event.id, about.item_id).not_in(sorted(asked.taken_back)))
 
 
 def _earlier(asked: Period, kinds: Sequence[EventType] = ()) -> ColumnElement[bool]:
@@ -344,7 +350,8 @@ def delivered(session: Session, asked: Period) -> list[Delivered]:
             _ended_by(State.DELIVERED, State.PICKED_UP),
             ~_earlier(asked),
         )
-        .subquery()
+        .cte("ended")
+        .prefix_with(_ONCE)
     )
     rows = session.execute(
         select(ended.c.since, ended.c.day, ended.c.fate, func.count()).group_by(
@@ -393,7 +400,7 @@ def still_open(session: Session, asked: Period) -> list[StillOpen]:
             ~_earlier(asked),
         )
     )
-    found = union_all(lives_on, ended_later).subquery()
+    found = union_all(lives_on, ended_later).cte("still_open").prefix_with(_ONCE)
     since = found.c.since
     overdue = func.sum(case((found.c.deliver_by < asked.last, 1), else_=0))
     rows = session.execute(
