@@ -14,6 +14,7 @@ from courier.dispatch.office_day import OfficeDay, day_problem, read_office_day,
 from courier.dispatch.writing import planned_route, totals, travel_of, why_left_out
 from courier.domain.calendar import at_local
 from courier.domain.doors import HELD, Door, LeftOut, Seconds, Waiting, door, doors, left_out, window_on
+from courier.domain.errors import Refused
 from courier.domain.item import State
 from courier.store import plans
 from courier.store.plans import CrewMember, PlannedRoute, PlannedStop, Visit
@@ -62,6 +63,9 @@ def read_standing(session: Session, desk: Desk, plan: Plan, *, at: datetime) -> 
 
     Items that can no longer go out (cancelled, moved to another day) are on no call; a bag whose bearer is no longer of
     the office is not either. Times are worked out anew: who has not set out by `at` leaves no earlier.
+
+    Raises:
+        Refused: `nobody-at-work`, and the plan asks nothing of anybody.
     """
     bylaws = desk.facts.bylaws
     sheet = relieved(
@@ -70,6 +74,14 @@ def read_standing(session: Session, desk: Desk, plan: Plan, *, at: datetime) -> 
     routes = plans.routes_of(session, plan.id)
     routed = {route.postman_id for route in routes}
     crew = tuple(m for m in sheet.crew if sheet.shift(m) is not None or m.postman_id in routed)
+    if not crew:  # everybody is away by now: the plan still shows what it asked of whom
+        crew = tuple(
+            m for m in plans.crew(session, plan.office_id, plan.day, at=at, keep=routed) if m.postman_id in routed
+        )
+    if not crew:
+        raise Refused(
+            "nobody-at-work", f"Ngày {plan.day:%d/%m/%Y} không có bưu tá nào làm việc; mời xem lịch làm việc."
+        )
     seats = {member.postman_id: seat for seat, member in enumerate(crew)}
     on_routes = [item_id for route in routes for stop in route.stops for item_id in stop.items]
     visits = {

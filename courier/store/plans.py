@@ -1,6 +1,6 @@
 """Plans in the database: what an office-day offers to be planned, and routes, stops and reasons as they were solved."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -360,16 +360,20 @@ def _advice(session: Session, tried: Sequence[Item], day: date, bylaws: Bylaws) 
     return advice
 
 
-def crew(session: Session, office_id: UUID, day: date, *, at: datetime) -> list[CrewMember]:
+def crew(
+    session: Session, office_id: UUID, day: date, *, at: datetime, keep: Collection[UUID] = ()
+) -> list[CrewMember]:
     """The postmen of an office who work on a day, by name; on the day itself with the money they carry and how far they have come.
 
     Whoever carries items today is there whatever the roster says: they are planned with him until they are in other hands.
     """
-    return crews(session, office_id, [day], at=at)[day]
+    return crews(session, office_id, [day], at=at, keep=keep)[day]
 
 
-def crews(session: Session, office_id: UUID, days: Sequence[date], *, at: datetime) -> dict[date, list[CrewMember]]:
-    """The crew of each day, by the same few queries for one and for many."""
+def crews(
+    session: Session, office_id: UUID, days: Sequence[date], *, at: datetime, keep: Collection[UUID] = ()
+) -> dict[date, list[CrewMember]]:
+    """The crew of each day, by the same few queries for one and for many; those of `keep` are in it though they be away."""
     postmen = duty.postmen(session, office_id)
     changes = duty.changes(session, office_id, first=min(days), last=max(days)) if days else []
     vehicles = {known.vehicle.id: known.vehicle for known in postmen}
@@ -391,7 +395,8 @@ def crews(session: Session, office_id: UUID, days: Sequence[date], *, at: dateti
         for known in postmen:
             postman_id = known.usual.postman_id
             his = roster.duty(postman_id, day)
-            if not his.at_work and not (day == today and postman_id in carrying):
+            kept = postman_id in keep or (day == today and postman_id in carrying)
+            if not his.at_work and not kept:
                 continue
             vehicle = vehicles[his.vehicle_id]
             found[day].append(

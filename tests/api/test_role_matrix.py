@@ -76,7 +76,8 @@ RECEIVED, BROUGHT_BACK, SIGNED = ({"type": kind, "data": {}} for kind in ("recei
 VEHICLE = {"name": "Xe ba", "mode": "boat", "capacity_items": 20}
 VEHICLE_FORM = {"name": "Xe bốn", "mode": "boat", "capacity_items": "20"}
 USUAL = {"vehicle": "00000000-0000-0000-0000-000000000000", "shift_start": "07:30", "shift_end": "17:00"}
-CLOSED = {"kind": "closed", "first_day": DAY.isoformat()}
+FAR = DAY + timedelta(days=40)
+CLOSED = {"kind": "closed", "first_day": FAR.isoformat()}
 WISH = {"kind": "instruct", "text": "Gọi trước khi đến"}
 
 TABLE: dict[str, Row] = {
@@ -271,7 +272,7 @@ TABLE: dict[str, Row] = {
     "GET /d/crew/changes/new": page(D, A),
     "POST /d/crew/changes": page(D, A, form={"kind": "leave"}),
     "GET /d/crew/changes/<uuid:change_id>": page(D, A),
-    "POST /d/crew/changes/<uuid:change_id>": page(D, A, form={"version": "1", "first_day": DAY.isoformat()}),
+    "POST /d/crew/changes/<uuid:change_id>": page(D, A, form={"version": "1", "first_day": FAR.isoformat()}),
     "GET /d/crew/vehicles/new": page(D, A),
     "POST /d/crew/vehicles": page(D, A, form={"name": "Xe thử"}),
     "GET /d/crew/vehicles/<uuid:vehicle_id>": page(D, A),
@@ -425,7 +426,7 @@ def belongings(database, house: House, *, agency: Person | None) -> dict[str, st
                 )
         session.add(
             DutyChange(
-                id=made["change_id"], office_id=house.office_id, kind="closed", first_day=DAY, last_day=DAY, note="Thử"
+                id=made["change_id"], office_id=house.office_id, kind="closed", first_day=FAR, last_day=FAR, note="Thử"
             )
         )
         session.add(

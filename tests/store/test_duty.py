@@ -9,11 +9,12 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from courier import dispatch, staffing
+from courier.dispatch.standing import read_standing
 from courier.domain.duty import Hours, Kind
 from courier.domain.errors import Invalid, Missing, Stale
 from courier.staffing import NewChange
 from courier.store import plans
-from courier.store.tables import AuditEntry, DutyChange, Office, Postman, Staff, Vehicle
+from courier.store.tables import AuditEntry, DutyChange, Office, Plan, Postman, Staff, Vehicle
 from tests.builders import House
 from tests.planning_office import DAY, MORNING, on_routes, open_office, place, planned, published, take_out
 
@@ -121,6 +122,16 @@ def test_leave_on_a_day_with_a_published_route_is_taken_and_said(house):
     assert [(one.code, one.postman_id) for one in week.warnings if one.code == "route-on-leave"] == [
         ("route-on-leave", house.postmen[who].id)
     ]
+
+
+def test_a_plan_whose_people_are_all_away_still_shows_what_it_asked_of_whom(house):
+    place(house, km_east=3)
+    view = published(house)
+    for who in (0, 1):
+        enter(house, Kind.LEAVE, who=who)
+    with house.database.read() as session:
+        standing = read_standing(session, house.desk, session.get_one(Plan, view.id), at=MORNING)
+    assert {member.postman_id for member in standing.crew} == {route.postman for route in view.routes if route.stops}
 
 
 def test_overlaps_are_refused_and_nothing_is_stored(house):
