@@ -40,7 +40,6 @@ USUAL_STABILITY: Final = 1800
 MOST_STABILITY: Final = 86_400
 MOST_MOVED: Final = 0.03
 _LOOSE: Final = (routing.Lock.FREE, routing.Lock.KEEP_POSTMAN)
-_RANKED: Final = (routing.Lock.KEEP_ORDER, routing.Lock.KEEP_TIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +240,9 @@ def _as_of(standing: StandingPlan, at: datetime) -> _Now:
                 locked_time=here,
             )
             for job in list(jobs.values()):
-                if job.lock in _RANKED and job.locked_vehicle == vehicle.id and job.locked_rank is not None:
+                # What was to come in this order still does, behind where he is now.
+                behind = job.id != place and not _is_fact(job)
+                if behind and job.locked_vehicle == vehicle.id and job.locked_rank is not None:
                     jobs[job.id] = replace(job, locked_rank=job.locked_rank + 1)
             vehicles.append(_on_the_road(vehicle, standing.problem, last.location_index, here))
         else:

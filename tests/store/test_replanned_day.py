@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from courier import dispatch
 from courier.domain.errors import Forbidden, Invalid, Missing, Refused, Stale
 from courier.domain.item import Direction, State
 from courier.store import bag, plans
-from courier.store.tables import Item
+from courier.store.tables import Item, Stop
 from tests.builders import DAY, MORNING
 from tests.planning_office import on_routes, open_office, place, published, scatter, take_out
 
@@ -77,6 +78,17 @@ def test_what_a_broken_down_postman_still_had_goes_to_the_others_in_one_act(runn
     assert all(new > old for new, old in zip(later, versions, strict=True)), "their phones hear of it"
     assert holders == {broken}, "until they meet, the papers are with him"
     assert dispatch.changes_of(house.desk, house.dispatcher, plan_id).stale
+
+
+@pytest.mark.parametrize("lock", ["frozen", "keep_order"])
+def test_a_stop_that_was_locked_is_still_made_where_it_was(running, lock):
+    house, view, _ = running
+    route = view.routes[0]
+    with house.database.write() as session:
+        for stop in session.scalars(select(Stop).where(Stop.route_id == route.id, Stop.sequence <= 3)):
+            stop.lock = lock
+    new = next(one for one in rest_of(house, view).routes if one.postman == route.postman)
+    assert [stop.items for stop in new.stops[:3]] == [stop.items for stop in route.stops[:3]]
 
 
 def test_an_ordinary_plan_published_over_bags_still_leaves_them_with_their_bearers(running):
