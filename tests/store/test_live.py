@@ -17,6 +17,14 @@ from tests.planning_office import open_office, published, scatter, take_out
 EIGHT = MORNING + timedelta(hours=1)
 
 
+@pytest.fixture
+def office(database, tmp_path):
+    """An office of one postman."""
+    house = open_office(database, tmp_path, postmen=1)
+    yield house
+    house.desk.jobs.stop()
+
+
 def seen(house, *, at):
     return dispatch.live(house.desk, house.dispatcher, office_id=None, day=DAY, at=at)
 
@@ -25,9 +33,8 @@ def tag(house, *, at=EIGHT):
     return dispatch.live_tag(house.desk, house.dispatcher, office_id=None, day=DAY, at=at)
 
 
-def a_running_day(database, tmp_path, doors=4):
+def a_running_day(house, doors=4):
     """One postman with so many doors, all in his bag since six; his phone."""
-    house = open_office(database, tmp_path, postmen=1)
     scatter(house, doors)
     view = published(house)
     stops = view.routes[0].stops
@@ -35,8 +42,8 @@ def a_running_day(database, tmp_path, doors=4):
     return house, stops, phone
 
 
-def test_every_act_moves_the_figures_and_the_rest_is_reckoned_from_it(database, tmp_path):
-    house, stops, phone = a_running_day(database, tmp_path)
+def test_every_act_moves_the_figures_and_the_rest_is_reckoned_from_it(office):
+    house, stops, phone = a_running_day(office)
     (going,) = seen(house, at=stops[0].arrives_at).goings
     assert (going.calls, going.done, going.failed, going.round.in_bag, going.round.cash_dong) == (4, 0, 0, 4, 0)
     first, second = stops[0], stops[1]
@@ -56,8 +63,8 @@ def test_every_act_moves_the_figures_and_the_rest_is_reckoned_from_it(database, 
     assert going.place.at == late + timedelta(minutes=20)
 
 
-def test_a_place_is_told_to_about_a_hundred_metres_by_the_phone_or_by_the_door(database, tmp_path):
-    house, stops, phone = a_running_day(database, tmp_path, doors=2)
+def test_a_place_is_told_to_about_a_hundred_metres_by_the_phone_or_by_the_door(office):
+    house, stops, phone = a_running_day(office, doors=2)
     act = phone.event("attempt_failed", stops[0].items, at=stops[0].arrives_at, reason="not_home")
     phone.send(act | {"position": {"lat": 9.412345, "lon": 104.987654, "accuracy_m": 12}}, at=stops[0].leaves_at)
     found = seen(house, at=stops[0].leaves_at).goings[0].place
@@ -69,8 +76,8 @@ def test_a_place_is_told_to_about_a_hundred_metres_by_the_phone_or_by_the_door(d
     assert (found.lat, found.lon) == (round(stops[1].lat, 3), round(stops[1].lon, 3))
 
 
-def test_a_phone_that_is_not_heard_is_silent_with_what_it_still_had(database, tmp_path):
-    house, stops, phone = a_running_day(database, tmp_path)
+def test_a_phone_that_is_not_heard_is_silent_with_what_it_still_had(office):
+    house, stops, phone = a_running_day(office)
     at = stops[0].leaves_at
 
     handover.sync(
@@ -86,8 +93,8 @@ def test_a_phone_that_is_not_heard_is_silent_with_what_it_still_had(database, tm
     assert going.round.waiting_acts is None
 
 
-def test_what_was_taken_off_is_no_call_any_more(database, tmp_path):
-    house, stops, _ = a_running_day(database, tmp_path)
+def test_what_was_taken_off_is_no_call_any_more(office):
+    house, stops, _ = a_running_day(office)
 
     handover.report(
         house.desk, house.dispatcher, EventType.BROUGHT_BACK, event_id=uuid7(), item_ids=list(stops[0].items), data={},
@@ -97,8 +104,8 @@ def test_what_was_taken_off_is_no_call_any_more(database, tmp_path):
     assert (going.calls, going.failed, going.round.in_bag) == (3, 0, 3)
 
 
-def test_the_tag_changes_with_every_act_every_plan_every_incident_and_the_minute(database, tmp_path):
-    house = open_office(database, tmp_path, postmen=1)
+def test_the_tag_changes_with_every_act_every_plan_every_incident_and_the_minute(office):
+    house = office
     scatter(house, 3)
     seen_tags = [tag(house)]
 
@@ -118,14 +125,14 @@ def test_the_tag_changes_with_every_act_every_plan_every_incident_and_the_minute
     assert tag(house, at=EIGHT + timedelta(minutes=1)) != seen_tags[-1]
 
 
-def test_a_day_without_a_plan_has_no_rounds(database, tmp_path):
-    house = open_office(database, tmp_path, postmen=1)
+def test_a_day_without_a_plan_has_no_rounds(office):
+    house = office
     found = seen(house, at=EIGHT)
     assert (found.plan_id, found.goings) == (None, ())
 
 
-def test_another_offices_board_is_missing(database, tmp_path):
-    house = open_office(database, tmp_path, postmen=1)
+def test_another_offices_board_is_missing(office, database):
+    house = office
     other = a_house(database, code="TVT", agency_code="PC09")
     for ask in (dispatch.live, dispatch.live_tag):
         with pytest.raises(Missing):

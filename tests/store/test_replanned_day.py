@@ -29,7 +29,8 @@ def running(database, tmp_path):
         phone.send(phone.event("attempt_failed", first.items, at=NINE, reason="not_home"), at=NINE)
         tried |= dict.fromkeys(first.items, route.postman)
     assert len(view.routes) == 2, "both have something to do"
-    return house, dispatch.get_plan(house.desk, house.dispatcher, view.id), tried
+    yield house, dispatch.get_plan(house.desk, house.dispatcher, view.id), tried
+    house.desk.jobs.stop()
 
 
 def rest_of(house, view, **wanted):
