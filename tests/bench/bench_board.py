@@ -80,7 +80,7 @@ def build(house: House, *, stops: int, routes: int, at: datetime) -> UUID:
             row = session.get_one(Postman, person.id)
             row.cash_limit_dong = 100_000_000
         for number in range(stops):
-            item_id = an_item(session, house)
+            item_id = an_item(session, house, charges=())
             turn, far = rng.uniform(0, 2 * math.pi), 8 * math.sqrt(rng.random())
             lat, lon = OFFICE[0] + far * math.sin(turn) / 111.0, OFFICE[1] + far * math.cos(turn) / 109.6
             item = session.get_one(Item, item_id)
@@ -201,7 +201,8 @@ def main() -> None:
             sent = context.request.get(board)
             if sent.status != 200:
                 raise SystemExit(f"the board was answered with {sent.status}")
-            with bare(folder, sent.body()) as bare_port:
+            body = sent.body()
+            with bare(folder, body) as bare_port:
                 floor = f"http://127.0.0.1:{bare_port}"
                 empty, same, painted, usable = [], [], [], []
                 for _ in range(asked.pages):
@@ -226,7 +227,7 @@ def main() -> None:
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f}, Python {platform.python_version()}, {at:%Y-%m-%d}"
     )
-    print(f"{asked.stops} stops on {asked.routes} routes, page of {len(sent.body()) / 1000:.0f} kB\n")
+    print(f"{asked.stops} stops on {asked.routes} routes, page of {len(body) / 1000:.0f} kB\n")
     print("| milliseconds | of | p50 | p95 |\n| --- | --- | --- | --- |")
     print(row("floor: a page without content, first paint", empty))
     print(row("floor: the same page from a bare Flask, first paint", same))
