@@ -14,7 +14,7 @@ from api.web.page import Trouble
 from api.web.texts import t
 from courier import dispatch, staffing
 from courier.domain.errors import FieldError, Invalid, Overtaken, Refused, Stale
-from courier.store.plans import RouteView
+from courier.store.plans import PlanView, RouteView
 from courier.store.tables import LOCKS
 
 blueprint = page.pages("board_pages", __name__, prefix="/d")
@@ -23,9 +23,9 @@ _MOST_VERSION: Final = 2**31 - 1
 _MOST_PLACE: Final = 10_000
 
 
-def board_of(plan_id: UUID) -> dict[str, Any]:
+def board_of(plan: PlanView) -> dict[str, Any]:
     """What the template of the board is given."""
-    sheet = dispatch.look_at_board(desk(), caller(), plan_id, at=now())
+    sheet = dispatch.look_at_board(desk(), caller(), plan, at=now())
     routes = {route.postman: route for route in sheet.plan.routes}
     viewer = page.viewer()
     office = staffing.belonging(desk(), viewer).office if viewer else None

@@ -181,7 +181,7 @@ def plan_page(plan_id: UUID, trouble: Trouble | None = None) -> Response:
         left_out=left_out,
         today=local_day(now()),
         map_data=None if solved else _map_data(found, views),
-        board=board.board_of(plan_id) if solved else None,
+        board=board.board_of(found) if solved else None,
         papers=plan_papers.papers_of(found),
         **answers,
     )

@@ -128,15 +128,14 @@ class BoardSheet:
     can_redo: bool
 
 
-def look_at_board(desk: Desk, caller: Caller, plan_id: UUID, *, at: datetime) -> BoardSheet:
-    """Everything that the board of a plan shows, by a few queries however many stops there are.
+def look_at_board(desk: Desk, caller: Caller, view: PlanView, *, at: datetime) -> BoardSheet:
+    """Everything that the board of a plan shows beside its routes, by a few queries however many stops there are.
 
     Raises:
         Missing: no such plan for this caller.
     """
     with desk.database.read() as session:
-        plan = plan_of(session, caller, plan_id)
-        view = plans.views(session, [plan])[0]
+        plan = plan_of(session, caller, view.id)
         left_out = tuple(plans.unplanned_of(session, plan.id))
         ids = [item_id for route in view.routes for stop in route.stops for item_id in stop.items]
         labels = plans.labels_of(session, [*ids, *(row.item_id for row in left_out)])
