@@ -120,6 +120,34 @@ def take_offer(plan_id: UUID) -> Response:
     return page.go("plan_pages.left_out", plan_id=plan_id, done="put_in")
 
 
+@blueprint.get("/plans/<uuid:plan_id>/reasons")
+@roles("dispatcher")
+def reasons(plan_id: UUID) -> Response:
+    """Why every stop of a round is where and when it is (`?route=`, else the first)."""
+    plan = dispatch.get_plan(desk(), caller(), plan_id)
+    wanted = request.args.get("route")
+    route = next((route for route in plan.routes if wanted in (None, str(route.id))), None)
+    if route is None and wanted is not None:
+        raise Missing("route", wanted)
+    told: tuple[dispatch.RouteReason, ...] = ()
+    if route is not None and plan.state in ("solved", "published", "superseded"):
+        told = dispatch.explain_plan(desk(), caller(), plan_id, at=now(), postman=route.postman).routes
+    ids = [item_id for reason in told for stop in reason.stops for item_id in stop.items]
+    return page.show(
+        "dispatcher/plan_reasons.html",
+        plan=plan,
+        shown=route,
+        told=told[0] if told else None,
+        views=tracking.get_items(desk(), caller(), ids),
+        tied=tied,
+    )
+
+
+def tied(tie: dispatch.Tie) -> str:
+    """What holds a stop, in words."""
+    return t(f"tie.{tie.code}", stop=tie.stop or "")
+
+
 # ------------------------------------------------------------------------------------------------------ beside another
 @blueprint.get("/plans/<uuid:plan_id>/compare/<uuid:other_id>")
 @roles("dispatcher")
@@ -392,6 +420,7 @@ _BEGINS_A_FORMULA: Final = frozenset("=+-@\t\r")
 def papers_of(plan: PlanView) -> dict[str, Any]:
     """The links from a plan to its papers and to the plans beside it."""
     return {
+        "reasons": url_for("plan_pages.reasons", plan_id=plan.id),
         "sheet": url_for("plan_pages.sheet", plan_id=plan.id),
         "labels": url_for("plan_pages.labels", plan_id=plan.id),
         "spreadsheet": url_for("plan_pages.spreadsheet", plan_id=plan.id),

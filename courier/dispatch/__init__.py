@@ -38,6 +38,7 @@ from courier.dispatch.reasons import (
     PlanReasons,
     RouteReason,
     StopReason,
+    Tie,
     explain_plan,
     take_offer,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "RouteReason",
     "Slot",
     "StopReason",
+    "Tie",
     "break_down",
     "changes_of",
     "check_slot",

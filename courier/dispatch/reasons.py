@@ -137,11 +137,13 @@ def explain_plan(
     at: datetime,
     item_id: UUID | None = None,
     stops: bool = True,
+    postman: UUID | None = None,
     most: int | None = None,
 ) -> PlanReasons:
     """Why the plan is as it is; of one item's stop only when it is named, without the routes when `stops` is false.
 
-    Of more than `most` left-out calls only the first have obstacles and offers.
+    With `postman` the routes are his alone, and nothing is said of what is left out. Of more than `most` left-out calls
+    only the first have obstacles and offers.
 
     Raises:
         Missing: no such plan for this caller, or the item is not in it.
@@ -154,8 +156,8 @@ def explain_plan(
         listed = plans.unplanned_of(session, plan.id)
         given = tuple(plans.reliefs_of(session, plan.id))
         version = plan.version
-    routes = tuple(view.routes(item_id)) if stops or item_id is not None else ()
-    left_out = tuple(view.left_out(listed, item_id, most))
+    routes = tuple(view.routes(item_id, postman)) if stops or item_id is not None else ()
+    left_out = tuple(view.left_out(listed, item_id, most)) if postman is None else ()
     if item_id is not None and not left_out and not any(route.stops or route.broken for route in routes):
         raise Missing("item", item_id)
     return PlanReasons(version=version, routes=routes, left_out=left_out, reliefs=given)
@@ -226,13 +228,15 @@ class _View:
         number = self.numbers.get(item_id)
         return None if number is None or any(number in order for order in self.visits) else number
 
-    def routes(self, item_id: UUID | None) -> Iterator[RouteReason]:
-        """The routes, or the one that an item is on, with that stop alone."""
+    def routes(self, item_id: UUID | None, postman: UUID | None) -> Iterator[RouteReason]:
+        """The routes (of one postman, when he is named), or the one that an item is on, with that stop alone."""
         number = None if item_id is None else self.numbers.get(item_id)
         for route in self.standing.solution.routes:
             if item_id is not None and number not in self.visits[route.vehicle_index]:
                 continue
             member = self.standing.crew[route.vehicle]
+            if postman not in (None, member.postman_id):
+                continue
             broken = {fault.code: None for fault in self.standing.solution.violations if fault.vehicle == route.vehicle}
             told = () if broken else explain_route(self.problem, self.insertion, self.visits, route)
             places = {stop.id: place for place, stop in enumerate(told, start=1)}

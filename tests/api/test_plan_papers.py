@@ -10,10 +10,10 @@ import pytest
 from api.web import barcodes, texts
 from courier import dispatch
 from tests.api.test_pages import Browser
-from tests.api.test_plan_answers import a_day_too_short
+from tests.api.test_plan_answers import EARLY, a_day_too_short
 from tests.api.test_plans import ask, solved
 from tests.builders import DAY, MORNING
-from tests.planning_office import place, scatter
+from tests.planning_office import adjust, place, scatter
 
 
 @pytest.fixture
@@ -64,6 +64,21 @@ def test_the_page_of_what_is_left_out_says_why_for_every_postman_in_both_languag
     dispatcher.client.set_cookie(texts.COOKIE, "en")
     english = dispatcher.get(f"/d/plans/{plan.json['id']}/left-out").text
     assert "min longer" in english
+
+
+def test_every_stop_of_a_round_says_in_words_what_holds_it(town, desk, dispatcher):
+    for number in range(1, len(town.here.postmen)):
+        adjust(town.here, number, shift_start=EARLY, shift_end=EARLY + 60)
+    place(town.here, wanted_on=DAY, wanted_from=10 * 3600, wanted_to=10 * 3600 + 900, recipient_name="Lê Hẹn Giờ")
+    place(town.here, recipient_name="Ngô Không Hẹn")
+    plan = solved(town, desk)
+
+    page = unescape(dispatcher.get(f"/d/plans/{plan.json['id']}/reasons").text)
+
+    assert re.search(r"Lê Hẹn Giờ.*(Đợi đến giờ hẹn|Phải đến trước khi hết giờ hẹn)", page, re.DOTALL)
+    assert "Ngô Không Hẹn" in page
+    assert "Bỏ đi thì bớt" in page
+    assert dispatcher.get(f"/d/plans/{plan.json['id']}/reasons?route=none").status_code == 404
 
 
 def test_two_plans_are_told_apart_by_postman_cost_and_stop(town, desk, dispatcher):

@@ -285,6 +285,7 @@ TABLE: dict[str, Row] = {
     "GET /d/reports/month": page(D, A),
     "GET /d/reports/month.xlsx": page(D, A),
     "GET /d/plans/<uuid:plan_id>/left-out": page(D),
+    "GET /d/plans/<uuid:plan_id>/reasons": page(D),
     "POST /d/plans/<uuid:plan_id>/offers": page(
         D, form={"version": "1", "item": "0190a1b2-0000-7000-8000-000000000001", "offer": "room"}
     ),

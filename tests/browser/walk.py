@@ -170,7 +170,7 @@ def _of_a_dispatcher(visitor: Visitor) -> Iterator[str]:
     page.click("details[data-route] summary >> nth=0")
     yield "dispatcher-routes"
     plan = page.url.partition("?")[0]
-    for name in ("left-out", "sheet", "labels", f"compare/{plan.rpartition('/')[2]}"):
+    for name in ("left-out", "reasons", "sheet", "labels", f"compare/{plan.rpartition('/')[2]}"):
         go(f"{plan}/{name}")
         yield f"dispatcher-{name.partition('/')[0]}"
     go("/d/live")
