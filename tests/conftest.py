@@ -6,6 +6,7 @@ from collections.abc import Generator
 
 import hypothesis
 import pytest
+import structlog
 
 from tests import databases
 from tests.databases import (
@@ -47,6 +48,9 @@ repeatable = {"derandomize": True, "database": None, "print_blob": True} if data
 for profile in ("all", FEW):
     hypothesis.settings.register_profile(profile, deadline=None, **repeatable)
 hypothesis.settings.load_profile("all")
+
+# Until the program sets up its log, an exception is told as Python tells it: with every local variable it takes five seconds.
+structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
 
 
 def pytest_configure(config: pytest.Config) -> None:

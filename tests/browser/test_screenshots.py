@@ -19,6 +19,7 @@ PHONE = ("phone-list", "phone-handover", "phone-failed", "phone-evening")
 PICTURES = {
     "citizen-tracking": ("citizen", "citizen-details", True),
     "dispatcher-routes": ("dispatcher", "dispatcher-routes", False),
+    "dispatcher-live": ("dispatcher", "dispatcher-live", False),
     "cashier-evening": ("cashier", "cashier-evening", False),
     "clerk-counter": ("clerk", "clerk-item", False),
     "admin-facts": ("admin", "admin-facts", False),
