@@ -83,6 +83,7 @@ def walk(app, token, ids, *, examples):
     return wrong, asked
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "role",
     [

@@ -210,6 +210,7 @@ def test_events_of_an_early_start_do_not_lie_in_the_future(prepared, new_sqlite,
 
 
 # ------------------------------------------------------------------------------------------------ starts
+@pytest.mark.once
 def test_a_start_that_was_killed_is_finished_by_the_next_and_a_later_one_adds_its_day(database, tmp_path, monkeypatch):
     desk = a_desk(database, tmp_path)
     published, real = [], dispatch.publish

@@ -194,6 +194,7 @@ def test_a_job_whose_runner_is_killed_in_the_middle_is_done_once_by_the_next_one
     assert notes(database, "done") == 1
 
 
+@pytest.mark.once
 def test_many_jobs_survive_a_series_of_kills_each_done_once(database, database_url, jobs):
     with database.write() as session:
         for number in range(4):
@@ -305,6 +306,7 @@ def a_worker(url: str, folder: Path) -> Iterator[subprocess.Popen]:
         process.wait()
 
 
+@pytest.mark.once
 def test_a_worker_killed_in_the_middle_of_a_solve_is_followed_by_one_that_writes_the_plan_once(
     house, database_url, tmp_path
 ):
@@ -329,6 +331,7 @@ def test_a_worker_killed_in_the_middle_of_a_solve_is_followed_by_one_that_writes
     assert (view.state, on_stops + reasons) == ("solved", len(items))
 
 
+@pytest.mark.once
 def test_a_worker_told_to_stop_finishes_the_solve_in_hand(house, database_url, tmp_path):
     scatter(house, 20)
     plan_id = ask_for_tomorrow(house, seconds=2)
