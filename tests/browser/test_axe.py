@@ -63,13 +63,16 @@ def test_every_target_on_a_phone_is_48_pixels_high(worked, contexts, role):
     assert not found
 
 
-@pytest.mark.parametrize("role", WALKS)
+@pytest.mark.parametrize(
+    "role", [pytest.param(role, marks=() if role in FOR_THUMBS else pytest.mark.slow) for role in WALKS]
+)
 def test_no_page_runs_off_sideways_on_320_pixels(worked, contexts, role):
     visitor = visit(contexts.new(viewport={"width": 320, "height": 640}), worked)
     found = {name: over for name in WALKS[role](visitor) if (over := visitor.page.evaluate(SIDEWAYS)) > 0}
     assert not found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", FOR_THUMBS)
 def test_letters_twice_as_large_still_fit_a_phone(worked, contexts, role):
     visitor = visit(contexts.new(viewport={"width": 360, "height": 740}), worked)
