@@ -346,6 +346,8 @@ def failed_rows(list_id: UUID) -> Response:
 @roles(*_ROLES)
 @versioned
 @blueprint.response(200, StagedSchema)
+@blueprint.alt_response(413, description="the file is larger than 10 MB")
+@blueprint.alt_response(422, description="the file cannot be read, or it is none of this list's failed rows")
 def send_again(list_id: UUID) -> Any:
     """The corrected file: each of its rows replaces the one that its column `Dòng gốc` names."""
     version = if_match()

@@ -223,6 +223,7 @@ def publish_plan(plan_id: UUID) -> Any:
 @blueprint.route("/plans/<uuid:plan_id>/stop", methods=["POST"])
 @roles(*_WRITERS)
 @blueprint.response(202, PlanSchema)
+@blueprint.alt_response(409, description="no search is going on for this plan")
 def stop_solving(plan_id: UUID) -> Any:
     """End the search for a plan with the best that it has found; the plan is solved a moment later."""
     view = dispatch.stop_solving(desk(), caller(), plan_id)

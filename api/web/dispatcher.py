@@ -170,7 +170,9 @@ def plan_page(plan_id: UUID, trouble: Trouble | None = None) -> Response:
     left_out = dispatch.unplanned(desk(), caller(), plan_id) if found.state != "draft" else []
     stops = sum(len(route.stops) for route in found.routes)
     # Of a large plan the board comes first: why something is left out has a page of its own.
-    explained = found.state not in ("draft", "failed") and not (solved and (not left_out or stops > _EXPLAINED_BESIDE))
+    explained = found.state not in ("draft", "failed") and not (solved and stops > _EXPLAINED_BESIDE)
+    if solved and explained and not left_out:
+        explained = dispatch.has_reliefs(desk(), caller(), plan_id)
     answers = plan_papers.reasons_for(found) if explained else {"reasons": (), "reliefs": ()}
     return page.show(
         "dispatcher/plan.html",

@@ -40,6 +40,7 @@ from courier.dispatch.reasons import (
     StopReason,
     Tie,
     explain_plan,
+    has_reliefs,
     take_offer,
 )
 from courier.dispatch.replanning import MOST_SECONDS as MOST_REPLANNING_SECONDS
@@ -95,6 +96,7 @@ __all__ = [
     "explain_plan",
     "get_plan",
     "give_up",
+    "has_reliefs",
     "insert",
     "list_plans",
     "live",

@@ -62,7 +62,7 @@ def preview_edit(desk: Desk, caller: Caller, plan_id: UUID, edit: Edit, *, versi
     Raises: what `edit_plan` raises.
     """
     with desk.database.read() as session:
-        plan = editable_plan(session, caller, plan_id, version)
+        plan = editable_plan(session, caller, plan_id, version, for_update=False)
         board = _board(session, desk, plan, at=at)
         done, undone = _stacks(plans.edits_of(session, plan.id))
     return _edited(board, board.after(edit), version=version, done=done, undone=undone)
@@ -193,10 +193,10 @@ def _may_edit(caller: Caller) -> None:
         raise Forbidden("Only a dispatcher edits plans.")
 
 
-def editable_plan(session: Session, caller: Caller, plan_id: UUID, version: int) -> Plan:
+def editable_plan(session: Session, caller: Caller, plan_id: UUID, version: int, *, for_update: bool = True) -> Plan:
     """The plan, locked, when it may be edited by this caller who saw that version; raises what `edit_plan` raises."""
     _may_edit(caller)
-    plan = plan_of(session, caller, plan_id, for_update=True)
+    plan = plan_of(session, caller, plan_id, for_update=for_update)
     require_plan_version(session, plan, version)
     if plan.state == "published":
         raise Refused("published", "Phương án đã công bố. Tạo bản sao để sửa rồi công bố bản sao.")

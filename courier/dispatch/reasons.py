@@ -129,6 +129,16 @@ class PlanReasons:
 
 
 # ---------------------------------------------------------------------------------------------------------- asking
+def has_reliefs(desk: Desk, caller: Caller, plan_id: UUID) -> bool:
+    """Whether any rule gives way for this plan.
+
+    Raises:
+        Missing: no such plan for this caller.
+    """
+    with desk.database.read() as session:
+        return bool(plans.reliefs_of(session, plan_of(session, caller, plan_id).id))
+
+
 def explain_plan(
     desk: Desk,
     caller: Caller,
