@@ -98,18 +98,24 @@ def relieved(sheet: OfficeDay, reliefs: Sequence[Relief]) -> OfficeDay:
 
 
 def day_problem(sheet: OfficeDay, calls: Sequence[Door], crew: Sequence[CrewMember]) -> routing.Problem:
-    """The office-day as the optimiser sees it: job n is call n, vehicle n is postman n, seconds count from midnight."""
+    """The office-day as the optimiser sees it: job n is call n, vehicle n is postman n, seconds count from midnight.
+
+    Calls of one household share their location, so that who goes from one to the next sets up once.
+    """
     points = [sheet.office]
     starts = []
     for member in crew:
         starts.append(len(points) if member.last_door else 0)
         points += [member.last_door] if member.last_door else []
-    first = len(points)
-    points += [(call.lat, call.lon) for call in calls]
+    located: dict[tuple[object, ...], int] = {}
+    for call in calls:
+        if call.household not in located:
+            located[call.household] = len(points)
+            points.append((call.lat, call.lon))
     places = [(lon, lat) for lat, lon in points]
     travel = EstimatedTravel()
     return routing.Problem(
-        jobs=tuple(job_of(number, call, first + number, crew) for number, call in enumerate(calls)),
+        jobs=tuple(job_of(number, call, located[call.household], crew) for number, call in enumerate(calls)),
         vehicles=tuple(_vehicle(number, member, starts[number], sheet) for number, member in enumerate(crew)),
         matrices={mode: travel.table(places, mode) for mode in sorted({member.mode for member in crew})},
         locations=tuple(places),

@@ -77,10 +77,12 @@ class LeftOut:
 class Door:
     """One call at one door (điểm phát). Several items of one household with the same window are one call.
 
-    `loads` items come along from the office, `fetches` come back; `due_dong` is taken in cash at the most.
+    `loads` items come along from the office, `fetches` come back; `due_dong` is taken in cash at the most. Calls with the
+    same `household` are at one door: who goes from one to the next need not find it again.
     """
 
     items: tuple[UUID, ...]
+    household: tuple[object, ...]
     lat: float
     lon: float
     commune_code: str
@@ -174,12 +176,15 @@ def doors(items: Iterable[Waiting], day: date) -> list[Door]:
     for item in items:
         if item.lat is None or item.lon is None:
             raise ValueError(f"item {item.id} has no point")
-        point = (round(item.lat, _DECIMALS), round(item.lon, _DECIMALS))
-        # Without a phone the name stands for the household: "ấp 3, xã U Minh" is many houses.
-        household = item.phone or fold(item.recipient)
-        key = (*point, fold(item.address), household, window_on(item, day), item.holder)
+        key = (_household(item), window_on(item, day), item.holder)
         households.setdefault(key, []).append(item)
     return [door(members, day) for members in households.values()]
+
+
+def _household(item: Waiting) -> tuple[object, ...]:
+    point = (round(item.lat or 0.0, _DECIMALS), round(item.lon or 0.0, _DECIMALS))
+    # Without a phone the name stands for the household: "ấp 3, xã U Minh" is many houses.
+    return (*point, fold(item.address), item.phone or fold(item.recipient))
 
 
 def door(members: Sequence[Waiting], day: date) -> Door:
@@ -189,6 +194,7 @@ def door(members: Sequence[Waiting], day: date) -> Door:
     handed = [item for item in members if item.direction is Direction.RESULT]
     return Door(
         items=tuple(item.id for item in members),
+        household=_household(first),
         lat=first.lat or 0.0,
         lon=first.lon or 0.0,
         commune_code=first.commune_code or "",

@@ -188,6 +188,22 @@ def test_a_stop_of_two_papers_is_split_and_its_parts_go_their_own_ways(office):
     is_as_worked_out_anew(office, view.id)
 
 
+def test_two_stops_that_were_one_set_up_once_while_they_follow_each_other(office):
+    first = place(office, km_north=3, recipient_phone="0599012345")
+    second = place(office, km_north=3, recipient_phone="0599012345")
+    scatter(office, 12)
+    view = planned(office)
+    route = next(r for r in view.routes if any(len(s.items) == 2 for s in r.stops))
+    edit(office, view, "move", items=(first,), postman=route.postman, place=1)
+    whole = shown(office, view.id)
+
+    edit(office, view, "split", items=(second,))
+
+    stops = [next(r for r in v.routes if r.postman == route.postman).stops for v in (whole, shown(office, view.id))]
+    assert [s.arrives_at for s in stops[1][2:]] == [s.arrives_at for s in stops[0][1:]]
+    is_as_worked_out_anew(office, view.id)
+
+
 def test_what_breaks_a_rule_is_done_and_named(office):
     promised = place(office, km_north=2, wanted_on=DAY, wanted_from=27_000, wanted_to=28_800)
     scatter(office, 12)
