@@ -12,7 +12,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
-from uuid_utils.compat import uuid7
 
 from courier.desk import Desk
 from courier.dispatch.arranging import Board, Edit
@@ -158,25 +157,17 @@ def copy_plan(desk: Desk, caller: Caller, plan_id: UUID, *, at: datetime) -> UUI
         plan = plan_of(session, caller, plan_id)
         if plan.state not in ("solved", "published", "superseded"):
             raise Refused("not-solved", "Chỉ sao chép được phương án đã giải xong.")
-        copy = Plan(
-            id=uuid7(),
+        copy = plans.begin_plan(
+            session,
             office_id=plan.office_id,
             day=plan.day,
-            state="solved",
             seconds=plan.seconds,
             seed=plan.seed,
-            travel=dict(plan.travel),
-            cost=plan.cost,
-            summary=dict(plan.summary),
-            error=None,
-            created_by=caller.id,
-            created_at=at,
-            solved_at=at,
-            published_at=None,
-            version=1,
+            by=caller.id,
+            at=at,
+            solved=True,
         )
-        session.add(copy)
-        session.flush()
+        copy.summary = dict(plan.summary)
         plans.write_routes(session, copy.id, plans.routes_of(session, plan.id))
         plans.write_unplanned(session, copy.id, plans.reasons_of(session, plan.id))
         plans.grant(session, copy.id, plans.reliefs_of(session, plan.id), by=caller.id, at=at)

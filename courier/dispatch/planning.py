@@ -10,7 +10,6 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from uuid_utils.compat import uuid7
 
 from courier.desk import Desk
 from courier.dispatch.office_day import (
@@ -81,25 +80,9 @@ def request_plan(
         raise Invalid(*faults)
     with desk.database.write() as session:
         office = office_of(session, caller, office_id)
-        plan = Plan(
-            id=uuid7(),
-            office_id=office.id,
-            day=day,
-            state="draft",
-            seconds=float(limit),
-            seed=seed,
-            travel={},
-            cost=None,
-            summary={},
-            error=None,
-            created_by=caller.id,
-            created_at=at,
-            solved_at=None,
-            published_at=None,
-            version=1,
+        plan = plans.begin_plan(
+            session, office_id=office.id, day=day, seconds=float(limit), seed=seed, by=caller.id, at=at
         )
-        session.add(plan)
-        session.flush()
         desk.jobs.enqueue(session, SOLVE_JOB, {"plan": str(plan.id)}, key=f"{SOLVE_JOB}:{plan.id}")
         return plan.id
 

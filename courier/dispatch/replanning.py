@@ -10,7 +10,6 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
-from uuid_utils.compat import uuid7
 
 import routing
 from courier.desk import Desk
@@ -142,25 +141,15 @@ def _store(
     at: datetime,
     seconds: float,
 ) -> UUID:
-    plan = Plan(
-        id=uuid7(),
+    plan = plans.begin_plan(
+        session,
         office_id=running.office_id,
         day=running.day,
-        state="solved",
         seconds=float(seconds),
-        seed=0,
-        travel={},
-        cost=None,
-        summary={},
-        error=None,
-        created_by=caller.id,
-        created_at=at,
-        solved_at=at,
-        published_at=None,
-        version=1,
+        by=caller.id,
+        at=at,
+        solved=True,
     )
-    session.add(plan)
-    session.flush()
     write_solution(session, desk, plan, standing, _without_places(found, standing), at=at, problem=found.problem)
     holders = {n: call.holder for n, call in enumerate(standing.calls) if call.holder is not None}
     riders = {step.id: route.vehicle for route in found.solution.routes for step in route.visits}

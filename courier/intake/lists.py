@@ -100,11 +100,7 @@ def import_rows(
         Invalid: `no-rows` or `too-many-rows`.
     """
     require_import(caller)
-    if not rows:
-        raise Invalid(FieldError("rows", "no-rows", "Danh sách không có dòng nào"))
-    if len(rows) > spreadsheet.MOST_ROWS:
-        sentence = f"Danh sách có {len(rows)} dòng, nhiều nhất {spreadsheet.MOST_ROWS}"
-        raise Invalid(FieldError("rows", "too-many-rows", sentence))
+    require_rows(rows)
     read = [(number, *bag_list.cells_of(row)) for number, row in enumerate(rows, start=1)]
     content = json.dumps([cells for _, cells, _ in read], sort_keys=True, default=str).encode()
     origin = Origin("json", sha256(content).hexdigest())
@@ -207,6 +203,15 @@ def open_bag(
         readings=readings,
         placed=placed,
     )
+
+
+def require_rows(rows: Sequence[object]) -> None:
+    """Raise Invalid (`no-rows`, `too-many-rows`) unless a list in JSON is as long as a sheet may be."""
+    if not rows:
+        raise Invalid(FieldError("rows", "no-rows", "Danh sách không có dòng nào"))
+    if len(rows) > spreadsheet.MOST_ROWS:
+        sentence = f"Danh sách có {len(rows)} dòng, nhiều nhất {spreadsheet.MOST_ROWS}"
+        raise Invalid(FieldError("rows", "too-many-rows", sentence))
 
 
 def require_import(caller: Caller) -> None:

@@ -20,7 +20,7 @@ from courier.domain import bag_list
 from courier.domain.bag_list import HEADINGS, UNUSED, Unreadable
 from courier.domain.errors import FieldError, Invalid, Refused
 from courier.domain.people import Caller
-from courier.intake.lists import OpenBag, Origin, Row, open_bag, require_import
+from courier.intake.lists import OpenBag, Origin, Row, open_bag, require_import, require_rows
 from courier.outside import spreadsheet
 from courier.store import intake as books
 from courier.store import people, staging
@@ -119,11 +119,7 @@ def stage_rows(
         Invalid: `no-rows` or `too-many-rows`.
     """
     require_import(caller)
-    if not rows:
-        raise Invalid(FieldError("rows", "no-rows", "Danh sách không có dòng nào"))
-    if len(rows) > spreadsheet.MOST_ROWS:
-        sentence = f"Danh sách có {len(rows)} dòng, nhiều nhất {spreadsheet.MOST_ROWS}"
-        raise Invalid(FieldError("rows", "too-many-rows", sentence))
+    require_rows(rows)
     cells = [(number, bag_list.cells_of(row)[0]) for number, row in enumerate(rows, start=1)]
     cells = [(number, {name or _STRAY: cell for name, cell in found.items()}) for number, found in cells]
     row = _new_list(caller, "json", repr(cells).encode(), office_id=office_id, at=at, size=len(cells))

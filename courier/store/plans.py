@@ -430,6 +430,40 @@ def _last_doors(session: Session, office_id: UUID, day: date) -> dict[UUID, tupl
 
 
 # ------------------------------------------------------------------------------------------------ what was solved
+def begin_plan(
+    session: Session,
+    *,
+    office_id: UUID,
+    day: date,
+    seconds: float,
+    by: UUID,
+    at: datetime,
+    seed: int = 0,
+    solved: bool = False,
+) -> Plan:
+    """A plan without routes, stored: a draft, or one whose routes the caller writes at once (`solved`)."""
+    plan = Plan(
+        id=uuid7(),
+        office_id=office_id,
+        day=day,
+        state="solved" if solved else "draft",
+        seconds=seconds,
+        seed=seed,
+        travel={},
+        cost=None,
+        summary={},
+        error=None,
+        created_by=by,
+        created_at=at,
+        solved_at=at if solved else None,
+        published_at=None,
+        version=1,
+    )
+    session.add(plan)
+    session.flush()
+    return plan
+
+
 def write_routes(session: Session, plan_id: UUID, routes: Sequence[PlannedRoute], *, first: int = 1) -> None:
     """Write the routes of a plan that has none, or others than those that it has, from position `first` on."""
     route_rows, stop_rows, item_rows = [], [], []
