@@ -66,6 +66,15 @@ def test_the_page_of_what_is_left_out_says_why_for_every_postman_in_both_languag
     assert "min longer" in english
 
 
+def test_the_page_of_a_large_plan_leads_to_what_is_left_out(town, desk, dispatcher, monkeypatch):
+    monkeypatch.setattr("api.web.dispatcher._EXPLAINED_BESIDE", 0)
+    plan, _ = a_day_too_short(town, desk)
+    where = f"/d/plans/{plan.json['id']}"
+    page = dispatcher.get(where).text
+    assert "làm thêm" not in page
+    assert f'href="{where}/left-out"' in page
+
+
 def test_every_stop_of_a_round_says_in_words_what_holds_it(town, desk, dispatcher):
     for number in range(1, len(town.here.postmen)):
         adjust(town.here, number, shift_start=EARLY, shift_end=EARLY + 60)
