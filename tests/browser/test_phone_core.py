@@ -56,7 +56,7 @@ def test_acts_stay_in_the_order_in_which_they_were_recorded_however_often_the_cl
     )
     phone.reopen()
     events.append(phone.record("taken_out", [items[0]]))
-    phone.wait_pending(0)
+    assert phone.call("outbox", "flush", {"why": "user"}) == {"ok": True, "left": 0}
     kept = [recorded(own_server, event)[0] for event in events]
     assert [row["result"] for row in kept] == ["applied"] * 13
     moments = [row["occurred_at"] for row in kept]
