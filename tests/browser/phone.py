@@ -6,6 +6,7 @@ it waits for stands on `<body data-…>`.
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -51,8 +52,14 @@ class Phone:
         self.wait(screen=name)
 
     def wait_pending(self, count: int) -> None:
-        """Until so many acts and pictures are unsent and nothing is being sent."""
-        self.wait(pending=count, flushing=0)
+        """Until so many acts and pictures are unsent and nothing is being sent: shown, and true of what was recorded just now."""
+        until = time.monotonic() + PATIENCE / 1000
+        while True:
+            self.wait(pending=count, flushing=0)
+            now = self.call("outbox", "status")
+            if (now["pending"] + now["media_pending"], now["flushing"]) == (count, False):
+                return
+            assert time.monotonic() < until, now
 
     def screen(self) -> str:
         """Which screen is shown."""
