@@ -1,0 +1,259 @@
+"""What a citizen sees behind a link: a coarse state by code, the visit by link, the person's own data after a proof."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, func, insert, select
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from courier.desk import Desk
+from courier.domain.attempts import AttemptRule
+from courier.domain.calendar import at_local, local_day
+from courier.domain.errors import Missing, Refused
+from courier.domain.item import Direction, State
+from courier.domain.release import ReleaseRule
+from courier.store import items, links
+from courier.store.tables import Agency, Item, ItemCharge, Office, Plan, ProvenVisitor, Route, Stop, StopItem
+from courier.tracking.finding import still_due
+
+VISIT = timedelta(minutes=30)
+WRONG_ANSWERS = 5
+WRONG_ANSWERS_WITHIN = timedelta(minutes=15)
+# A stop is promised within this much on either side of its planned time; a planned time alone would be a lie.
+PROMISE = timedelta(minutes=45)
+
+MOVABLE = (State.RECEIVED, State.PLANNED, State.HELD, State.REQUESTED, State.OUT, State.ATTEMPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """When the postman comes: a day, and a window on it where one can be said."""
+
+    day: date
+    opens_at: datetime | None
+    closes_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PublicView:
+    """What a link shows. `details` only to a visitor who proved the phone."""
+
+    item_id: UUID
+    state: str
+    direction: str
+    promise: Promise | None
+    office: Office
+    held_until: date | None
+    bring: tuple[str, ...]
+    may: frozenset[str]
+    details: Mapping[str, Any] | None
+
+
+def item_of_link(session: Session, token: str) -> Item:
+    """The item of a link.
+
+    Raises:
+        Missing: no item has this token, or it was ended; nothing tells which.
+    """
+    row = session.scalar(select(Item).where(Item.link_digest == links.digest(token)))
+    if row is None:
+        raise Missing("link", "…")
+    return row
+
+
+def by_link(desk: Desk, token: str, *, visitor: str | None, at: datetime) -> PublicView:
+    """What the citizen sees; `visitor` is what `prove` gave, or None.
+
+    Raises:
+        Missing: no such link.
+    """
+    with desk.database.read() as session:
+        row = item_of_link(session, token)
+        proven = visitor is not None and is_proven(session, row.id, visitor, at=at)
+        return public_view(session, desk, row, proven=proven, at=at)
+
+
+def item_id_of(desk: Desk, token: str) -> UUID:
+    """The id behind a link.
+
+    Raises:
+        Missing: no such link.
+    """
+    with desk.database.read() as session:
+        return item_of_link(session, token).id
+
+
+def coarse_state(desk: Desk, barcode: str) -> str | None:
+    """All that a tracking code alone tells: `waiting`, `on_the_way`, `at_office`, `done` or None; codes can be counted through."""
+    with desk.database.read() as session:
+        state = session.scalar(select(Item.state).where(Item.barcode == barcode.strip().upper()))
+    if state is None:
+        return None
+    if state in (State.OUT, State.ATTEMPTED, State.FETCHED):
+        return "on_the_way"
+    if state in (State.HELD, State.AWAITING_PICKUP):
+        return "at_office"
+    waiting = (State.ANNOUNCED, State.RECEIVED, State.PLANNED, State.REQUESTED)
+    return "waiting" if state in waiting else "done"
+
+
+def prove(desk: Desk, token: str, *, phone_last4: str, at: datetime) -> tuple[str, datetime]:
+    """Check the last four digits of the phone on the dossier; gives a secret for half an hour.
+
+    Raises:
+        Missing: no such link.
+        Refused: `no-phone`, `wrong-digits`, or `too-many-tries` for a while.
+    """
+    with desk.database.write() as session:
+        row = item_of_link(session, token)
+        # Guesses sent all at once are counted one after the other.
+        items.hold(session, [row.id])
+        if not row.recipient_phone:
+            raise Refused("no-phone", "Hồ sơ không có số điện thoại. Mời ông/bà liên hệ bưu cục.")
+        wrong = session.scalar(
+            select(func.count())
+            .select_from(ProvenVisitor)
+            .where(
+                ProvenVisitor.item_id == row.id,
+                ProvenVisitor.token_hash.is_(None),
+                ProvenVisitor.at > at - WRONG_ANSWERS_WITHIN,
+            )
+        )
+        if (wrong or 0) >= WRONG_ANSWERS:
+            raise Refused("too-many-tries", "Đã thử quá nhiều lần. Mời ông/bà thử lại sau 15 phút.")
+        right = secrets.compare_digest(row.recipient_phone[-4:].encode(), phone_last4.encode())
+        visitor = secrets.token_urlsafe(32)
+        session.execute(
+            insert(ProvenVisitor).values(
+                id=uuid7(),
+                item_id=row.id,
+                token_hash=_hash(visitor) if right else None,
+                at=at,
+                expires_at=at + VISIT,
+            )
+        )
+    if not right:
+        raise Refused("wrong-digits", "Bốn số cuối không đúng.")
+    return visitor, at + VISIT
+
+
+def _hash(visitor: str) -> str:
+    return sha256(visitor.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_proven(session: Session, item_id: UUID, visitor: str, *, at: datetime) -> bool:
+    """True for a visitor whose proof for this very item still stands."""
+    found = session.scalar(
+        select(ProvenVisitor.id).where(
+            ProvenVisitor.item_id == item_id,
+            ProvenVisitor.token_hash == _hash(visitor),
+            ProvenVisitor.expires_at > at,
+        )
+    )
+    return found is not None
+
+
+def public_view(session: Session, desk: Desk, row: Item, *, proven: bool, at: datetime) -> PublicView:
+    """What the link of an item shows; the person's own data only when `proven`."""
+    office = session.get_one(Office, row.office_id)
+    rule = release_rule(session, desk, row, at)
+    state = State(row.state)
+    promise = _promise(session, row, at=at)
+    details = None
+    # What to bring can betray the kind of paper, so before the proof only what every kind asks for is said.
+    bring: tuple[str, ...] = (desk.facts.vocabulary["papers"]["id_card"],)
+    if proven:
+        kind = desk.facts.bylaws.document_types.get(row.document_type)
+        papers = desk.facts.vocabulary["papers"]
+        if rule is not None:
+            shown = next(iter(rule.must_show.values()), ())
+            bring = (*(papers[paper] for paper in shown), *(paper.name for paper in rule.surrender))
+        charges = session.scalars(
+            select(ItemCharge).where(ItemCharge.item_id == row.id).order_by(ItemCharge.kind, ItemCharge.id)
+        )
+        details = {
+            "recipient": row.recipient_name,
+            "address": row.address_raw,
+            "document_type": kind.name_vi if kind else row.document_type,
+            "who": rule.recipient_words if rule else None,
+            "charges": [
+                {"kind": c.kind, "payee": c.payee, "amount_dong": c.amount_dong} for c in charges if c.amount_dong
+            ],
+            "due_dong": still_due(session, [row.id]).get(row.id, 0),
+            "authorised": row.authorised_name,
+            "instructions": row.instructions,
+            "moves_left": max(0, attempt_rule(session, desk, row, at).max_moves - row.moves),
+            "recipient_code": _code(desk, row, promise, at=at),
+        }
+    return PublicView(
+        item_id=row.id,
+        state=state.value,
+        direction=row.direction,
+        promise=promise,
+        office=office,
+        held_until=row.held_until,
+        bring=bring,
+        # Nor that a paper goes to nobody but its owner: few kinds do.
+        may=may_ask(row, rule) - (frozenset() if proven else {"authorise"}),
+        details=details,
+    )
+
+
+def _code(desk: Desk, row: Item, promise: Promise | None, *, at: datetime) -> str | None:
+    """What to read out to the postman, on the day on which he comes."""
+    today = local_day(at)
+    on_the_way = row.state in (State.OUT, State.ATTEMPTED) or (promise is not None and promise.day == today)
+    if row.direction != Direction.RESULT or not on_the_way:
+        return None
+    return links.recipient_code(desk.settings.secrets, row.id, today)
+
+
+def may_ask(row: Item, rule: ReleaseRule | None) -> frozenset[str]:
+    """The kinds of change request that the item's state and its paper allow."""
+    state = State(row.state)
+    can: set[str] = set()
+    if state in MOVABLE:
+        can |= {"reschedule", "instruct"}
+        if rule is not None and "authorised" in rule.must_show:
+            can.add("authorise")
+    if state in (State.RECEIVED, State.PLANNED, State.HELD) and row.direction == Direction.RESULT:
+        can |= {"pick_up", "redirect"}
+    return frozenset(can)
+
+
+def _promise(session: Session, row: Item, *, at: datetime) -> Promise | None:
+    if State(row.state) in (State.PLANNED, State.OUT):
+        stop = session.execute(
+            select(Stop.arrives_at, Plan.day)
+            .join(Route, Route.id == Stop.route_id)
+            .join(Plan, and_(Plan.id == Route.plan_id, Plan.state == "published"))
+            .join(StopItem, StopItem.stop_id == Stop.id)
+            .where(StopItem.item_id == row.id, Plan.day >= local_day(at))
+            .order_by(Plan.day.desc())
+        ).first()
+        if stop is not None and row.wanted_on in (None, stop.day):
+            return Promise(stop.day, stop.arrives_at - PROMISE, stop.arrives_at + PROMISE)
+    if row.wanted_on is not None and row.wanted_on >= local_day(at) and State(row.state) in MOVABLE:
+        if row.wanted_from is None or row.wanted_to is None:
+            return Promise(row.wanted_on, None, None)
+        return Promise(row.wanted_on, at_local(row.wanted_on, row.wanted_from), at_local(row.wanted_on, row.wanted_to))
+    return None
+
+
+def release_rule(session: Session, desk: Desk, row: Item, at: datetime) -> ReleaseRule | None:
+    """Who may receive the item's paper today; None for a kind that nobody wrote a rule for."""
+    kind = desk.facts.bylaws.document_types.get(row.document_type)
+    agency = session.get_one(Agency, row.agency_id).code
+    return kind.rule(local_day(at), agency=agency, subject=row.subject) if kind else None
+
+
+def attempt_rule(session: Session, desk: Desk, row: Item, at: datetime) -> AttemptRule:
+    """How often, how late and how long the visit to the item may be moved today."""
+    agency = session.get_one(Agency, row.agency_id).code
+    return desk.facts.bylaws.attempts.rule(local_day(at), agency=agency, document_type=row.document_type)
