@@ -197,6 +197,7 @@ class Server:
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     settings: dict[str, str] = field(default_factory=dict)
+    app: str = "wsgi:app"
 
     @property
     def url(self) -> str:
@@ -219,7 +220,7 @@ class Server:
         with socket.create_server(("127.0.0.1", self.port)) as listening:
             self.port = listening.getsockname()[1]
             # The listening socket is handed over, so that nobody else can take the port in between.
-            command = [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", f"fd://{listening.fileno()}"]
+            command = [sys.executable, "-m", "gunicorn", self.app, "--bind", f"fd://{listening.fileno()}"]
             command += ["--worker-class", "gthread", "--threads", "8", "--graceful-timeout", "5"]
             command += ["--logger-class", "api.serving.Log", "--no-control-socket"]
             with (self.var_dir / "server.log").open("ab") as log:
@@ -308,9 +309,9 @@ def _call_off_digests(folder: Path) -> None:
     database.close()
 
 
-def _running(demo_day: Path, folder: Path) -> Iterator[Server]:
+def _running(demo_day: Path, folder: Path, **how: Any) -> Iterator[Server]:
     shutil.copytree(demo_day, folder)
-    running = Server(folder)
+    running = Server(folder, **how)
     running.start()
     try:
         yield running
