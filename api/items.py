@@ -243,8 +243,12 @@ def window_body(view: tracking.PublicView) -> dict[str, Any] | None:
 
 def slots_body(item_id: UUID) -> dict[str, Any]:
     """The windows on offer for an item."""
-    found = dispatch.slots(desk(), item_id, at=now())
-    return {"slots": [{"id": s.id, "date": s.day, "from_": s.opens_at, "to": s.closes_at} for s in found]}
+    return {"slots": [slot_body(slot) for slot in dispatch.slots(desk(), item_id, at=now())]}
+
+
+def slot_body(slot: dispatch.Slot) -> dict[str, Any]:
+    """A window on offer."""
+    return {"id": slot.id, "date": slot.day, "from_": slot.opens_at, "to": slot.closes_at}
 
 
 def granted_body(granted: Granted) -> dict[str, Any]:
@@ -266,7 +270,8 @@ def wish_of(item_id: UUID, body: Mapping[str, Any]) -> Wish:
         Refused: the slot cannot be served any more.
     """
     if body["kind"] == "reschedule" and body["slot"] is not None:
-        slot = dispatch.check_slot(desk(), item_id, body["slot"], at=now())
+        tracking.require_movable(desk(), item_id, at=now())
+        slot = dispatch.take_slot(desk(), item_id, body["slot"], at=now())
         return Wish("reschedule", day=slot.day, from_=slot.from_, to=slot.to)
     return Wish(body["kind"], address=body["address"], person=body["person"], text=body["text"])
 

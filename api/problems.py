@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from courier.dispatch import SlotGone
 from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Overtaken, Refused, Stale
 
 MEDIA_TYPE = "application/problem+json"
@@ -42,6 +43,10 @@ class ProblemSchema(Schema):
     errors = fields.List(fields.Nested(FieldErrorSchema), required=True)
     changes = fields.List(
         fields.Dict(), metadata={"description": "412: what others changed since, the oldest first, where it is known"}
+    )
+    slots = fields.List(
+        fields.Dict(),
+        metadata={"description": "409 `slot-gone`: the windows that are still free, as `/slots` gives them"},
     )
 
 
@@ -97,6 +102,7 @@ def handle_problems(app: Flask) -> None:
         lambda fault: problem(412, "stale", f"{fault}: read it again.", headers={"ETag": f'"{fault.found}"'}),
     )
     app.register_error_handler(Overtaken, _overtaken)
+    app.register_error_handler(SlotGone, _slot_gone)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(HTTPException, _http)
 
@@ -104,6 +110,11 @@ def handle_problems(app: Flask) -> None:
 def _overtaken(fault: Overtaken) -> Response:
     headers = {"ETag": f'"{fault.found}"'}
     return problem(412, "stale", f"{fault}: read it again.", headers=headers, more={"changes": list(fault.changes)})
+
+
+def _slot_gone(fault: SlotGone) -> Response:
+    free = [{"id": s.id, "date": s.day, "from": s.opens_at, "to": s.closes_at} for s in fault.slots]
+    return problem(409, fault.code, fault.sentence, more={"slots": free})
 
 
 def drain() -> None:

@@ -12,14 +12,16 @@ from api.conventions import Blueprint, Dong, Instant, LocalDay, Problem, Strict,
 from api.items import (
     ChangeRequestSchema,
     GrantedSchema,
+    SlotSchema,
     SlotsSchema,
     WindowSchema,
     granted_body,
+    slot_body,
     slots_body,
     window_body,
     wish_of,
 )
-from courier import tracking
+from courier import dispatch, tracking
 from courier.domain.calendar import ZONE
 from courier.domain.errors import Refused
 from courier.domain.item import State
@@ -157,6 +159,19 @@ def slots(token: str) -> Any:
     return slots_body(tracking.item_id_of(desk(), token))
 
 
+class HoldQuerySchema(Strict):
+    """A window to keep for a few minutes."""
+
+    slot = Text(at_least=1, at_most=100, required=True, metadata={"description": "an id of /slots"})
+
+
+class HoldSchema(Strict):
+    """A window that is kept: until `expires_at` nobody else is offered its place."""
+
+    slot = fields.Nested(SlotSchema, required=True)
+    expires_at = Instant(required=True)
+
+
 def _proven_first(view: Callable[..., Any]) -> Callable[..., Any]:
     """Ask for the proof before an answer is kept or given again: nobody else fills the books or reads the citizen's answer."""
 
@@ -166,6 +181,22 @@ def _proven_first(view: Callable[..., Any]) -> Callable[..., Any]:
         return view(*args, **kwargs)
 
     return guarded
+
+
+@blueprint.route("/public/items/<string:token>/slot-holds", methods=["POST"])
+@public
+@_proven_first
+@blueprint.arguments(HoldQuerySchema)
+@blueprint.response(201, HoldSchema)
+@blueprint.alt_response(
+    409, description="`slot-gone` with the windows still free, `too-many-holds`, or why it cannot be moved"
+)
+def hold(body: Mapping[str, Any], token: str) -> Any:
+    """Keep a window for some minutes while the citizen decides; the next one takes its place."""
+    item_id = tracking.require_proven(desk(), token, visitor(), at=now())
+    tracking.require_movable(desk(), item_id, at=now())
+    held = dispatch.hold_slot(desk(), item_id, body["slot"], at=now())
+    return {"slot": slot_body(held.slot), "expires_at": held.expires_at.astimezone(ZONE)}
 
 
 @blueprint.route("/public/items/<string:token>/change-requests", methods=["POST"])

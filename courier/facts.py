@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, time, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -225,6 +225,9 @@ def _attempt_rule(row: Mapping[str, Any]) -> AttemptRule:
         cut_off_days_before=row["change_cut_off"]["days_before"],
         cut_off_at=time.fromisoformat(row["change_cut_off"]["at"]),
         max_moves=row["max_moves"],
+        slot_hold=timedelta(minutes=row["slot_hold"]["minutes"]),
+        slot_hold_percent=row["slot_hold"]["most_percent_of_day"],
+        place_seconds=row["slot_hold"]["place_minutes"] * 60,
     )
 
 

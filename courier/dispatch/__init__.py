@@ -57,7 +57,7 @@ from courier.dispatch.replanning import (
     replan_rest,
 )
 from courier.dispatch.running import Going, LiveDay, live, live_tag, running_plan
-from courier.dispatch.windows import Slot, check_slot, slots
+from courier.dispatch.windows import Hold, Slot, SlotGone, hold_slot, slots, take_slot
 from routing.children import warm_up
 
 __all__ = [
@@ -74,6 +74,7 @@ __all__ = [
     "Edit",
     "Edited",
     "Going",
+    "Hold",
     "LeftOutReason",
     "LiveDay",
     "NotOptimized",
@@ -84,11 +85,11 @@ __all__ = [
     "PlanReasons",
     "RouteReason",
     "Slot",
+    "SlotGone",
     "StopReason",
     "Tie",
     "break_down",
     "changes_of",
-    "check_slot",
     "compare_plans",
     "copy_plan",
     "edit_plan",
@@ -97,6 +98,7 @@ __all__ = [
     "get_plan",
     "give_up",
     "has_reliefs",
+    "hold_slot",
     "insert",
     "list_plans",
     "live",
@@ -115,6 +117,7 @@ __all__ = [
     "solve_plan",
     "stop_solving",
     "take_offer",
+    "take_slot",
     "undo_edit",
     "unplanned",
     "warm_up",

@@ -1,8 +1,10 @@
 """Windows in which an item can really be served over the coming days: what drives the citizen's reschedule."""
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -11,11 +13,12 @@ from sqlalchemy.orm import Session
 import routing.slots
 from courier.desk import Desk
 from courier.dispatch.office_day import OfficeDay, constructed, day_problem
+from courier.domain.attempts import AttemptRule
 from courier.domain.calendar import at_local, local_day
 from courier.domain.doors import WAITING_STATES, Seconds, Waiting, doors
 from courier.domain.errors import FieldError, Invalid, Missing, Refused
 from courier.domain.item import State
-from courier.store import plans
+from courier.store import plans, slot_holds
 from courier.store.tables import Agency, Item, Office
 
 SLOT_DAYS: Final = 7
@@ -59,32 +62,150 @@ def slots(desk: Desk, item_id: UUID, *, at: datetime) -> list[Slot]:
     return [slot for sheet in choice.days for slot in _room(sheet, choice.item)] if choice is not None else []
 
 
-def check_slot(desk: Desk, item_id: UUID, slot_id: str, *, at: datetime) -> Slot:
-    """The slot behind an id, looked at again.
+class SlotGone(Refused):
+    """`slot-gone`: the window was never offered, is past its cut-off, or others have taken the time. `slots` are still free."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        super().__init__("slot-gone", "Khung giờ này vừa hết chỗ; mời Ông/Bà chọn khung giờ khác.")
+        self.slots = tuple(slots)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A window that is kept for an item until a moment; nobody else is offered its place meanwhile."""
+
+    slot: Slot
+    expires_at: datetime
+
+
+def hold_slot(desk: Desk, item_id: UUID, slot_id: str, *, at: datetime) -> Hold:
+    """Keep a window for an item for some minutes, as the attempt rule says, and never past its cut-off.
+
+    What the item held before is free. The same window again is the same hold and lasts no longer.
 
     Raises:
         Missing: no such item.
         Invalid: the id is none of ours.
-        Refused: `slot-gone`: it was never offered, is past its cut-off, or others have taken the time.
+        SlotGone: it cannot be served any more.
+        Refused: `too-many-holds`: as much of that day is held by others as may be held at once.
     """
+    return _take(desk, item_id, slot_id, at=at, choosing=True)
+
+
+def take_slot(desk: Desk, item_id: UUID, slot_id: str, *, at: datetime) -> Slot:
+    """The window behind an id, kept for the item until its change request is recorded: by its hold, or else looked at again.
+
+    Two people cannot both be given the last place of a window. How much of a day may be held does not matter here.
+
+    Raises:
+        Missing, Invalid, SlotGone: as `hold_slot`.
+    """
+    return _take(desk, item_id, slot_id, at=at, choosing=False).slot
+
+
+# Routes are constructed outside of any lock; who finds that somebody else took a place of that day meanwhile constructs them
+# again. After so many times in vain he does it while nobody else can, so that everybody gets an answer.
+_IN_VAIN: Final = 3
+_SLOT_ID: Final = re.compile(r"(\d{8})-\d{4}-\d{4}", re.ASCII)
+# What is taken for a change request is recorded in the same breath.
+_FOR_A_REQUEST: Final = timedelta(minutes=1)
+
+
+def _take(desk: Desk, item_id: UUID, slot_id: str, *, at: datetime, choosing: bool) -> Hold:
+    day = _day_of(slot_id)
+    with desk.database.read() as session:
+        row = session.get(Item, item_id)
+        if row is None:
+            raise Missing("item", item_id)
+        office_id = row.office_id
+        standing = slot_holds.of_item(session, item_id, at=at)
+    if standing is not None:
+        held = Slot(standing.day, standing.from_seconds, standing.to_seconds)
+        if held.id == slot_id:
+            return Hold(held, standing.expires_at)
+    for _ in range(_IN_VAIN):
+        with desk.database.read() as session:
+            # First the count and then the room: what is taken in between shows.
+            seen = slot_holds.times_taken(session, office_id, day)
+            choice = _choice(session, desk, item_id, at=at)
+        found = _found(choice, day, slot_id)
+        with suppress(_Overtaken), desk.database.write() as session:
+            if slot_holds.take_turn(session, office_id, day) != seen:
+                raise _Overtaken
+            return _put(session, choice, found, at=at, choosing=choosing)
+    with desk.database.write() as session:
+        slot_holds.take_turn(session, office_id, day)
+        choice = _choice(session, desk, item_id, at=at)
+        return _put(session, choice, _found(choice, day, slot_id), at=at, choosing=choosing)
+
+
+class _Overtaken(Exception):
+    """Somebody else took a place of that day: the transaction is rolled back."""
+
+
+def _day_of(slot_id: str) -> date:
     found = _SLOT_ID.fullmatch(slot_id)
     try:
         day = date.fromisoformat(found[1]) if found else None
     except ValueError:
         day = None
-    if found is None or day is None:
+    if day is None:
         raise Invalid(FieldError("slot", "invalid", f"Không có khung giờ nào tên {slot_id[:40]!r}."))
-    with desk.database.read() as session:
-        choice = _choice(session, desk, item_id, at=at)
-    sheet = next((sheet for sheet in choice.days if sheet.day == day), None) if choice is not None else None
-    offered = _room(sheet, choice.item) if sheet is not None and choice is not None else []
+    return day
+
+
+def _found(choice: "_Choice | None", day: date, slot_id: str) -> Slot:
+    if choice is None:
+        raise SlotGone(())
+    asked = next((sheet for sheet in choice.days if sheet.day == day), None)
+    offered = _room(asked, choice.item) if asked is not None else []
     for slot in offered:
         if slot.id == slot_id:
             return slot
-    raise Refused("slot-gone", "Khung giờ này không còn phục vụ được; mời chọn khung khác.")
+    others = {sheet.day: offered if sheet.day == day else _room(sheet, choice.item) for sheet in choice.days}
+    raise SlotGone([slot for slots_of_day in others.values() for slot in slots_of_day])
 
 
-_SLOT_ID: Final = re.compile(r"(\d{8})-\d{4}-\d{4}", re.ASCII)
+def _put(session: Session, choice: "_Choice | None", slot: Slot, *, at: datetime, choosing: bool) -> Hold:
+    if choice is None:
+        raise SlotGone(())
+    item_id, office_id, rule = choice.item.id, choice.office_id, choice.rule
+    lasts = _FOR_A_REQUEST
+    if choosing:
+        sheet = next(sheet for sheet in choice.days if sheet.day == slot.day)
+        most = rule.most_held(places(sheet, rule))
+        held = slot_holds.count(session, office_id, slot.day, at=at, leave_out=item_id)
+        if held >= most:
+            raise Refused(
+                "too-many-holds",
+                f"Ngày {slot.day:%d/%m/%Y} đang có {held} người giữ chỗ, là mức nhiều nhất. "
+                "Mời Ông/Bà chọn ngày khác, hoặc thử lại sau ít phút.",
+            )
+        lasts = rule.slot_hold
+    expires_at = min(at + lasts, rule.cut_off(slot.day))
+    slot_holds.put(
+        session,
+        item_id,
+        office_id=office_id,
+        day=slot.day,
+        window=(slot.from_, slot.to),
+        at=at,
+        expires_at=expires_at,
+    )
+    return Hold(slot, expires_at)
+
+
+def places(sheet: OfficeDay, rule: AttemptRule) -> int:
+    """How many calls a day has room for at the very most, empty as it may be: the working time of its crew by the place.
+
+    A place is the working time that the attempt rule counts for a call with its way; nobody calls more often than his bag has
+    items. It bounds what may be held at once. Whether a call really fits, only routes tell.
+    """
+    return sum(
+        min(member.capacity_items, (shift[1] - shift[0]) // rule.place_seconds)
+        for member in sheet.crew
+        if (shift := sheet.shift(member)) is not None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +214,8 @@ class _Choice:
 
     item: Waiting
     days: tuple[OfficeDay, ...]
+    office_id: UUID
+    rule: AttemptRule
 
 
 def _choice(session: Session, desk: Desk, item_id: UUID, *, at: datetime) -> _Choice | None:
@@ -114,7 +237,7 @@ def _choice(session: Session, desk: Desk, item_id: UUID, *, at: datetime) -> _Ch
     if not days or item.advice in ("return_now", "incident", "review_address"):
         return None
     crews = plans.crews(session, office.id, days, at=at)
-    bound = plans.committed(session, office.id, coming, bylaws, leave_out=item_id)
+    bound = plans.committed(session, office.id, coming, bylaws, leave_out=item_id, at=at)
     sheets = tuple(
         OfficeDay(
             office=(office.lat, office.lon),
@@ -126,7 +249,7 @@ def _choice(session: Session, desk: Desk, item_id: UUID, *, at: datetime) -> _Ch
         )
         for day in days
     )
-    return _Choice(replace(item, wanted_on=None, wanted_from=None, wanted_to=None), sheets)
+    return _Choice(replace(item, wanted_on=None, wanted_from=None, wanted_to=None), sheets, office.id, rule)
 
 
 def _room(sheet: OfficeDay, item: Waiting) -> list[Slot]:

@@ -36,10 +36,17 @@ class AttemptRule:
     cut_off_days_before: int
     cut_off_at: time
     max_moves: int
+    slot_hold: timedelta
+    slot_hold_percent: int
+    place_seconds: int
 
     def cut_off(self, day: date) -> datetime:
         """The last moment at which a visit on `day` can still be chosen or moved."""
         return datetime.combine(day - timedelta(days=self.cut_off_days_before), self.cut_off_at, ZONE)
+
+    def most_held(self, places: int) -> int:
+        """How many of a day's places may be held at once; one where there is any place at all."""
+        return max(1, places * self.slot_hold_percent // 100) if places else 0
 
 
 @dataclass(frozen=True, slots=True)

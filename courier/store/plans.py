@@ -1,7 +1,7 @@
 """Plans in the database: what an office-day offers to be planned, and routes, stops and reasons as they were solved."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from courier.domain.doors import WAITING_STATES, LeftOut, Seconds, Waiting
 from courier.domain.duty import OF_THE_OFFICE, Kind, Roster
 from courier.domain.item import Direction, EventType, State, life_of
 from courier.domain.money import cash_account
-from courier.store import duty, items, ledger
+from courier.store import duty, items, ledger, slot_holds
 from courier.store.tables import (
     Agency,
     AuditEntry,
@@ -262,13 +262,14 @@ def visits_on(session: Session, item_ids: Sequence[UUID], day: date, bylaws: Byl
 
 
 def committed(
-    session: Session, office_id: UUID, days: Sequence[date], bylaws: Bylaws, *, leave_out: UUID
+    session: Session, office_id: UUID, days: Sequence[date], bylaws: Bylaws, *, leave_out: UUID, at: datetime
 ) -> dict[date, list[Waiting]]:
     """What each of the coming days is bound to, `leave_out` apart; `days` are in order and not empty.
 
-    That is what its published plan holds, what was promised for it, and what must go out by then, counted on its last
-    possible day.
+    That is what its published plan holds, what was promised for it, what is held for somebody who is still choosing, and what
+    must go out by then, counted on its last possible day. Who holds another window keeps his old one until he has chosen.
     """
+    held = {hold.item_id: hold for hold in slot_holds.standing(session, office_id, days, at=at, leave_out=leave_out)}
     planned: dict[UUID, date] = dict(
         session.execute(
             select(StopItem.item_id, Plan.day)
@@ -285,7 +286,12 @@ def committed(
             Item.state.in_(WAITING_STATES),
             Item.lat.is_not(None),
             Item.id != leave_out,
-            or_(Item.wanted_on.in_(days), Item.deliver_by <= days[-1], Item.id.in_(planned)),
+            or_(
+                Item.wanted_on.in_(days),
+                Item.deliver_by <= days[-1],
+                Item.id.in_(planned),
+                Item.id.in_(held),
+            ),
         )
         .order_by(Item.id)
     ).all()
@@ -293,6 +299,11 @@ def committed(
     for item in described(session, rows, days[0], bylaws):
         if item.marks:
             continue
+        hold = held.get(item.id)
+        if hold is not None:
+            wished = replace(item, wanted_on=hold.day, wanted_from=hold.from_seconds, wanted_to=hold.to_seconds)
+            if wished != item:
+                bound[hold.day].append(wished)
         if item.wanted_on in bound:
             bound[item.wanted_on].append(item)
         elif item.id in planned:

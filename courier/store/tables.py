@@ -648,6 +648,34 @@ class ChangeRequest(Table):
     event_id: Mapped[UUID] = mapped_column(ForeignKey("event.id"))
 
 
+class SlotHold(Table):
+    """A window that is kept for one item for a few minutes. It ends by itself: what has expired no longer counts."""
+
+    __tablename__ = "slot_hold"
+    __table_args__ = (
+        Index(None, "office_id", "day"),
+        CheckConstraint("from_seconds < to_seconds", name="window"),
+        {"sqlite_strict": True},
+    )
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), primary_key=True)
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"))
+    day: Mapped[date]
+    from_seconds: Mapped[int] = mapped_column(comment="seconds from local midnight")
+    to_seconds: Mapped[int]
+    held_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class PlacesTaken(Table):
+    """Counts the places that citizens took on an office's day: who counted the room before another took one counts again."""
+
+    __tablename__ = "places_taken"
+    __table_args__ = ({"sqlite_strict": True},)
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    times: Mapped[int]
+
+
 class ProvenVisitor(Table):
     """A citizen who showed the last digits of the phone: a short session for one item. Failures are counted here too."""
 

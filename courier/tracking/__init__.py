@@ -1,6 +1,6 @@
 """Where is the paper: items as staff search them and as citizens follow them, and what citizens may change."""
 
-from courier.tracking.changing import Granted, Wish, request_change, require_proven, require_visible
+from courier.tracking.changing import Granted, Wish, request_change, require_movable, require_proven, require_visible
 from courier.tracking.finding import ItemView, find_items, get_item, get_items, history, link_of, notes
 from courier.tracking.link import (
     VISIT,
@@ -36,6 +36,7 @@ __all__ = [
     "notes",
     "prove",
     "request_change",
+    "require_movable",
     "require_proven",
     "require_visible",
 ]

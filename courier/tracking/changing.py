@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from courier.desk import Desk
+from courier.domain.attempts import AttemptRule
 from courier.domain.calendar import local_day
 from courier.domain.errors import FieldError, Invalid, Missing, Refused
 from courier.domain.item import EventType, State
 from courier.domain.people import Caller, Role
-from courier.store import devices, items
+from courier.store import devices, items, slot_holds
 from courier.store.tables import ChangeRequest, Item, Office
 from courier.tracking.link import (
     MOVABLE,
@@ -123,12 +124,16 @@ def _reschedule(
     if wish.day is None or wish.from_ is None or wish.to is None:
         raise Invalid(FieldError("slot", "required", "Mời chọn một khung giờ."))
     rule = attempt_rule(session, desk, row, at)
-    if row.moves >= rule.max_moves:
-        raise Refused("too-many-moves", f"Đã đổi lịch {row.moves} lần, tối đa {rule.max_moves} lần.")
+    _refuse_more_moves(row, rule)
     if at > rule.cut_off(wish.day):
         raise Refused("too-late", f"Hạn chọn ngày {wish.day:%d/%m/%Y} là {rule.cut_off(wish.day):%H:%M %d/%m/%Y}.")
     if row.held_until is not None and wish.day > row.held_until:
         raise Refused("after-hold", f"Bưu gửi chỉ được giữ đến {row.held_until:%d/%m/%Y}.")
+    # The place was kept when the routes were looked at; promising it and freeing the hold are one.
+    held = slot_holds.of_item(session, row.id, at=at)
+    if held is None or (held.day, held.from_seconds, held.to_seconds) != (wish.day, wish.from_, wish.to):
+        raise Refused("slot-gone", "Chỗ giữ cho khung giờ này đã hết hạn; mời Ông/Bà chọn lại.")
+    slot_holds.drop(session, row.id)
     bylaws = desk.facts.bylaws
     if State(row.state) is State.PLANNED:
         items.record_intent(session, EventType.UNPLANNED, [row.id], caller=asked_by, at=at, bylaws=bylaws)
@@ -136,6 +141,27 @@ def _reschedule(
     return items.record_intent(
         session, EventType.RESCHEDULED, [row.id], caller=asked_by, at=at, bylaws=bylaws, data=data
     )
+
+
+def require_movable(desk: Desk, item_id: UUID, *, at: datetime) -> None:
+    """Ask whether the visit may be moved at all, before a place is kept for it.
+
+    Raises:
+        Refused: with the code of the rule that says no.
+    """
+    with desk.database.read() as session:
+        row = session.get(Item, item_id)
+        if row is None:
+            raise Missing("item", item_id)
+        items.refuse_when_final(row)
+        if "reschedule" not in may_ask(row, release_rule(session, desk, row, at)):
+            raise _why_not("reschedule", row)
+        _refuse_more_moves(row, attempt_rule(session, desk, row, at))
+
+
+def _refuse_more_moves(row: Item, rule: AttemptRule) -> None:
+    if row.moves >= rule.max_moves:
+        raise Refused("too-many-moves", f"Ông/Bà đã đổi lịch {row.moves} lần, tối đa {rule.max_moves} lần.")
 
 
 def _redirect(

@@ -28,7 +28,8 @@ WRONG_ANSWERS_WITHIN = timedelta(minutes=15)
 # A stop is promised within this much on either side of its planned time; a planned time alone would be a lie.
 PROMISE = timedelta(minutes=45)
 
-MOVABLE = (State.RECEIVED, State.PLANNED, State.HELD, State.REQUESTED, State.OUT, State.ATTEMPTED)
+WAITING = (State.RECEIVED, State.PLANNED, State.HELD, State.REQUESTED)
+MOVABLE = (*WAITING, State.OUT, State.ATTEMPTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +219,10 @@ def may_ask(row: Item, rule: ReleaseRule | None) -> frozenset[str]:
     """The kinds of change request that the item's state and its paper allow."""
     state = State(row.state)
     can: set[str] = set()
+    if state in WAITING:
+        can.add("reschedule")
     if state in MOVABLE:
-        can |= {"reschedule", "instruct"}
+        can.add("instruct")
         if rule is not None and "authorised" in rule.must_show:
             can.add("authorise")
     if state in (State.RECEIVED, State.PLANNED, State.HELD) and row.direction == Direction.RESULT:

@@ -193,6 +193,7 @@ TABLE: dict[str, Row] = {
     f"GET {V1}/public/items/<string:token>": Row(PUBLIC),
     f"POST {V1}/public/items/<string:token>/verify": Row(PUBLIC),
     f"GET {V1}/public/items/<string:token>/slots": Row(PUBLIC),
+    f"POST {V1}/public/items/<string:token>/slot-holds": Row(PUBLIC),
     f"POST {V1}/public/items/<string:token>/change-requests": Row(PUBLIC),
     f"GET {V1}/livez": Row(PUBLIC),
     f"GET {V1}/readyz": Row(PUBLIC),

@@ -1,0 +1,75 @@
+"""The citizen's link as programs speak to it: holds, codes, wishes, and what is refused in which words."""
+
+from datetime import timedelta
+
+import pytest
+
+from courier.store import links
+from courier.store.tables import Item
+from tests.api.conftest import Town
+from tests.planning_office import adjust, place
+
+V1 = "/api/v1"
+
+
+def link_to(desk, item_id) -> str:
+    made = links.token_for(desk.settings.secrets, item_id, 1)
+    with desk.database.write() as session:
+        session.get_one(Item, item_id).link_digest = links.digest(made)
+    return made
+
+
+class Visitor:
+    """Somebody with a link, who has shown the last digits of the phone."""
+
+    def __init__(self, app, desk, town: Town, **where: float) -> None:
+        self.item = place(town.here, recipient_phone="0599000001", **where)
+        self.path = f"{V1}/public/items/{link_to(desk, self.item)}"
+        self.client = app.test_client()
+        assert self.client.post(f"{self.path}/verify", json={"phone_last4": "0001"}).status_code == 200
+
+    def post(self, what: str, **body):
+        return self.client.post(f"{self.path}/{what}", json=body)
+
+    def slots(self) -> list[str]:
+        return [slot["id"] for slot in self.client.get(f"{self.path}/slots").json["slots"]]
+
+
+@pytest.fixture
+def tight(town) -> Town:
+    """An office with time for one far door in a morning."""
+    for number in range(len(town.here.postmen)):
+        adjust(town.here, number, shift_end=9 * 3600 if number == 0 else 8 * 3600)
+    return town
+
+
+# ------------------------------------------------------------------------------------------------------------- holds
+def test_a_window_is_kept_for_ten_minutes_and_the_next_person_hears_what_is_left(app, desk, tight, clock):
+    first, second = Visitor(app, desk, tight, km_north=9), Visitor(app, desk, tight, km_north=-9)
+    wanted = first.slots()[0]
+    held = first.post("slot-holds", slot=wanted)
+    assert held.status_code == 201
+    assert held.json["slot"]["id"] == wanted
+    assert held.json["expires_at"] == (clock.now + timedelta(minutes=10)).isoformat()
+    for what, body in (("slot-holds", {}), ("change-requests", {"kind": "reschedule"})):
+        refused = second.post(what, slot=wanted, **body)
+        assert (refused.status_code, refused.json["code"]) == (409, "slot-gone")
+        assert [slot["id"] for slot in refused.json["slots"]] == second.slots() != []
+        assert wanted not in second.slots()
+    clock.forward(minutes=10)
+    assert second.post("change-requests", kind="reschedule", slot=wanted).status_code == 201
+
+
+def test_a_hold_becomes_the_promise(app, desk, tight):
+    citizen = Visitor(app, desk, tight, km_north=9)
+    wanted = citizen.slots()[0]
+    citizen.post("slot-holds", slot=wanted)
+    granted = citizen.post("change-requests", kind="reschedule", slot=wanted)
+    assert granted.status_code == 201
+    assert granted.json["window"]["date"].replace("-", "") == wanted[:8]
+
+
+def test_nothing_is_held_for_a_stranger(app, desk, tight):
+    citizen = Visitor(app, desk, tight, km_north=9)
+    stranger = app.test_client().post(f"{citizen.path}/slot-holds", json={"slot": citizen.slots()[0]})
+    assert (stranger.status_code, stranger.json["code"]) == (409, "not-verified")
