@@ -15,6 +15,7 @@ from werkzeug.routing import BaseConverter, ValidationError
 from api import (
     auth,
     cash,
+    complaints,
     crew,
     edits,
     health,
@@ -73,6 +74,7 @@ def blueprints() -> list[Blueprint]:
         postman,
         phones,
         public,
+        complaints,
         cash,
         incidents,
         optimize,

@@ -172,7 +172,7 @@ class HoldSchema(Strict):
     expires_at = Instant(required=True)
 
 
-def _proven_first(view: Callable[..., Any]) -> Callable[..., Any]:
+def proven_first(view: Callable[..., Any]) -> Callable[..., Any]:
     """Ask for the proof before an answer is kept or given again: nobody else fills the books or reads the citizen's answer."""
 
     @wraps(view)
@@ -185,7 +185,7 @@ def _proven_first(view: Callable[..., Any]) -> Callable[..., Any]:
 
 @blueprint.route("/public/items/<string:token>/slot-holds", methods=["POST"])
 @public
-@_proven_first
+@proven_first
 @blueprint.arguments(HoldQuerySchema)
 @blueprint.response(201, HoldSchema)
 @blueprint.alt_response(
@@ -201,7 +201,7 @@ def hold(body: Mapping[str, Any], token: str) -> Any:
 
 @blueprint.route("/public/items/<string:token>/change-requests", methods=["POST"])
 @public
-@_proven_first
+@proven_first
 @idempotent
 @blueprint.arguments(ChangeRequestSchema)
 @blueprint.response(201, GrantedSchema)

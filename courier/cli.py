@@ -236,6 +236,17 @@ def worker() -> None:
         working.run(desk)
 
 
+@main.command("nightly")
+@plainly
+def nightly_() -> None:
+    """Do the night's work now: tell of deadlines that have passed. Servers and workers do it by themselves every night."""
+    from courier import nightly  # noqa: PLC0415 - `serve` reaches it by its worker
+
+    with _open() as desk:
+        for name, number in nightly.run(desk, at=_now()).items():
+            click.echo(f"{name}: {number}")
+
+
 # --------------------------------------------------------------------------------------------------------- serving
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is every one.")

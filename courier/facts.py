@@ -14,6 +14,7 @@ import holidays
 from courier.domain.attempts import AttemptRule, AttemptRules, Reason
 from courier.domain.bylaws import Bylaws
 from courier.domain.calendar import CLOSED, FULL, DayOff, Week, WorkingCalendar
+from courier.domain.citizen_rights import CitizenRights, ComplaintRule
 from courier.domain.money import ChargeKind, Dong
 from courier.domain.release import DocumentType, PaperDue, ReleaseRule, Surrender
 
@@ -79,6 +80,7 @@ class Facts:
     agencies: Mapping[str, AgencyFact]
     offices: Mapping[str, OfficeFact]
     vocabulary: Mapping[str, Mapping[str, str]]
+    rights: CitizenRights
 
     @classmethod
     def load(cls, data_dir: Path) -> "Facts":
@@ -114,6 +116,7 @@ class Facts:
             vocabulary=MappingProxyType(
                 {name: words for name, words in papers["vocabulary"].items() if name != "recipients"}
             ),
+            rights=_rights(_read(data_dir / "citizen_rights.json")),
         )
 
     def tariff(self, document_type: str, kind: ChargeKind, on: date, *, case: str = "default") -> Tariff | None:
@@ -307,4 +310,20 @@ def _office(row: Mapping[str, Any]) -> OfficeFact:
         parent=row["parent"],
         verified=row["verified"],
         source=row["source"],
+    )
+
+
+def _rights(content: Mapping[str, Any]) -> CitizenRights:
+    return CitizenRights(complaints=tuple(_complaint_rule(row) for row in content["complaints"]))
+
+
+def _complaint_rule(row: Mapping[str, Any]) -> ComplaintRule:
+    return ComplaintRule(
+        valid_from=date.fromisoformat(row["valid_from"]),
+        valid_to=_day(row["valid_to"]),
+        within_months=row["within_months"],
+        province_days=row["answer_working_days"]["province"],
+        between_days=row["answer_working_days"]["between"],
+        most_open=row["most_open"],
+        most_in_all=row["most_in_all"],
     )

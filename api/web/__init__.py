@@ -18,10 +18,12 @@ from api.web import (
     imports,
     live,
     page,
+    petitions,
     phone,
     plan_papers,
     postman,
     reports,
+    rights,
     sign_in,
 )
 
@@ -40,6 +42,8 @@ _BLUEPRINTS = (
     clerk.blueprint,
     admin.blueprint,
     citizen.blueprint,
+    rights.blueprint,
+    petitions.blueprint,
 )
 
 

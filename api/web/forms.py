@@ -40,6 +40,19 @@ def text(name: str, *, at_most: int = LONGEST) -> str:
     return kept
 
 
+def prose(name: str, *, at_most: int) -> str:
+    """Several lines, as `text` otherwise; the ends of lines are kept, counted as one letter each.
+
+    Raises:
+        Invalid: longer than `at_most`.
+    """
+    sent = unicodedata.normalize("NFC", request.form.get(name, "")).replace("\r\n", "\n")
+    kept = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in sent).strip()
+    if len(kept) > at_most:
+        raise Invalid(FieldError(name, "too-long", t("form.too_long", most=at_most, found=len(kept))))
+    return kept
+
+
 def required(name: str, *, at_most: int = LONGEST) -> str:
     """A line of text that may not be empty.
 

@@ -36,6 +36,7 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("crew_pages.week", "menu.crew"),
         ("report_pages.day", "menu.reports"),
         ("dispatcher_pages.incidents", "menu.incidents"),
+        ("petition_pages.complaints", "menu.complaints"),
         ("dispatcher_pages.phones", "menu.phones"),
     ),
     Role.CASHIER: (
@@ -50,6 +51,7 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("admin_pages.offices", "menu.offices"),
         ("crew_pages.week", "menu.crew"),
         ("report_pages.month", "menu.reports"),
+        ("petition_pages.complaints", "menu.complaints"),
         ("admin_pages.agencies", "menu.agencies"),
         ("admin_pages.facts", "menu.facts"),
     ),

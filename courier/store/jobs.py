@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from io import BufferedRandom
 from pathlib import Path
@@ -32,6 +32,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from courier.domain.calendar import ZONE, local_day
 from courier.store.session import Database
 from courier.store.tables import JobDone
 
@@ -90,6 +91,8 @@ class Jobs:
         self._engine_left = threading.Event()
         self._client_made: DBOSClient | None = None
         self._handlers: dict[str, _Handler] = {}
+        self._daily: dict[str, int] = {}
+        self._asked_for: dict[str, date] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -106,6 +109,10 @@ class Jobs:
     def register(self, kind: str, work: Work, *, gave_up: Callable[[Session, Payload], None]) -> None:
         """Say what a kind of job does, and what is recorded when it has failed for the last time."""
         self._handlers[kind] = _Handler(work, gave_up)
+
+    def every_day(self, kind: str, *, from_hour: int) -> None:
+        """Ask for a job of this kind once a day, from that local hour on, for as long as somebody runs jobs."""
+        self._daily[kind] = from_hour
 
     def enqueue(self, session: Session, kind: str, payload: Payload, *, key: str) -> None:
         """Ask for a job in the caller's transaction; the same `key` again changes nothing. Ids only, no names."""
@@ -183,6 +190,7 @@ class Jobs:
         while not self._stopping.is_set():
             try:
                 presence.stay()
+                self._ask_for_the_day(datetime.now(UTC))
                 for name in self._runners() - {presence.name}:
                     with presence.instead_of(name) as is_dead:
                         if is_dead:
@@ -191,6 +199,15 @@ class Jobs:
                 # The outermost loop of the worker: the database is away, the next round finds it again.
                 _log.exception("looking for abandoned jobs failed")
             self._stopping.wait(_TAKEOVER_SECONDS)
+
+    def _ask_for_the_day(self, at: datetime) -> None:
+        """Whoever asks first is heard: the day is in the key."""
+        today, hour = local_day(at), at.astimezone(ZONE).hour
+        for kind, from_hour in self._daily.items():
+            if hour >= from_hour and self._asked_for.get(kind) != today:
+                with self._database.write() as session:
+                    self.enqueue(session, kind, {"day": today.isoformat()}, key=f"{kind}:{today.isoformat()}")
+                self._asked_for[kind] = today
 
     @property
     def alive(self) -> bool:

@@ -25,6 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import Float
 
 from courier.domain.acts import ShiftType
+from courier.domain.citizen_rights import Scope, Trouble
 from courier.domain.duty import LEAVE_KINDS, Kind
 from courier.domain.item import Custodian, Direction, EventType, State
 from courier.domain.money import MOST_DONG, ChargeKind
@@ -686,6 +687,44 @@ class ProvenVisitor(Table):
     token_hash: Mapped[str | None] = mapped_column(unique=True, comment="None for a wrong answer")
     at: Mapped[datetime]
     expires_at: Mapped[datetime]
+
+
+class Complaint(Table):
+    """A complaint (khiếu nại) about an item, by number within its office and year; answered in words until the legal day."""
+
+    __tablename__ = "complaint"
+    __table_args__ = (
+        one_of("kind", list(Trouble)),
+        one_of("scope", list(Scope)),
+        CheckConstraint("number >= 1", name="number"),
+        CheckConstraint(f"compensation_dong BETWEEN 0 AND {MOST_DONG}", name="compensation"),
+        CheckConstraint("(answered_at IS NULL) = (answer IS NULL)", name="answer_has_a_moment"),
+        CheckConstraint("(answered_at IS NULL) = (answered_by IS NULL)", name="answer_has_a_hand"),
+        CheckConstraint("compensation_dong IS NULL OR answered_at IS NOT NULL", name="compensation_is_an_answer"),
+        UniqueConstraint("office_id", "year", "number"),
+        Index(None, "item_id"),
+        Index(None, "answered_at", "due_on"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"))
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"))
+    year: Mapped[int]
+    number: Mapped[int]
+    kind: Mapped[str]
+    scope: Mapped[str]
+    words: Mapped[str] = mapped_column(comment="of the citizen")
+    filed_at: Mapped[datetime]
+    filed_by: Mapped[UUID | None] = mapped_column(
+        ForeignKey("staff.id"), comment="who wrote it for a citizen at a desk"
+    )
+    due_on: Mapped[date]
+    answer: Mapped[str | None]
+    compensation_dong: Mapped[Amount | None] = mapped_column(comment="what was decided; paid elsewhere")
+    answered_at: Mapped[datetime | None]
+    answered_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    escalated_at: Mapped[datetime | None] = mapped_column(comment="when the admin was told that it is overdue")
+    version: Mapped[int] = mapped_column(default=1)
 
 
 # ------------------------------------------------------------------------------------------------ plans

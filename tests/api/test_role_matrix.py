@@ -24,6 +24,8 @@ from PIL import Image
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
+from courier import complaints
+from courier.domain.citizen_rights import Trouble
 from courier.domain.people import Role
 from courier.phones import media
 from courier.store import envelopes, links
@@ -187,6 +189,13 @@ TABLE: dict[str, Row] = {
     f"GET {V1}/agencies/<uuid:agency_id>": Row((A,)),
     f"PATCH {V1}/agencies/<uuid:agency_id>": Row((A,), body={}, headers=VERSION),
     f"GET {V1}/document-types": Row((A,)),
+    # complaints
+    f"GET {V1}/public/items/<string:token>/complaints": Row(PUBLIC),
+    f"POST {V1}/public/items/<string:token>/complaints": Row(PUBLIC),
+    f"POST {V1}/items/<uuid:item_id>/complaints": Row((D, K, A), body={"kind": "late", "text": "Chậm"}),
+    f"GET {V1}/complaints": Row((D, A)),
+    f"GET {V1}/complaints/<uuid:complaint_id>": Row((D, A)),
+    f"POST {V1}/complaints/<uuid:complaint_id>/answer": Row((D, A), body={"answer": "Đã xem"}, headers=VERSION),
     # the optimiser
     f"POST {V1}/optimize": Row((D, A, G), body={"vehicles": [], "jobs": []}),
     # the citizen's link, and what machines ask
@@ -212,6 +221,8 @@ TABLE: dict[str, Row] = {
     "GET /t/<string:token>": Row(PUBLIC),
     "POST /t/<string:token>/verify": Row(PUBLIC),
     "POST /t/<string:token>/wishes": Row(PUBLIC),
+    "GET /t/<string:token>/complaint": Row(PUBLIC),
+    "POST /t/<string:token>/complaint": Row(PUBLIC),
     "GET /sketch.json": Row(PUBLIC),
     "GET /phone": Row(PUBLIC),
     "GET /phone/sw.js": Row(PUBLIC),
@@ -256,6 +267,11 @@ TABLE: dict[str, Row] = {
     "GET /d/phones": page(D),
     "POST /d/phones/rescue": page(D, form={}),
     "POST /d/phones/<uuid:device_id>/revoke": page(D, form={}),
+    "GET /d/complaints": page(D, A),
+    "GET /d/complaints/<uuid:complaint_id>": page(D, A),
+    "POST /d/complaints/<uuid:complaint_id>": page(D, A, form={"version": "1", "answer": "Đã xem"}),
+    "GET /items/<uuid:item_id>/complaint": page(D, K, A),
+    "POST /items/<uuid:item_id>/complaint": page(D, K, A, form={"kind": "late", "text": "Chậm"}),
     "GET /d/live": page(D),
     "GET /d/live/board": page(D),
     "POST /d/live/<uuid:plan_id>/replan": page(D, form={"version": "1"}),
@@ -351,6 +367,10 @@ def belongings(database, house: House, *, agency: Person | None) -> dict[str, st
     item, postman = house.item(), house.postmen[0]
     made = {name: uuid7() for name in ("plan_id", "route_id", "stop_id", "import_id", "incident_id", "agency_import")}
     made |= {name: uuid7() for name in ("list_id", "agency_list", "change_id")}
+    complaint = complaints.file(
+        house.desk, item, kind=Trouble.LATE, words="Giao chậm", filed_by=house.clerk, at=MORNING
+    )
+    made["complaint_id"] = complaint.row.id
     with database.write() as session:
         row = session.get_one(Item, item)
         row.lat, row.lon, row.precision = 9.41, 104.98, "pin"
