@@ -14,9 +14,9 @@ SHOTS = os.environ.get("COURIER_SHOTS")
 
 
 @pytest.fixture
-def desk(contexts, own_server):
+def desk(contexts, server):
     """A dispatcher at the page of today's plan."""
-    visitor = visit(contexts.new(viewport={"width": 1280, "height": 900}), own_server)
+    visitor = visit(contexts.new(viewport={"width": 1280, "height": 900}), server)
     visitor.sign_in("dispatcher")
     visitor.page.click("main a[href*='/d/plans/'] >> nth=0")
     visitor.page.wait_for_selector("#map[data-ready]")

@@ -187,6 +187,7 @@ class Phone:
         return answer["results"]
 
 
+@pytest.mark.once
 def test_a_whole_day_adds_up_item_by_item_and_dong_by_dong(desk: Desk):
     clock = Clock(MORNING)
     office = staffing.known_office(desk, "U-MINH")

@@ -56,7 +56,7 @@ def served(plan):
     return sorted(number for route in plan for number in route)
 
 
-@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_first_plan_serves_everybody_and_leaves_no_process_behind(processes):
     problem = day()
     before = children()
@@ -66,6 +66,7 @@ def test_a_first_plan_serves_everybody_and_leaves_no_process_behind(processes):
     assert children() <= before
 
 
+@pytest.mark.slow
 def test_vehicles_that_may_serve_only_some_stops_serve_them_all():
     problem = day(picky=True)
     plan = first(problem, seconds=6.0)
@@ -77,7 +78,7 @@ def test_vehicles_that_may_serve_only_some_stops_serve_them_all():
     )
 
 
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("blow", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGSTOP])
 def test_a_process_that_dies_or_hangs_is_not_waited_for(blow, monkeypatch):
     """Each is asked once, at the first meeting, and has no longer to answer than a meeting takes; then it is gone."""
     problem = day()

@@ -130,6 +130,7 @@ def test_a_run_is_in_the_table_with_its_gap_and_is_not_done_again(tmp_path):
     assert len(read_rows(tmp_path / "runs.csv")) == 2
 
 
+@pytest.mark.slow
 def test_runs_side_by_side_all_end_in_the_table_each_on_its_own_core(tmp_path):
     cores = sorted(os.sched_getaffinity(0))[:2]
     plan = Campaign(tmp_path / "runs.csv", cores=cores, say=lambda _: None)

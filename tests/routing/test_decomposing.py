@@ -271,6 +271,7 @@ def test_too_few_vehicles_leave_out_stops_and_nothing_else_breaks():
     assert all(route.delivery()[0] > 60 - 8 for route in solution.routes())
 
 
+@pytest.mark.slow
 def test_several_processes_plan_together_and_one_that_dies_costs_only_its_part():
     data = data_of("windows", clients=200)
     whole = DataWhole(data)
@@ -310,6 +311,7 @@ def _children():
         return [int(pid) for pid in listed.read().split()]
 
 
+@pytest.mark.slow
 def test_five_thousand_stops_need_no_table_of_all_ways():
     """A table would take 100 MB for int32 and 200 MB for PyVRP's int64, each of them twice."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

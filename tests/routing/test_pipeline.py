@@ -169,8 +169,8 @@ def test_a_thousand_vehicles_that_are_all_alike_are_looked_at_once():
     jobs = tuple(dataclasses.replace(job, delivery=(9,)) if job.id < 4 else job for job in problem.jobs)
     fleet = tuple(Vehicle(id=n, start=0, end=0, capacity=(8,)) for n in range(1000))
     called = time.monotonic()
-    solution = solve(problem.replace(jobs=jobs, vehicles=fleet), seconds=1.5)
-    assert time.monotonic() - called <= 1.5 + LATE
+    solution = solve(problem.replace(jobs=jobs, vehicles=fleet), seconds=3)
+    assert time.monotonic() - called <= 3 + LATE
     assert {(item.id, item.code) for item in solution.unassigned} == {(n, "capacity") for n in (1, 2, 3)}
 
 

@@ -337,6 +337,7 @@ def test_a_way_that_does_not_exist_is_not_taken():
     assert found.visits[-1] != 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_forty_stops_without_windows_are_proven_within_a_second(seed):
     problem = a_route(seed, 40, windows=0)
