@@ -1,9 +1,12 @@
-"""What every use case may reach for, put together once: database, settings, facts, gazetteer, jobs."""
+"""What every use case may reach for, put together once: database, settings, facts, gazetteer, jobs, carriers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from courier.domain.notices import Channel
 from courier.facts import Facts
 from courier.gazetteer import Gazetteer
+from courier.outside.carriers import Carrier, null_carriers
 from courier.settings import Settings
 from courier.store.jobs import Jobs
 from courier.store.session import Database, migrate, open_database
@@ -18,6 +21,7 @@ class Desk:
     facts: Facts
     gazetteer: Gazetteer
     jobs: Jobs
+    carriers: Mapping[Channel, Carrier] = field(default_factory=null_carriers)
 
     def make_ready(self) -> None:
         """Bring the schema and the job engine's tables up to date; quick when they are."""

@@ -16,7 +16,9 @@ from courier.domain.bylaws import Bylaws
 from courier.domain.calendar import CLOSED, FULL, DayOff, Week, WorkingCalendar
 from courier.domain.citizen_rights import CitizenRights, ComplaintRule
 from courier.domain.money import ChargeKind, Dong
+from courier.domain.notices import Channel, ChannelRule, Kind, KindRule, Rules
 from courier.domain.release import DocumentType, PaperDue, ReleaseRule, Surrender
+from courier.domain.wording import Parameter, Sentence, Template
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOLIDAY_YEARS = range(2025, 2036)
@@ -81,6 +83,8 @@ class Facts:
     offices: Mapping[str, OfficeFact]
     vocabulary: Mapping[str, Mapping[str, str]]
     rights: CitizenRights
+    notices: Rules
+    wording: Mapping[Kind, Template]
 
     @classmethod
     def load(cls, data_dir: Path) -> "Facts":
@@ -92,6 +96,7 @@ class Facts:
         """
         papers = _read(data_dir / "document_types.json")
         attempts = _read(data_dir / "attempt_rules.json")
+        messages = _read(data_dir / "messages.json")
         bylaws = Bylaws(
             document_types=MappingProxyType(
                 {row["code"]: _document_type(row, papers["vocabulary"]) for row in papers["document_types"]}
@@ -117,6 +122,8 @@ class Facts:
                 {name: words for name, words in papers["vocabulary"].items() if name != "recipients"}
             ),
             rights=_rights(_read(data_dir / "citizen_rights.json")),
+            notices=_notice_rules(messages),
+            wording=MappingProxyType({kind: _template(messages["kinds"][kind]) for kind in Kind}),
         )
 
     def tariff(self, document_type: str, kind: ChargeKind, on: date, *, case: str = "default") -> Tariff | None:
@@ -326,4 +333,56 @@ def _complaint_rule(row: Mapping[str, Any]) -> ComplaintRule:
         between_days=row["answer_working_days"]["between"],
         most_open=row["most_open"],
         most_in_all=row["most_in_all"],
+    )
+
+
+def _notice_rules(content: Mapping[str, Any]) -> Rules:
+    quiet, retries = content["quiet_hours"], content["retries"]
+    return Rules(
+        quiet_from=_seconds(quiet["from"]),
+        quiet_to=_seconds(quiet["to"]),
+        moved_after=timedelta(minutes=content["moved_minutes"]),
+        first_wait=timedelta(seconds=retries["first_seconds"]),
+        most_wait=timedelta(seconds=retries["most_seconds"]),
+        most_attempts=retries["most_attempts"],
+        kinds=MappingProxyType(
+            {
+                kind: KindRule(
+                    channels=tuple(Channel(name) for name in row["channels"]),
+                    lasts=timedelta(minutes=row["lasts_minutes"]),
+                    late_after=timedelta(hours=row["late_hours"]),
+                    at_any_hour=row.get("at_any_hour", False),
+                    to_anybody=row.get("to_anybody", False),
+                )
+                for kind, row in ((kind, content["kinds"][kind]) for kind in Kind)
+            }
+        ),
+        channels=MappingProxyType(
+            {
+                channel: ChannelRule(
+                    segment_dong=row["segment_dong"],
+                    day_messages=row["day_messages"],
+                    day_dong=row["day_dong"],
+                    kept_for_codes_percent=row["kept_for_codes_percent"],
+                    most_segments=row["most_segments"],
+                )
+                for channel, row in ((channel, content["channels"][channel]) for channel in Channel)
+            }
+        ),
+    )
+
+
+def _template(row: Mapping[str, Any]) -> Template:
+    return Template(
+        sentences=tuple(
+            Sentence(
+                vi=sentence["vi"],
+                en=sentence["en"],
+                rank=sentence.get("rank", 0),
+                needs=tuple(sentence.get("needs", ())),
+                unless=tuple(sentence.get("unless", ())),
+            )
+            for sentence in row["sentences"]
+        ),
+        zns=MappingProxyType({name: Parameter(value["text"], value["max"]) for name, value in row["zns"].items()}),
     )

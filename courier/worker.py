@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Final
 
-from courier import dispatch, intake, nightly, phones
+from courier import dispatch, intake, nightly, notices, phones
 from courier.desk import Desk
 
 # A solve under way is waited for this long at the end; what is cut off is done again by the next runner.
@@ -44,6 +44,11 @@ def start(desk: Desk) -> None:
         gave_up=lambda _session, _payload: None,  # it stands in the log, and the next night does it all
     )
     desk.jobs.every_day(nightly.JOB, from_hour=nightly.FROM_HOUR)
+    desk.jobs.register(
+        notices.CARRY_JOB,
+        lambda payload: notices.carry_job(desk, payload, at=datetime.now(UTC)),
+        gave_up=notices.give_up,
+    )
     # The processes that search for routes load their libraries now, not when the first dispatcher waits for a plan.
     dispatch.warm_up()
     desk.jobs.start()

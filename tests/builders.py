@@ -20,6 +20,7 @@ from courier.domain.money import Charge, ChargeKind, Dong, due_accepted
 from courier.domain.people import Caller, Role
 from courier.facts import Facts
 from courier.store import ledger
+from courier.store.jobs import Jobs
 from courier.store.session import Database
 from courier.store.tables import (
     Agency,
@@ -110,9 +111,21 @@ def the_way_to(state: State, direction: Direction = Direction.RESULT, *, by: UUI
 
 
 # --------------------------------------------------------------------------------------------------------- database
+class Asked(Jobs):
+    """The jobs of a database that nobody runs by himself: a test does them one by one."""
+
+    def __init__(self, database: Any) -> None:
+        super().__init__(database)
+        self.kept: list[tuple[str, dict[str, Any], str, datetime | None]] = []
+
+    def enqueue(self, session, kind, payload, *, key, not_before=None) -> None:
+        if key not in [one[2] for one in self.kept]:
+            self.kept.append((kind, dict(payload), key, not_before))
+
+
 def a_desk(database: Database) -> Desk:
-    """A desk for use cases that need the database and the facts only."""
-    return Desk(database=database, settings=None, facts=the_facts(), gazetteer=None, jobs=None)
+    """A desk for use cases that need the database and the facts only; what it asks for later is written down."""
+    return Desk(database=database, settings=None, facts=the_facts(), gazetteer=None, jobs=Asked(database))
 
 
 @dataclass

@@ -25,7 +25,7 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
@@ -114,11 +114,25 @@ class Jobs:
         """Ask for a job of this kind once a day, from that local hour on, for as long as somebody runs jobs."""
         self._daily[kind] = from_hour
 
-    def enqueue(self, session: Session, kind: str, payload: Payload, *, key: str) -> None:
-        """Ask for a job in the caller's transaction; the same `key` again changes nothing. Ids only, no names."""
+    def enqueue(
+        self, session: Session, kind: str, payload: Payload, *, key: str, not_before: datetime | None = None
+    ) -> None:
+        """Ask for a job in the caller's transaction; the same `key` again changes nothing. Ids only, no names.
+
+        It waits until `not_before`, across restarts.
+        """
+        options: EnqueueOptions = {
+            "workflow_name": _WORKFLOW,
+            "queue_name": _QUEUE,
+            "workflow_id": key,
+            "app_version": _VERSION,
+        }
+        wait = (not_before - datetime.now(UTC)).total_seconds() if not_before is not None else 0.0
+        if wait > 0:
+            options["delay_seconds"] = wait
         self._client().enqueue_in_transaction(
             session,
-            {"workflow_name": _WORKFLOW, "queue_name": _QUEUE, "workflow_id": key, "app_version": _VERSION},
+            options,
             kind,
             key,
             dict(payload),
