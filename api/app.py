@@ -14,6 +14,7 @@ from werkzeug.routing import BaseConverter, ValidationError
 
 from api import (
     auth,
+    calendar,
     cash,
     complaints,
     crew,
@@ -67,6 +68,7 @@ def blueprints() -> list[Blueprint]:
         items,
         edits,
         plans,
+        calendar,
         crew,
         reports,
         plan_answers,

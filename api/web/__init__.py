@@ -9,6 +9,7 @@ from api.problems import problem
 from api.web import (
     admin,
     board,
+    calendar,
     cashier,
     citizen,
     clerk,
@@ -41,6 +42,7 @@ _BLUEPRINTS = (
     cashier.blueprint,
     clerk.blueprint,
     admin.blueprint,
+    calendar.blueprint,
     citizen.blueprint,
     rights.blueprint,
     petitions.blueprint,

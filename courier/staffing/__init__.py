@@ -1,6 +1,7 @@
 """The office's people: signing in and out, accounts, offices and agencies, and who works when."""
 
 from courier.staffing.beginning import FirstAdmin, init_office, known_office
+from courier.staffing.calendar import SpecialDay, declare_day, special_days, withdraw_day
 from courier.staffing.duty import (
     MOST_DAYS_SHOWN,
     NewChange,
@@ -71,6 +72,7 @@ __all__ = [
     "OfficeChanges",
     "OfficeDetails",
     "PostmanWeek",
+    "SpecialDay",
     "StaffChanges",
     "TooManyTries",
     "Warned",
@@ -92,6 +94,7 @@ __all__ = [
     "create_agency",
     "create_office",
     "create_staff",
+    "declare_day",
     "enter_change",
     "enter_office",
     "enter_staff",
@@ -113,6 +116,8 @@ __all__ = [
     "reset_password",
     "sign_in",
     "sign_out",
+    "special_days",
     "staff_card",
     "withdraw_change",
+    "withdraw_day",
 ]
