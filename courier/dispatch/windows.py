@@ -22,6 +22,9 @@ from courier.store import plans, slot_holds
 from courier.store.tables import Agency, Item, Office
 
 SLOT_DAYS: Final = 7
+# Seconds of travel that a half-day may cost more than the other one of its day: above it somebody would ride to one hamlet
+# twice. What an office saves by it stands in docs/benchmarks/promises.md.
+_DEARER_SECONDS: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +256,10 @@ def _choice(session: Session, desk: Desk, item_id: UUID, *, at: datetime) -> _Ch
 
 
 def _room(sheet: OfficeDay, item: Waiting) -> list[Slot]:
-    """The half-days in which the item fits into the routes of what the day is bound to."""
+    """The half-days in which the item fits into the routes of what the day is bound to, without sending anybody there twice.
+
+    A half-day is offered when it costs hardly more than the cheapest of its day.
+    """
     crew = [member for member in sheet.crew if sheet.shift(member) is not None]
     if not crew:
         return []
@@ -266,7 +272,8 @@ def _room(sheet: OfficeDay, item: Waiting) -> list[Slot]:
     full = [windows or (_ANY_TIME,) for windows in (job.time_windows for job in others.jobs if job.id not in served)]
     hours = [span for span in sheet.hours if not any(_overlap(span, window) for waiting in full for window in waiting)]
     found = routing.slots.slots(others, solution, asked, hours)
-    return [Slot(sheet.day, *place.window) for place in found]
+    cheapest = min((place.cost for place in found), default=0)
+    return [Slot(sheet.day, *place.window) for place in found if place.cost - cheapest <= _DEARER_SECONDS]
 
 
 _ANY_TIME: Final = (0, 86_400)
