@@ -164,12 +164,43 @@ class ChangeRequestSchema(Strict):
     text = Text(at_least=1, at_most=500, load_default=None, metadata={"description": "instruct"})
 
 
+BASES = ("chosen", "estimated", "learned", "day")
+
+
+class ExpectedSchema(Strict):
+    """When the postman can be expected, as often as `confidence` says."""
+
+    from_ = Instant(required=True, data_key="from")
+    to = Instant(required=True)
+    confidence = fields.Float(
+        required=True, metadata={"description": "the share of calls that begin within it, 0 to 1"}
+    )
+    basis = Word(BASES, required=True)
+
+
 class WindowSchema(Strict):
-    """When the postman is promised; `from` and `to` are absent where only the day is known."""
+    """When the postman is promised; `from` and `to` are null where only the day is known.
+
+    `basis` is `chosen` (a window that the citizen chose), `estimated` or `learned` (from the plan, the acts of the day and how far
+    rounds depart from their plans: as the post knows of all offices, or as this office's own rounds have shown), or `day`.
+    """
 
     date = LocalDay(required=True)
     from_ = Instant(required=True, data_key="from", allow_none=True)
     to = Instant(required=True, allow_none=True)
+    basis = Word(BASES, required=True)
+    confidence = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "the share of calls that begin within it, 0 to 1; null where nothing is estimated"},
+    )
+    updated_at = Instant(required=True)
+    expected = fields.Nested(
+        ExpectedSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "beside a chosen window, once it is on a route"},
+    )
 
 
 class GrantedSchema(Strict):
@@ -234,10 +265,22 @@ def window_body(view: tracking.PublicView) -> dict[str, Any] | None:
     promise = view.promise
     if promise is None:
         return None
+    beside = promise.expected
     return {
         "date": promise.day,
         "from_": promise.opens_at.astimezone(ZONE) if promise.opens_at else None,
         "to": promise.closes_at.astimezone(ZONE) if promise.closes_at else None,
+        "basis": promise.basis,
+        "confidence": promise.confidence,
+        "updated_at": promise.updated_at.astimezone(ZONE),
+        "expected": {
+            "from_": beside.opens_at.astimezone(ZONE),
+            "to": beside.closes_at.astimezone(ZONE),
+            "confidence": beside.confidence,
+            "basis": beside.basis,
+        }
+        if beside is not None and beside.opens_at is not None and beside.closes_at is not None
+        else None,
     }
 
 

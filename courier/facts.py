@@ -11,6 +11,7 @@ from typing import Any
 
 import holidays
 
+from courier.domain.arrivals import Noise
 from courier.domain.attempts import AttemptRule, AttemptRules, Reason
 from courier.domain.bylaws import Bylaws
 from courier.domain.calendar import CLOSED, FULL, DayOff, Week, WorkingCalendar
@@ -85,6 +86,7 @@ class Facts:
     rights: CitizenRights
     notices: Rules
     wording: Mapping[Kind, Template]
+    arrivals: Noise
 
     @classmethod
     def load(cls, data_dir: Path) -> "Facts":
@@ -124,6 +126,7 @@ class Facts:
             rights=_rights(_read(data_dir / "citizen_rights.json")),
             notices=_notice_rules(messages),
             wording=MappingProxyType({kind: _template(messages["kinds"][kind]) for kind in Kind}),
+            arrivals=_noise(_read(data_dir / "arrivals.json")["rows"][0]),
         )
 
     def tariff(self, document_type: str, kind: ChargeKind, on: date, *, case: str = "default") -> Tariff | None:
@@ -238,6 +241,18 @@ def _attempt_rule(row: Mapping[str, Any]) -> AttemptRule:
         slot_hold=timedelta(minutes=row["slot_hold"]["minutes"]),
         slot_hold_percent=row["slot_hold"]["most_percent_of_day"],
         place_seconds=row["slot_hold"]["place_minutes"] * 60,
+    )
+
+
+def _noise(row: Mapping[str, Any]) -> Noise:
+    return Noise(
+        factor=row["factor"],
+        round=row["round"],
+        way=row["way"],
+        door=row["door"],
+        stop_seconds=row["stop_seconds"],
+        start_seconds=row["start_seconds"],
+        start_spread_seconds=row["start_spread_seconds"],
     )
 
 

@@ -17,7 +17,7 @@ from courier.domain.doors import HELD, WAITING_STATES, LeftOut, Waiting, left_ou
 from courier.domain.errors import Forbidden, Refused
 from courier.domain.item import EventType, State
 from courier.domain.people import Caller, Role
-from courier.store import digests, items, plans
+from courier.store import digests, items, plans, rounds
 from courier.store.plans import PlannedRoute, PlannedStop, PlanView, Standing
 from courier.store.tables import Office, Plan, UnplannedItem
 
@@ -40,7 +40,7 @@ def publish(desk: Desk, caller: Caller, plan_id: UUID, *, version: int, at: date
     bylaws = desk.facts.bylaws
     with desk.database.write() as session:
         plan = plan_of(session, caller, plan_id, for_update=True)
-        session.get(Office, plan.office_id, with_for_update=True)  # one publishing at a time in an office
+        office = session.get_one(Office, plan.office_id, with_for_update=True)  # one publishing at a time in an office
         require_plan_version(session, plan, version)
         if plan.state != "solved":
             raise Refused("not-solved", f"Chỉ công bố phương án đã giải xong; phương án này đang là {plan.state}.")
@@ -66,6 +66,8 @@ def publish(desk: Desk, caller: Caller, plan_id: UUID, *, version: int, at: date
             old.state, old.version = "superseded", old.version + 1
             session.flush()
         plan.state, plan.published_at, plan.version = "published", at, plan.version + 1
+        # From now on people are told when somebody comes: as sure as the office's own rounds say.
+        rounds.learn(session, office, desk.facts.arrivals, day=local_day(at))
         session.flush()
         off = [i for i, row in rows.items() if row.state == State.PLANNED and i not in on_routes and i in candidates]
         on = [

@@ -12,18 +12,11 @@ from courier.dispatch.office_day import office_of
 from courier.domain.errors import FieldError, Invalid
 from courier.domain.item import State
 from courier.domain.people import Caller
-from courier.domain.progress import Call, Expected, Outlook, Pace, outlook
+from courier.domain.progress import Expected, Outlook, Pace
 from courier.store import plans, rounds
 from courier.store.rounds import Round, RoundStop
+from courier.store.tables import Office
 
-_DONE: Final = frozenset({State.DELIVERED, State.FETCHED, State.PICKED_UP, State.AT_OFFICE, State.LODGED})
-# Off the route since it was published: called off, collected at the office, or given back.
-_OFF: Final = frozenset(
-    {State.ANNOUNCED, State.RECEIVED, State.AWAITING_PICKUP, State.CANCELLED, State.RETURNING, State.RETURNED}
-)
-_OPEN: Final = frozenset({State.PLANNED, State.OUT})
-# With a visit today these are its failure; without one the office has taken the item off.
-_AFTER_A_VISIT: Final = frozenset({State.HELD, State.REQUESTED})
 # About a hundred metres: enough to see who is near, and no more of where somebody stood.
 _COARSE: Final = 3
 _TIME_COUNTS: Final = 60
@@ -88,12 +81,13 @@ def live(desk: Desk, caller: Caller, *, office_id: UUID | None, day: date, at: d
     with desk.database.read() as session:
         plan = plans.published(session, office, day)
         found = rounds.rounds_of(session, plan) if plan is not None else []
+        noise = rounds.noise_of(session.get_one(Office, office), desk.facts.arrivals)
         return LiveDay(
             day=day,
             at=at,
             plan_id=plan.id if plan is not None else None,
             plan_version=plan.version if plan is not None else None,
-            goings=tuple(_going(one, at) for one in found),
+            goings=tuple(_going(one, one.outlook(noise, day=day, at=at)) for one in found),
             incidents=rounds.open_incidents(session, office),
         )
 
@@ -116,36 +110,22 @@ def _office(desk: Desk, caller: Caller, office_id: UUID | None) -> UUID:
         return office_of(session, caller, office_id).id
 
 
-def _is_off(stop: RoundStop, state: State) -> bool:
-    return state in _OFF or (state in _AFTER_A_VISIT and stop.visit is None)
-
-
-def _going(one: Round, at: datetime) -> Going:
-    stops = [stop for stop in one.stops if not all(_is_off(stop, state) for state in stop.states)]
-    open_stops = {n for n, stop in enumerate(stops) if any(state in _OPEN for state in stop.states)}
-    calls = [_call(stop, is_open=n in open_stops) for n, stop in enumerate(stops)]
-    starts_at = one.starts_at or (stops[0].arrives_at if stops else at)
-    view = outlook(calls, starts_at=starts_at, is_out=one.in_bag > 0, heard_at=one.heard_at, now=at)
-    done = sum(all(state in _DONE or _is_off(stop, state) for state in stop.states) for stop in stops)
-    papers = [state for stop in stops for state in stop.states if not _is_off(stop, state)]
+def _going(one: Round, view: Outlook) -> Going:
+    stops = one.standing_stops()
+    open_stops = sum(stop.is_open for stop in stops)
+    done = sum(all(state in rounds.DONE or stop.is_off(state) for state in stop.states) for stop in stops)
+    papers = [state for stop in stops for state in stop.states if not stop.is_off(state)]
     return Going(
         round=one,
         outlook=view,
         calls=len(stops),
         done=done,
-        failed=len(stops) - done - len(open_stops),
+        failed=len(stops) - done - open_stops,
         loaded=sum(state is not State.PLANNED for state in papers),
         to_load=len(papers),
         place=_place(stops),
         coming=tuple((stops[n], view.rest[n]) for n in sorted(view.rest)),
     )
-
-
-def _call(stop: RoundStop, *, is_open: bool) -> Call:
-    visited = None
-    if not is_open:
-        visited = stop.visit.at if stop.visit is not None else stop.leaves_at
-    return Call(arrives_at=stop.arrives_at, leaves_at=stop.leaves_at, window=stop.window, visited_at=visited)
 
 
 def _place(stops: list[RoundStop]) -> Place | None:

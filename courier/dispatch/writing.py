@@ -45,6 +45,7 @@ def planned_route(
     """A route with the locks that its jobs have in the problem; jobs that are no call (a present position) are no stops."""
     member = crew[route.vehicle]
     visits = [step for step in route.visits if step.id is not None and step.id < len(calls)]
+    rests = _rests(route)
     stops = [
         PlannedStop(
             items=calls[step.id or 0].items,
@@ -54,6 +55,8 @@ def planned_route(
             leaves_at=at_local(sheet.day, step.leaves),
             lock=problem.jobs[step.id or 0].lock.value,
             kept_at=_kept_at(problem.jobs[step.id or 0], sheet),
+            waits_seconds=step.waiting,
+            rests_seconds=rests.get(step.id or 0, 0),
         )
         for step in visits
     ]
@@ -70,6 +73,18 @@ def planned_route(
             "cash_dong": sum(calls[step.id or 0].due_dong for step in visits),
         },
     )
+
+
+def _rests(route: routing.Route) -> dict[int, int]:
+    """By call the seconds of rest since the one before."""
+    rests: dict[int, int] = {}
+    rested = 0
+    for step in route.steps:
+        if step.kind is routing.StepKind.BREAK:
+            rested += step.waiting + step.service
+        elif step.id is not None:
+            rests[step.id], rested = rested, 0
+    return rests
 
 
 def _kept_at(job: routing.Job, sheet: OfficeDay) -> datetime | None:

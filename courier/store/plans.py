@@ -71,7 +71,7 @@ class Relief:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStop:
-    """A call of a solved route."""
+    """A call of a solved route. Since the one before, the plan waits for `waits_seconds` and rests for `rests_seconds`."""
 
     items: tuple[UUID, ...]
     lat: float
@@ -80,6 +80,8 @@ class PlannedStop:
     leaves_at: datetime
     lock: str = "free"
     kept_at: datetime | None = None
+    waits_seconds: int = 0
+    rests_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -498,6 +500,8 @@ def write_routes(session: Session, plan_id: UUID, routes: Sequence[PlannedRoute]
                     "kept_at": stop.kept_at,
                     "lat": stop.lat,
                     "lon": stop.lon,
+                    "waits_seconds": stop.waits_seconds,
+                    "rests_seconds": stop.rests_seconds,
                 }
             )
             item_rows += [
@@ -672,6 +676,8 @@ def routes_of(session: Session, plan_id: UUID) -> list[PlannedRoute]:
                         leaves_at=stop.leaves_at,
                         lock=stop.lock,
                         kept_at=stop.kept_at,
+                        waits_seconds=stop.waits_seconds,
+                        rests_seconds=stop.rests_seconds,
                     )
                     for stop, ids in stops[route_id].values()
                 ),

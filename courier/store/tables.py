@@ -113,6 +113,11 @@ class Office(Table):
     source: Mapped[str] = mapped_column(default="")
     active: Mapped[bool] = mapped_column(default=True)
     version: Mapped[int] = mapped_column(default=1)
+    rounds_learned: Mapped[dict[str, Any]] = mapped_column(
+        comment="how far its rounds depart from their plans, and the day it was learned",
+        default=dict,
+        server_default="{}",
+    )
 
 
 class Agency(Table):
@@ -794,6 +799,8 @@ class Stop(Table):
     kept_at: Mapped[datetime | None] = mapped_column(comment="the time that keep_time keeps")
     lat: Mapped[float]
     lon: Mapped[float]
+    waits_seconds: Mapped[int] = mapped_column(comment="planned waiting for the window to open", server_default="0")
+    rests_seconds: Mapped[int] = mapped_column(comment="planned rest since the stop before", server_default="0")
 
 
 class StopItem(Table):

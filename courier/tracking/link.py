@@ -8,25 +8,24 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from courier.desk import Desk
+from courier.domain.arrivals import CONFIDENCE
 from courier.domain.attempts import AttemptRule
 from courier.domain.calendar import at_local, local_day
 from courier.domain.errors import Missing, Refused
 from courier.domain.item import Direction, State
 from courier.domain.release import ReleaseRule
-from courier.store import items, links
+from courier.store import items, links, rounds
 from courier.store.tables import Agency, Item, ItemCharge, Office, Plan, ProvenVisitor, Route, Stop, StopItem
 from courier.tracking.finding import still_due
 
 VISIT = timedelta(minutes=30)
 WRONG_ANSWERS = 5
 WRONG_ANSWERS_WITHIN = timedelta(minutes=15)
-# A stop is promised within this much on either side of its planned time; a planned time alone would be a lie.
-PROMISE = timedelta(minutes=45)
 
 WAITING = (State.RECEIVED, State.PLANNED, State.HELD, State.REQUESTED)
 MOVABLE = (*WAITING, State.OUT, State.ATTEMPTED)
@@ -34,11 +33,19 @@ MOVABLE = (*WAITING, State.OUT, State.ATTEMPTED)
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """When the postman comes: a day, and a window on it where one can be said."""
+    """When the postman comes: a day, and a window on it where one can be said.
+
+    `basis` says what the window is: `chosen` (by the citizen: a promise), `estimated` or `learned` (how often it holds is its
+    `confidence`), `day` (no window is known). For a chosen window on a route `expected` is the estimate beside it.
+    """
 
     day: date
     opens_at: datetime | None
     closes_at: datetime | None
+    basis: str
+    updated_at: datetime
+    confidence: float | None = None
+    expected: "Promise | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +172,7 @@ def public_view(session: Session, desk: Desk, row: Item, *, proven: bool, at: da
     office = session.get_one(Office, row.office_id)
     rule = release_rule(session, desk, row, at)
     state = State(row.state)
-    promise = _promise(session, row, at=at)
+    promise = _promise(session, desk, row, at=at)
     details = None
     # What to bring can betray the kind of paper, so before the proof only what every kind asks for is said.
     bring: tuple[str, ...] = (desk.facts.vocabulary["papers"]["id_card"],)
@@ -230,23 +237,41 @@ def may_ask(row: Item, rule: ReleaseRule | None) -> frozenset[str]:
     return frozenset(can)
 
 
-def _promise(session: Session, row: Item, *, at: datetime) -> Promise | None:
+def _promise(session: Session, desk: Desk, row: Item, *, at: datetime) -> Promise | None:
+    estimate = None
     if State(row.state) in (State.PLANNED, State.OUT):
-        stop = session.execute(
-            select(Stop.arrives_at, Plan.day)
-            .join(Route, Route.id == Stop.route_id)
-            .join(Plan, and_(Plan.id == Route.plan_id, Plan.state == "published"))
+        found = session.execute(
+            select(Plan, Stop.route_id, Stop.id)
+            .join(Route, Route.plan_id == Plan.id)
+            .join(Stop, Stop.route_id == Route.id)
             .join(StopItem, StopItem.stop_id == Stop.id)
-            .where(StopItem.item_id == row.id, Plan.day >= local_day(at))
+            .where(StopItem.item_id == row.id, Plan.state == "published", Plan.day >= local_day(at))
             .order_by(Plan.day.desc())
         ).first()
-        if stop is not None and row.wanted_on in (None, stop.day):
-            return Promise(stop.day, stop.arrives_at - PROMISE, stop.arrives_at + PROMISE)
-    if row.wanted_on is not None and row.wanted_on >= local_day(at) and State(row.state) in MOVABLE:
-        if row.wanted_from is None or row.wanted_to is None:
-            return Promise(row.wanted_on, None, None)
-        return Promise(row.wanted_on, at_local(row.wanted_on, row.wanted_from), at_local(row.wanted_on, row.wanted_to))
-    return None
+        if found is not None and row.wanted_on in (None, found[0].day):
+            plan, route_id, stop_id = found
+            estimate = _estimate(session, desk, plan, route_id, stop_id, at=at)
+    chosen = row.wanted_on is not None and row.wanted_on >= local_day(at) and State(row.state) in MOVABLE
+    if not chosen or row.wanted_on is None:
+        return estimate
+    if row.wanted_from is None or row.wanted_to is None:
+        return estimate or Promise(row.wanted_on, None, None, "day", at)
+    opens_at, closes_at = at_local(row.wanted_on, row.wanted_from), at_local(row.wanted_on, row.wanted_to)
+    # What was promised stays promised; what is to be expected is told beside it, even where it has come apart from it.
+    beside = estimate if estimate is not None and estimate.opens_at is not None else None
+    return Promise(row.wanted_on, opens_at, closes_at, "chosen", at, expected=beside)
+
+
+def _estimate(session: Session, desk: Desk, plan: Plan, route_id: UUID, stop_id: UUID, *, at: datetime) -> Promise:
+    """The window in which the call begins nine times out of ten, from the plan, the acts of the round and how rounds go here."""
+    noise = rounds.noise_of(session.get_one(Office, plan.office_id), desk.facts.arrivals)
+    (one,) = rounds.rounds_of(session, plan, only=route_id)
+    view = one.outlook(noise, day=plan.day, at=at)
+    place = next((n for n, stop in enumerate(one.standing_stops()) if stop.id == stop_id), None)
+    expected = view.rest.get(place) if place is not None else None
+    if expected is None:
+        return Promise(plan.day, None, None, "day", at)
+    return Promise(plan.day, expected.opens, expected.closes, noise.basis, at, confidence=CONFIDENCE)
 
 
 def release_rule(session: Session, desk: Desk, row: Item, at: datetime) -> ReleaseRule | None:

@@ -4,10 +4,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from courier.domain.arrivals import Noise
 from courier.domain.calendar import ZONE
 from courier.domain.progress import Call, Pace, outlook
 
 EIGHT = datetime(2026, 11, 23, 8, 0, tzinfo=ZONE)
+# Rounds that go as planned, and rounds of which only the whole departs: ten per cent, the same at every stop.
+SURE = Noise(round=0, way=0, door=0, stop_seconds=0, start_seconds=0, start_spread_seconds=0)
 
 
 def at(minutes: float) -> datetime:
@@ -30,7 +33,7 @@ def a_round(*visited: float | None, window: tuple[float, float] | None = None) -
 
 def seen(calls: list[Call], *, now: float, heard: float | None, is_out: bool = True):
     return outlook(
-        calls, starts_at=EIGHT, is_out=is_out, heard_at=None if heard is None else at(heard), now=at(now)
+        calls, starts_at=EIGHT, is_out=is_out, heard_at=None if heard is None else at(heard), now=at(now), noise=SURE
     )  # fmt: skip
 
 
@@ -42,8 +45,35 @@ def test_the_rest_is_reckoned_on_from_the_last_act_with_the_ways_of_the_plan():
 
 
 def test_a_time_is_told_from_to_in_steps_of_five_minutes_and_wider_the_further_ahead():
-    found = seen(a_round(25, None, None), now=25, heard=25)
-    assert [(e.opens, e.closes) for e in found.rest.values()] == [(at(30), at(55)), (at(50), at(80))]
+    """Of the whole round ten per cent: at 8:40 it may be off by 1.5 minutes, at 9:00 by 3.5, each 1.645 times to either side."""
+    whole = Noise(round=0.1, way=0, door=0, stop_seconds=0)
+    found = outlook(
+        a_round(25, None, None), starts_at=EIGHT, is_out=True, heard_at=at(25), now=at(25), noise=whole
+    )  # fmt: skip
+    assert [(e.opens, e.closes) for e in found.rest.values()] == [(at(35), at(45)), (at(50), at(70))]
+
+
+def test_leaving_late_leans_a_window_to_the_late_side():
+    far = [Call(arrives_at=at(600), leaves_at=at(605))]
+    noise = Noise(round=0, way=0, door=0, stop_seconds=0, start_seconds=0, start_spread_seconds=600)
+    (told,) = outlook(far, starts_at=EIGHT, is_out=False, heard_at=None, now=at(-600), noise=noise).rest.values()
+    # 1.645 - 0.284 spreads of ten minutes before, 1.645 + 0.284 after (a skewness of one), told in steps of five minutes.
+    assert (told.opens, told.closes) == (at(585), at(620))
+
+
+def test_silence_widens_the_window_and_an_act_narrows_it():
+    noise = Noise(round=0.1, way=0.3, door=0.5, stop_seconds=60)
+    widths = []
+    for calls, heard, now in (
+        (a_round(25, None, None), 25, 26),
+        (a_round(25, None, None), 25, 90),
+        (a_round(25, 88, None), 88, 90),
+    ):
+        told = outlook(calls, starts_at=EIGHT, is_out=True, heard_at=at(heard), now=at(now), noise=noise).rest[2]
+        widths.append(told.closes - told.opens)
+        assert told.closes > at(now)
+    fresh, silent, after = widths
+    assert after < fresh < silent
 
 
 def test_who_comes_early_waits_for_the_promised_window_and_nobody_is_told_earlier():
