@@ -4,12 +4,14 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
+from flask import Response
 from marshmallow import fields
 from uuid_utils.compat import uuid7
 
 from api.auth import caller, roles
 from api.conventions import (
     Blueprint,
+    Degrees,
     Dong,
     Flag,
     Id,
@@ -161,7 +163,11 @@ class ChangeRequestSchema(Strict):
     office = Id(load_default=None, metadata={"description": "pick_up: an office; the item's own when left out"})
     address = Text(at_least=1, at_most=500, load_default=None, metadata={"description": "redirect"})
     person = Text(at_least=1, at_most=200, load_default=None, metadata={"description": "authorise: the full name"})
-    text = Text(at_least=1, at_most=500, load_default=None, metadata={"description": "instruct"})
+    text = Text(at_least=1, at_most=500, load_default=None, metadata={"description": "instruct: how to find the door"})
+    landmark = Text(at_least=1, at_most=200, load_default=None, metadata={"description": "instruct: what one sees"})
+    lat = Degrees(90, load_default=None, metadata={"description": "instruct: where the door is, with `lon`"})
+    lon = Degrees(180, load_default=None)
+    call_first = Flag(load_default=False, metadata={"description": "instruct: call before you come"})
 
 
 BASES = ("chosen", "estimated", "learned", "day")
@@ -212,6 +218,9 @@ class GrantedSchema(Strict):
     asked_by = fields.String(required=True)
     state = fields.String(required=True)
     window = fields.Nested(WindowSchema, required=True, allow_none=True)
+    needs = fields.String(
+        required=True, allow_none=True, metadata={"description": "authorise: the paper that the person must bring"}
+    )
 
 
 # ------------------------------------------------------------------------------------------------- as dictionaries
@@ -303,6 +312,7 @@ def granted_body(granted: Granted) -> dict[str, Any]:
         "asked_by": granted.request.asked_by,
         "state": granted.view.state,
         "window": window_body(granted.view),
+        "needs": granted.needs,
     }
 
 
@@ -313,10 +323,22 @@ def wish_of(item_id: UUID, body: Mapping[str, Any]) -> Wish:
         Refused: the slot cannot be served any more.
     """
     if body["kind"] == "reschedule" and body["slot"] is not None:
-        tracking.require_movable(desk(), item_id, at=now())
+        tracking.require_allowed(desk(), item_id, "reschedule", at=now())
         slot = dispatch.take_slot(desk(), item_id, body["slot"], at=now())
         return Wish("reschedule", day=slot.day, from_=slot.from_, to=slot.to)
-    return Wish(body["kind"], address=body["address"], person=body["person"], text=body["text"])
+    if (body["lat"] is None) != (body["lon"] is None):
+        raise Invalid(FieldError("lat", "required", "`lat` and `lon` come together."))
+    return Wish(
+        body["kind"],
+        address=body["address"],
+        person=body["person"],
+        text=body["text"],
+        office=body["office"],
+        landmark=body["landmark"],
+        point=(body["lat"], body["lon"]) if body["lat"] is not None else None,
+        call_first=body["call_first"],
+        photo=body.get("photo"),
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------- views
@@ -439,3 +461,13 @@ def file_change_request(body: Mapping[str, Any], item_id: UUID) -> Any:
     """File a wish on behalf of the citizen."""
     tracking.require_visible(desk(), caller(), item_id)
     return granted_body(tracking.request_change(desk(), item_id, wish_of(item_id, body), asked_by=caller(), at=now()))
+
+
+@blueprint.route("/items/<uuid:item_id>/gate-photo", methods=["GET"])
+@roles("postman", "dispatcher", "clerk", "admin")
+@blueprint.alt_response(200, description="the picture", content_type="image/jpeg")
+def gate_photo(item_id: UUID) -> Response:
+    """Give the picture of the gate that the citizen sent. Every look is written down."""
+    answer = Response(tracking.gate_photo(desk(), caller(), item_id, at=now()), mimetype="image/jpeg")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

@@ -8,7 +8,7 @@ from flask import Response, request
 from marshmallow import fields, validate
 
 from api.auth import caller, roles, signed_in
-from api.conventions import Blueprint, Id, Instant, LocalDay, Strict, Whole, Word, compressed, desk, now
+from api.conventions import Blueprint, Flag, Id, Instant, LocalDay, Strict, Whole, Word, compressed, desk, now
 from api.items import ChargeSchema
 from courier import handover
 from courier.domain.calendar import local_day
@@ -67,6 +67,7 @@ class DailyItemSchema(Strict):
     note = fields.String(required=True)
     instructions = fields.String(required=True, allow_none=True)
     authorised = fields.String(required=True, allow_none=True)
+    gate_photo = Flag(required=True, metadata={"description": "GET /items/{id}/gate-photo has it"})
     window = fields.Nested(HoursSchema, required=True, allow_none=True)
     charges = fields.List(fields.Nested(ChargeSchema), required=True)
     release = fields.Nested(ReleaseSchema, required=True)

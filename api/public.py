@@ -8,7 +8,21 @@ from flask import Response, make_response, request
 from marshmallow import fields
 
 from api.auth import public
-from api.conventions import Blueprint, Dong, Instant, LocalDay, Problem, Strict, Text, Word, desk, idempotent, now
+from api.conventions import (
+    Blueprint,
+    Dong,
+    Flag,
+    Instant,
+    LocalDay,
+    Problem,
+    Strict,
+    Text,
+    Word,
+    desk,
+    idempotent,
+    may_send,
+    now,
+)
 from api.items import (
     ChangeRequestSchema,
     GrantedSchema,
@@ -48,6 +62,15 @@ class PublicChargeSchema(Strict):
     amount_dong = Dong(required=True)
 
 
+class HeldSchema(Strict):
+    """The window that is kept for this item; `from` and `to` in seconds from midnight of `date`."""
+
+    day = LocalDay(required=True, data_key="date")
+    from_ = fields.Integer(required=True, data_key="from")
+    to = fields.Integer(required=True)
+    expires_at = Instant(required=True)
+
+
 class DetailsSchema(Strict):
     """What only somebody who knows the phone on the dossier sees."""
 
@@ -58,9 +81,22 @@ class DetailsSchema(Strict):
     charges = fields.List(fields.Nested(PublicChargeSchema), required=True)
     due_dong = fields.Integer(required=True)
     authorised = fields.String(required=True, allow_none=True)
+    authorisation = fields.String(
+        required=True, allow_none=True, metadata={"description": "the paper that an authorised person must bring"}
+    )
+    gate_photo = Flag(required=True)
     instructions = fields.String(required=True, allow_none=True)
+    hold = fields.Nested(HeldSchema, required=True, allow_none=True)
     moves_left = fields.Integer(required=True)
     recipient_code = fields.String(required=True, allow_none=True)
+
+
+class OvertakenSchema(Strict):
+    """A granted request that fell away: the postman had already been there, and his phone could tell of it only later."""
+
+    kind = fields.String(required=True)
+    asked_at = Instant(required=True)
+    done_at = Instant(required=True)
 
 
 class PublicItemSchema(Strict):
@@ -71,9 +107,15 @@ class PublicItemSchema(Strict):
     window = fields.Nested(WindowSchema, required=True, allow_none=True)
     office = fields.Nested(PublicOfficeSchema, required=True)
     hold_deadline = LocalDay(required=True, allow_none=True)
+    hold_days = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "why that deadline: so many days from the first invitation, by the attempt rule"},
+    )
     bring = fields.List(fields.String(), required=True)
     may = fields.List(fields.String(), required=True)
     details = fields.Nested(DetailsSchema, required=True, allow_none=True)
+    overtaken = fields.Nested(OvertakenSchema, required=True, allow_none=True)
 
 
 class VerifySchema(Strict):
@@ -102,9 +144,17 @@ def _body(view: tracking.PublicView) -> dict[str, Any]:
         "window": window_body(view),
         "office": {"name": view.office.name, "lat": view.office.lat, "lon": view.office.lon},
         "hold_deadline": view.held_until,
+        "hold_days": view.hold_days,
         "bring": view.bring,
         "may": sorted(view.may),
         "details": view.details,
+        "overtaken": {
+            "kind": view.overtaken.kind,
+            "asked_at": view.overtaken.asked_at.astimezone(ZONE),
+            "done_at": view.overtaken.done_at.astimezone(ZONE),
+        }
+        if view.overtaken
+        else None,
     }
 
 
@@ -194,7 +244,7 @@ def proven_first(view: Callable[..., Any]) -> Callable[..., Any]:
 def hold(body: Mapping[str, Any], token: str) -> Any:
     """Keep a window for some minutes while the citizen decides; the next one takes its place."""
     item_id = tracking.require_proven(desk(), token, visitor(), at=now())
-    tracking.require_movable(desk(), item_id, at=now())
+    tracking.require_allowed(desk(), item_id, "reschedule", at=now())
     held = dispatch.hold_slot(desk(), item_id, body["slot"], at=now())
     return {"slot": slot_body(held.slot), "expires_at": held.expires_at.astimezone(ZONE)}
 
@@ -209,4 +259,22 @@ def ask(body: Mapping[str, Any], token: str) -> Any:
     """Ask for a change; granted at once or refused with a code."""
     item_id = tracking.require_proven(desk(), token, visitor(), at=now())
     wish = wish_of(item_id, body)
+    return granted_body(tracking.request_change(desk(), item_id, wish, asked_by=None, at=now()))
+
+
+@blueprint.route("/public/items/<string:token>/gate-photo", methods=["PUT"])
+@public
+@may_send(tracking.MOST_PHOTO_BYTES)
+@proven_first
+@blueprint.doc(
+    requestBody={"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}, "required": True}
+)
+@blueprint.response(200, GrantedSchema)
+@blueprint.alt_response(409, description="`not-a-picture`, or why nothing may be changed")
+@blueprint.alt_response(413, description="larger than 8 MiB")
+def gate_photo(token: str) -> Any:
+    """Give the postman a picture of the gate: JPEG, PNG or WebP. It is drawn anew without what the camera wrote beside it."""
+    item_id = tracking.require_proven(desk(), token, visitor(), at=now())
+    tracking.require_allowed(desk(), item_id, "instruct", at=now())
+    wish = tracking.Wish("instruct", photo=tracking.put_away_photo(desk(), request.get_data()))
     return granted_body(tracking.request_change(desk(), item_id, wish, asked_by=None, at=now()))

@@ -19,6 +19,7 @@ from courier.domain.citizen_rights import CitizenRights, ComplaintRule
 from courier.domain.money import ChargeKind, Dong
 from courier.domain.notices import Channel, ChannelRule, Kind, KindRule, Rules
 from courier.domain.release import DocumentType, PaperDue, ReleaseRule, Surrender
+from courier.domain.visiting import Bound, VisitRules
 from courier.domain.wording import Parameter, Sentence, Template
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -87,6 +88,7 @@ class Facts:
     notices: Rules
     wording: Mapping[Kind, Template]
     arrivals: Noise
+    visiting: VisitRules
 
     @classmethod
     def load(cls, data_dir: Path) -> "Facts":
@@ -127,6 +129,7 @@ class Facts:
             notices=_notice_rules(messages),
             wording=MappingProxyType({kind: _template(messages["kinds"][kind]) for kind in Kind}),
             arrivals=_noise(_read(data_dir / "arrivals.json")["rows"][0]),
+            visiting=_visiting(_read(data_dir / "visiting.json")),
         )
 
     def tariff(self, document_type: str, kind: ChargeKind, on: date, *, case: str = "default") -> Tariff | None:
@@ -253,6 +256,19 @@ def _noise(row: Mapping[str, Any]) -> Noise:
         stop_seconds=row["stop_seconds"],
         start_seconds=row["start_seconds"],
         start_spread_seconds=row["start_spread_seconds"],
+    )
+
+
+def _visiting(content: Mapping[str, Any]) -> VisitRules:
+    bounds = {
+        name: Bound(most=row["most"], within=timedelta(minutes=row["minutes"]))
+        for name, row in content["bounds"].items()
+    }
+    return VisitRules(
+        visit=timedelta(minutes=content["visit_minutes"]),
+        code_lasts=timedelta(minutes=content["code"]["lasts_minutes"]),
+        guesses_per_code=content["code"]["guesses"],
+        **bounds,
     )
 
 

@@ -4,19 +4,19 @@ import hmac
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
+from uuid import UUID
 
 from flask import Response, request
 
 from api.auth import form_token, public
-from api.conventions import desk, now
+from api.conventions import desk, may_send, now
 from api.items import wish_of
 from api.public import remember, visitor
 from api.web import forms, page
-from api.web.clerk import wish_body
+from api.web.clerk import wish_body, wish_kind
 from api.web.page import Trouble
 from api.web.texts import t
 from courier import dispatch, tracking
-from courier.domain.calendar import at_local
 from courier.domain.errors import FieldError, Invalid, Missing, Refused
 from courier.domain.item import State
 from courier.tracking import PublicView
@@ -81,6 +81,7 @@ def _link_page(token: str, trouble: Trouble | None = None, *, secret: str | None
         view=view,
         steps=_steps(view),
         days=days,
+        offices=tracking.offices_to_collect_at(desk(), view.item_id) if proven and "pick_up" in view.may else [],
         form_token=form_token(secret) if proven and secret else "",
     )
 
@@ -107,34 +108,70 @@ def verify(token: str) -> Response:
     return answer
 
 
-@blueprint.post("/t/<string:token>/wishes")
+@blueprint.post("/t/<string:token>/holds")
 @public
-@forms.once
-def ask(token: str) -> Response:
-    """Grant a wish or say why not."""
-    secret = visitor()
+def hold(token: str) -> Response:
+    """Keep a window while the citizen reads it once more; or leave it to others again."""
     try:
-        item_id = tracking.require_proven(desk(), token, secret, at=now())
-        sent = request.form.get("form_token", "")
-        if secret is None or not hmac.compare_digest(sent.encode(), form_token(secret).encode()):
-            raise Refused("not-verified", t("citizen.prove_again"))
-        body = wish_body()
-        wish = wish_of(item_id, body)
-        if not _granted_already(token, wish, secret):
-            tracking.request_change(desk(), item_id, wish, asked_by=None, at=now())
+        item_id, _ = _who_asks(token)
+        if request.form.get("leave"):
+            dispatch.leave_slot(desk(), item_id)
+            return page.go("citizen_pages.link", token=token, done="hold_left")
+        slot_id = forms.text("slot", at_most=100)
+        if not slot_id:
+            raise Invalid(FieldError("slot", "required", t("wishes.choose_slot")))
+        tracking.require_allowed(desk(), item_id, "reschedule", at=now())
+        dispatch.hold_slot(desk(), item_id, slot_id, at=now())
     except Missing:
         return page.show("citizen/unknown.html", 404)
     except (Invalid, Refused) as fault:
         return _link_page(token, Trouble.of(fault))
-    return page.go("citizen_pages.link", token=token, done=f"wish_{body['kind']}")
+    return page.go("citizen_pages.link", token=token, done="held", _anchor="held")
 
 
-def _granted_already(token: str, wish: tracking.Wish, secret: str) -> bool:
+def _who_asks(token: str) -> tuple[UUID, str]:
+    """The item, and the secret of a visitor who proved himself and sent our own form.
+
+    Raises:
+        Missing: no such link.
+        Refused: `not-verified` and its like.
+    """
+    secret = visitor()
+    item_id = tracking.require_proven(desk(), token, secret, at=now())
+    sent = request.form.get("form_token", "")
+    if secret is None or not hmac.compare_digest(sent.encode(), form_token(secret).encode()):
+        raise Refused("not-verified", t("citizen.prove_again"))
+    return item_id, secret
+
+
+@blueprint.post("/t/<string:token>/wishes")
+@may_send(tracking.MOST_PHOTO_BYTES + 65_536)
+@public
+@forms.once
+def ask(token: str) -> Response:
+    """Grant a wish or say why not."""
+    try:
+        item_id, secret = _who_asks(token)
+        tracking.require_allowed(desk(), item_id, wish_kind(), at=now())
+        kind = wish_kind()
+        if not _granted_already(token, kind, secret):
+            tracking.request_change(desk(), item_id, wish_of(item_id, wish_body()), asked_by=None, at=now())
+    except Missing:
+        return page.show("citizen/unknown.html", 404)
+    except (Invalid, Refused) as fault:
+        return _link_page(token, Trouble.of(fault))
+    return page.go("citizen_pages.link", token=token, done=f"wish_{kind}")
+
+
+def _granted_already(token: str, kind: str, secret: str) -> bool:
     """True when the visit stands at this very window: going back and sending the form again is no second change."""
-    if wish.kind != "reschedule" or wish.day is None or wish.from_ is None:
+    if kind != "reschedule":
         return False
     promise = tracking.by_link(desk(), token, visitor=secret, at=now()).promise
-    return promise is not None and promise.day == wish.day and promise.opens_at == at_local(wish.day, wish.from_)
+    if promise is None or promise.opens_at is None or promise.closes_at is None:
+        return False
+    slot = f"{promise.day:%Y%m%d}-{promise.opens_at:%H%M}-{promise.closes_at:%H%M}"
+    return forms.text("slot", at_most=100) == slot
 
 
 @blueprint.get("/tracking")

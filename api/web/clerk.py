@@ -7,9 +7,9 @@ from uuid import UUID
 from flask import Response, request
 
 from api.auth import caller, roles
-from api.conventions import desk, now
+from api.conventions import desk, may_send, now
 from api.items import wish_of
-from api.web import forms, page
+from api.web import forms, page, texts
 from api.web.dispatcher import found_items
 from api.web.page import Trouble
 from api.web.postman import door_data, relations_of, surrender_of
@@ -68,6 +68,7 @@ def _item_page(view: tracking.ItemView, trouble: Trouble | None = None) -> Respo
         view=view,
         kind=desk().facts.bylaws.document_types.get(view.row.document_type),
         commune=_commune(view.row.commune_code),
+        collects=tracking.office_name(desk(), view.row.collect_at) if view.row.collect_at else "",
         history=history,
         waiting=media.waited_for(desk(), [event.id for event in history]),
         notes=tracking.notes(desk(), view.row.id),
@@ -75,6 +76,7 @@ def _item_page(view: tracking.ItemView, trouble: Trouble | None = None) -> Respo
         acts=[act for act in _ACTS if _allowed(view, act)] if may_act else [],
         wishes=wishes,
         slots=dispatch.slots(desk(), view.row.id, at=now()) if "reschedule" in wishes else [],
+        collecting=tracking.offices_to_collect_at(desk(), view.row.id) if "pick_up" in wishes else [],
         may_pick_up=_allowed(view, EventType.PICKED_UP),
         may_place=caller().role is Role.DISPATCHER and view.row.lat is None,
     )
@@ -122,6 +124,7 @@ def act(item_id: UUID) -> Response:
 
 
 @blueprint.post("/items/<uuid:item_id>/wishes")
+@may_send(tracking.MOST_PHOTO_BYTES + 65_536)
 @roles("dispatcher", "clerk", "admin")
 @forms.once
 def wish(item_id: UUID) -> Response:
@@ -129,11 +132,24 @@ def wish(item_id: UUID) -> Response:
     view = tracking.get_item(desk(), caller(), item_id)
     try:
         tracking.require_visible(desk(), caller(), item_id)
+        tracking.require_allowed(desk(), item_id, wish_kind(), at=now())
         asked = wish_of(item_id, wish_body())
         tracking.request_change(desk(), item_id, asked, asked_by=caller(), at=now())
     except (Invalid, Refused) as fault:
         return _item_page(view, Trouble.of(fault))
     return page.go("clerk_pages.item", item_id=item_id, done="wish_granted")
+
+
+def wish_kind() -> str:
+    """What kind of change a form asks for.
+
+    Raises:
+        Invalid: it is none of ours.
+    """
+    kind = request.form.get("kind", "")
+    if kind not in WISHES:
+        raise Invalid(FieldError("kind", "invalid", kind[:30]))
+    return kind
 
 
 def wish_body() -> dict[str, Any]:
@@ -142,17 +158,30 @@ def wish_body() -> dict[str, Any]:
     Raises:
         Invalid: the kind is none of ours, or a text is too long.
     """
-    kind = request.form.get("kind", "")
-    if kind not in WISHES:
-        raise Invalid(FieldError("kind", "invalid", kind[:30]))
+    kind = wish_kind()
     return {
         "kind": kind,
         "slot": forms.text("slot", at_most=100) or None,
-        "office": None,
+        "office": forms.identity("office") if request.form.get("office") else None,
         "address": forms.text("address") or None,
         "person": forms.text("person", at_most=200) or None,
         "text": forms.text("text") or None,
+        "landmark": forms.text("landmark", at_most=200) or None,
+        "lat": forms.degrees("lat"),
+        "lon": forms.degrees("lon"),
+        "call_first": request.form.get("call_first") == "1",
+        "photo": _photo_sent(kind),
     }
+
+
+def _photo_sent(kind: str) -> str | None:
+    """The digest of the picture of the gate that came with the form, put away; None when there is none."""
+    sent = request.files.get("photo") if kind == "instruct" else None
+    body = sent.read() if sent is not None else b""
+    try:
+        return tracking.put_away_photo(desk(), body) if body else None
+    except Refused as fault:
+        raise Invalid(FieldError("photo", fault.code, texts.refusal(fault.code, fault.sentence))) from fault
 
 
 # -------------------------------------------------------------------------------------------------- over the counter

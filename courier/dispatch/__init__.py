@@ -57,7 +57,7 @@ from courier.dispatch.replanning import (
     replan_rest,
 )
 from courier.dispatch.running import Going, LiveDay, live, live_tag, running_plan
-from courier.dispatch.windows import Hold, Slot, SlotGone, hold_slot, slots, take_slot
+from courier.dispatch.windows import Hold, Slot, SlotGone, hold_slot, leave_slot, slots, take_slot
 from routing.children import warm_up
 
 __all__ = [
@@ -100,6 +100,7 @@ __all__ = [
     "has_reliefs",
     "hold_slot",
     "insert",
+    "leave_slot",
     "list_plans",
     "live",
     "live_tag",

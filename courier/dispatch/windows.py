@@ -95,6 +95,12 @@ def hold_slot(desk: Desk, item_id: UUID, slot_id: str, *, at: datetime) -> Hold:
     return _take(desk, item_id, slot_id, at=at, choosing=True)
 
 
+def leave_slot(desk: Desk, item_id: UUID) -> None:
+    """Leave the window that is held for an item to others."""
+    with desk.database.write() as session:
+        slot_holds.drop(session, item_id)
+
+
 def take_slot(desk: Desk, item_id: UUID, slot_id: str, *, at: datetime) -> Slot:
     """The window behind an id, kept for the item until its change request is recorded: by its hold, or else looked at again.
 

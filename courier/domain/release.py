@@ -54,6 +54,12 @@ class ReleaseRule:
     source: str
     in_words: dict[str, Any]
 
+    @property
+    def authorisation_words(self) -> str | None:
+        """The paper that an authorised person must bring, in words."""
+        words: str | None = self.in_words.get("authorisation")
+        return words
+
     def holds(self, on: date, *, agency: str, subject: str) -> bool:
         """True when the rule is in force for this agency and kind of owner."""
         dated = self.valid_from <= on and (self.valid_to is None or on <= self.valid_to)

@@ -273,6 +273,7 @@ class _Pages:
             "note": "\n".join(text for text in (item.note, *self._notes.get(item.id, ())) if text),
             "instructions": item.instructions,
             "authorised": item.authorised_name,
+            "gate_photo": item.gate_photo is not None,
             "window": {
                 "from": at_local(self._day, item.wanted_from or 0),
                 "to": at_local(self._day, item.wanted_to or 0),

@@ -322,6 +322,8 @@ def require_visible(session: Session, caller: Caller, item_ids: Iterable[UUID]) 
     query = select(Item.id).where(Item.id.in_(wanted))
     if caller.role is Role.AGENCY:
         query = query.where(Item.agency_id == caller.agency_id)
+    elif caller.role is Role.CLERK:
+        query = query.where((Item.office_id == caller.office_id) | (Item.collect_at == caller.office_id))
     elif caller.role is not Role.ADMIN:
         query = query.where(Item.office_id == caller.office_id)
     found = set(session.scalars(query))

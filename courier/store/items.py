@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from courier.domain.attempts import outlook
 from courier.domain.bylaws import Bylaws
-from courier.domain.calendar import local_day
+from courier.domain.calendar import ZONE, local_day
 from courier.domain.errors import Refused
 from courier.domain.item import (
     FINAL,
@@ -290,8 +290,19 @@ def _project(row: Item, life: Life, events: Sequence[Event], bylaws: Bylaws, *, 
         row.wanted_on = row.wanted_from = row.wanted_to = None
     authorised, instructed = life.wishes.get(EventType.AUTHORISED), life.wishes.get(EventType.INSTRUCTED)
     row.authorised_name = str(authorised.data["name"]) if authorised else None
-    row.instructions = str(instructed.data["text"]) if instructed else None
+    row.instructions = instructed.data["text"] if instructed else None
+    row.gate_photo = instructed.data.get("photo") if instructed else None
+    row.collect_at = _collect_at(life, events)
     row.version += 1
+
+
+def _collect_at(life: Life, events: Sequence[Event]) -> UUID | None:
+    """The counter where the citizen asked to collect what waits for him, None for the item's own office."""
+    if life.state not in (State.AWAITING_PICKUP, State.PICKED_UP):
+        return None
+    invited = [e for e in events if e.type is EventType.INVITED and e.event_id not in life.withdrawn]
+    chosen = max(invited, key=lambda e: e.order).data.get("office") if invited else None
+    return UUID(chosen) if chosen else None
 
 
 # ---------------------------------------------------------------------------------------------------------- money
@@ -477,7 +488,26 @@ def _watch(book: Book, row: Item, life: Life, bylaws: Bylaws) -> None:
             found.closed_at = found.resolution = None
 
 
+# What a citizen asked for, as an incident tells of it. Taking the item off a route is a part of some of these.
+_ASKED: Final = {
+    EventType.RESCHEDULED: "hẹn ngày giờ khác",
+    EventType.REDIRECTED: "phát đến địa chỉ khác",
+    EventType.INVITED: "đến bưu cục nhận",
+    EventType.AUTHORISED: "nhờ người khác nhận thay",
+    EventType.INSTRUCTED: "dặn bưu tá",
+    EventType.UNPLANNED: "đổi lượt phát",
+}
+
+
 def _conflict(conflict: Conflict, event: Event) -> Breach:
+    asked = _ASKED.get(event.type)
+    if asked is not None:
+        # The same words whichever fact is heard of first.
+        return Breach(
+            conflict.code,
+            f"Yêu cầu {asked} lúc {event.occurred_at.astimezone(ZONE):%H:%M %d/%m} không còn hiệu lực: trước đó bưu tá đã mang "
+            "bưu gửi đi hoặc đã gặp người nhận, máy gửi về sau. Trang theo dõi sẽ báo cho người dân khi đã giao.",
+        )
     sentence = _SENTENCES.get(conflict.code, f"Sự kiện {event.type} không khớp với diễn biến của bưu gửi.")
     return Breach(conflict.code, sentence, about_money=bool(event.data.get("collections")))
 

@@ -449,6 +449,8 @@ class Item(Table):
     note: Mapped[str] = mapped_column(default="")
     authorised_name: Mapped[str | None] = mapped_column(comment="whom the citizen named to receive")
     instructions: Mapped[str | None] = mapped_column(comment="how to find the door, in the citizen's words")
+    gate_photo: Mapped[str | None] = mapped_column(comment="digest of the citizen's picture of the gate")
+    collect_at: Mapped[UUID | None] = mapped_column(comment="the counter that the citizen chose to collect at")
     search_text: Mapped[str] = mapped_column(comment="folded barcode, dossier code, phone and name")
     link_digest: Mapped[str] = mapped_column(unique=True, comment="digest of the citizen's link token")
     link_generation: Mapped[int] = mapped_column(default=1)

@@ -92,6 +92,7 @@ _STOPS = (
         Item.note,
         Item.instructions,
         Item.authorised_name,
+        Item.gate_photo,
         Agency.code,
     )
     .join(Agency, Agency.id == Item.agency_id)
@@ -144,7 +145,7 @@ def _daily_list(connection: Connection, facts: Facts, which: Mapping[str, Any], 
     stops: dict[Any, dict[str, Any]] = {}
     for row in connection.execute(_STOPS, which).all():
         (stop_id, sequence, arrives_at, lat, lon, item_id, barcode, document_type, subject, direction, state, recipient, phone,
-         address, precision, opens, closes, today, note, instructions, authorised, agency) = row  # fmt: skip
+         address, precision, opens, closes, today, note, instructions, authorised, gate_photo, agency) = row  # fmt: skip
         stop = stops.get(stop_id)
         if stop is None:
             stop = stops[stop_id] = {
@@ -170,6 +171,7 @@ def _daily_list(connection: Connection, facts: Facts, which: Mapping[str, Any], 
                 "note": note,
                 "instructions": instructions,
                 "authorised": authorised,
+                "gate_photo": gate_photo is not None,
                 "window": {"from": at_local(day, opens), "to": at_local(day, closes)} if promised else None,
                 "charges": charges.get(item_id, []),
                 "release": release_of(facts, document_type, agency, day, subject=subject),

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -11,14 +13,16 @@ from courier.desk import Desk
 from courier.domain.attempts import AttemptRule
 from courier.domain.calendar import local_day
 from courier.domain.errors import FieldError, Invalid, Missing, Refused
-from courier.domain.item import EventType, State
+from courier.domain.item import Direction, EventType, State
 from courier.domain.people import Caller, Role
 from courier.store import devices, items, slot_holds
-from courier.store.tables import ChangeRequest, Item, Office
+from courier.store.tables import ChangeRequest, EventOfItem, Item, ItemEvent, Office
 from courier.tracking.link import (
     MOVABLE,
+    REDIRECTABLE,
     PublicView,
     attempt_rule,
+    collecting_offices,
     is_proven,
     item_of_link,
     may_ask,
@@ -29,7 +33,10 @@ from courier.tracking.link import (
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked for. `day`, `from_`, `to` come from a slot that can be served; seconds from local midnight."""
+    """What is asked for. `day`, `from_`, `to` come from a slot that can be served; seconds from local midnight.
+
+    `point` is (lat, lon) of the door, `photo` the digest of a picture of the gate that was put away.
+    """
 
     kind: str
     day: date | None = None
@@ -38,6 +45,11 @@ class Wish:
     address: str | None = None
     person: str | None = None
     text: str | None = None
+    office: UUID | None = None
+    landmark: str | None = None
+    point: tuple[float, float] | None = None
+    call_first: bool = False
+    photo: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,8 @@ class Granted:
 
     request: ChangeRequest
     view: PublicView
+    needs: str | None = None
+    """The paper that the person named must bring."""
 
 
 def require_proven(desk: Desk, token: str, visitor: str | None, *, at: datetime) -> UUID:
@@ -84,10 +98,7 @@ def request_change(desk: Desk, item_id: UUID, wish: Wish, *, asked_by: Caller | 
     """
     with desk.database.write() as session:
         row = items.lock(session, [item_id])[0]
-        items.refuse_when_final(row)
-        rule = release_rule(session, desk, row, at)
-        if wish.kind not in may_ask(row, rule):
-            raise _why_not(wish.kind, row)
+        _refuse_what_is_not_allowed(session, desk, row, wish.kind, at=at)
         recorded = _GRANT[wish.kind](session, desk, row, wish, asked_by, at)
         request = ChangeRequest(
             id=uuid7(),
@@ -102,17 +113,30 @@ def request_change(desk: Desk, item_id: UUID, wish: Wish, *, asked_by: Caller | 
                 "person": wish.person,
                 "text": wish.text,
                 "address": wish.address,
+                "office": str(wish.office) if wish.office else None,
+                "landmark": wish.landmark,
+                "point": wish.point,
+                "call_first": wish.call_first,
+                "photo": wish.photo,
             },
             event_id=recorded.event_id,
         )
         session.add(request)
         session.flush()
-        return Granted(request, public_view(session, desk, row, proven=True, at=at))
+        rule = release_rule(session, desk, row, at)
+        needs = rule.authorisation_words if wish.kind == "authorise" and rule is not None else None
+        return Granted(request, public_view(session, desk, row, proven=True, at=at), needs)
 
 
 def _why_not(kind: str, row: Item) -> Refused:
     if kind == "authorise" and State(row.state) in MOVABLE:
         return Refused("owner-only", "Loại giấy tờ này chỉ giao cho chính chủ, không ủy quyền được.")
+    if kind == "redirect" and State(row.state) in REDIRECTABLE and row.direction == Direction.RESULT:
+        return Refused(
+            "in-person-only",
+            "Loại giấy tờ này chỉ giao tận tay chính chủ tại địa chỉ trên hồ sơ. "
+            "Mời Ông/Bà hẹn ngày giờ khác, hoặc đến bưu cục nhận.",
+        )
     if State(row.state) in (State.OUT, State.ATTEMPTED):
         return Refused("already-out", "Bưu tá đang mang bưu gửi đi phát, chưa đổi được.")
     return Refused("wrong-state", "Bưu gửi đang ở bước không đổi được yêu cầu này.")
@@ -143,8 +167,8 @@ def _reschedule(
     )
 
 
-def require_movable(desk: Desk, item_id: UUID, *, at: datetime) -> None:
-    """Ask whether the visit may be moved at all, before a place is kept for it.
+def require_allowed(desk: Desk, item_id: UUID, kind: str, *, at: datetime) -> None:
+    """Ask whether a wish of that kind may be granted at all, before a place is kept or a picture is put away for it.
 
     Raises:
         Refused: with the code of the rule that says no.
@@ -153,10 +177,23 @@ def require_movable(desk: Desk, item_id: UUID, *, at: datetime) -> None:
         row = session.get(Item, item_id)
         if row is None:
             raise Missing("item", item_id)
-        items.refuse_when_final(row)
-        if "reschedule" not in may_ask(row, release_rule(session, desk, row, at)):
-            raise _why_not("reschedule", row)
-        _refuse_more_moves(row, attempt_rule(session, desk, row, at))
+        _refuse_what_is_not_allowed(session, desk, row, kind, at=at)
+        if kind == "reschedule":
+            _refuse_more_moves(row, attempt_rule(session, desk, row, at))
+
+
+def _refuse_what_is_not_allowed(session: Session, desk: Desk, row: Item, kind: str, *, at: datetime) -> None:
+    items.refuse_when_final(row)
+    if kind not in may_ask(row, release_rule(session, desk, row, at)):
+        raise _why_not(kind, row)
+    bound = desk.facts.visiting.requests_per_item
+    asked = session.scalar(
+        select(func.count())
+        .select_from(ChangeRequest)
+        .where(ChangeRequest.item_id == row.id, ChangeRequest.asked_at > at - bound.within)
+    )
+    if (asked or 0) >= bound.most:
+        raise Refused("too-many-requests", "Hôm nay đã có nhiều yêu cầu cho bưu gửi này. Mời Ông/Bà gọi bưu cục.")
 
 
 def _refuse_more_moves(row: Item, rule: AttemptRule) -> None:
@@ -176,7 +213,7 @@ def _redirect(
     best = found.candidates[0]
     office = session.get_one(Office, row.office_id)
     if best.commune_code not in office.communes:
-        raise Refused("other-office", f"{best.commune_name} do bưu cục khác phục vụ. Mời đến nhận tại bưu cục.")
+        raise Refused("other-office", f"{best.commune_name} do bưu cục khác phục vụ. Mời Ông/Bà đến nhận tại bưu cục.")
     row.address_raw, row.commune_code, row.hamlet = address, best.commune_code, best.hamlet
     row.lat, row.lon, row.precision = best.lat, best.lon, best.precision
     bylaws = desk.facts.bylaws
@@ -196,6 +233,10 @@ def _redirect(
 def _pick_up(
     session: Session, desk: Desk, row: Item, wish: Wish, asked_by: Caller | None, at: datetime
 ) -> items.Recorded:
+    offices = {office.id: office for office in collecting_offices(session, row)}
+    if wish.office is not None and wish.office not in offices:
+        raise Refused("other-office", "Bưu gửi không thể chuyển đến nơi đó. Mời Ông/Bà chọn một nơi trong danh sách.")
+    chosen = str(wish.office) if wish.office not in (None, row.office_id) else None
     return items.record_intent(
         session,
         EventType.INVITED,
@@ -203,7 +244,7 @@ def _pick_up(
         caller=asked_by,
         at=at,
         bylaws=desk.facts.bylaws,
-        data={"asked": True, "text": wish.text},
+        data={"asked": True, "text": wish.text, "office": chosen},
     )
 
 
@@ -226,17 +267,60 @@ def _authorise(
 def _instruct(
     session: Session, desk: Desk, row: Item, wish: Wish, asked_by: Caller | None, at: datetime
 ) -> items.Recorded:
-    if not (wish.text or "").strip():
-        raise Invalid(FieldError("text", "required", "Mời ghi lời dặn."))
-    return items.record_intent(
-        session,
-        EventType.INSTRUCTED,
-        [row.id],
-        caller=asked_by,
-        at=at,
-        bylaws=desk.facts.bylaws,
-        data={"text": str(wish.text).strip()},
+    words, landmark = (wish.text or "").strip(), (wish.landmark or "").strip()
+    said = words or landmark or wish.call_first or wish.point
+    if not (said or wish.photo):
+        raise Invalid(FieldError("text", "required", "Mời ghi lời dặn, hoặc chọn một mục bên dưới."))
+    if wish.point is not None:
+        if row.commune_code is None or not desk.gazetteer.contains(row.commune_code, *wish.point):
+            raise Refused(
+                "pin-elsewhere",
+                "Vị trí này nằm ngoài xã, phường ghi trong địa chỉ. Mời Ông/Bà xem lại, hoặc đổi địa chỉ phát.",
+            )
+        row.lat, row.lon = wish.point
+        row.precision = "pin"
+    if not said:
+        # A picture alone takes back nothing of what was said before.
+        before = _last_instruction(session, row)
+        return items.record_intent(
+            session,
+            EventType.INSTRUCTED,
+            [row.id],
+            caller=asked_by,
+            at=at,
+            bylaws=desk.facts.bylaws,
+            data={"text": row.instructions, **before, "photo": wish.photo},
+        )
+    spoken = (
+        "Gọi điện trước khi đến." if wish.call_first else "",
+        f"Mốc dễ thấy: {landmark}." if landmark else "",
+        words,
+        f"Vị trí nhà: {wish.point[0]:.5f}, {wish.point[1]:.5f}." if wish.point else "",
     )
+    data = {
+        # What the postman reads at the stop, also on a phone that knows nothing of the parts.
+        "text": " ".join(part for part in spoken if part) or None,
+        "words": words or None,
+        "landmark": landmark or None,
+        "call_first": wish.call_first,
+        "point": wish.point,
+        "photo": wish.photo or row.gate_photo,
+    }
+    return items.record_intent(
+        session, EventType.INSTRUCTED, [row.id], caller=asked_by, at=at, bylaws=desk.facts.bylaws, data=data
+    )
+
+
+def _last_instruction(session: Session, row: Item) -> dict[str, Any]:
+    """What was last said of the door, in its parts."""
+    last = session.scalar(
+        select(ItemEvent)
+        .join(EventOfItem, EventOfItem.event_id == ItemEvent.id)
+        .where(EventOfItem.item_id == row.id, ItemEvent.type == EventType.INSTRUCTED.value)
+        .order_by(ItemEvent.occurred_at.desc(), ItemEvent.id.desc())
+        .limit(1)
+    )
+    return dict(last.data) if last is not None else {}
 
 
 _GRANT = {

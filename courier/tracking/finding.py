@@ -131,6 +131,9 @@ def _visible(query: Select[Any], caller: Caller) -> Select[Any]:
         return query
     if caller.role is Role.AGENCY:
         return query.where(Item.agency_id == caller.agency_id)
+    if caller.role is Role.CLERK:
+        # Also what people collect at this counter while it belongs to the office behind it.
+        return query.where((Item.office_id == caller.office_id) | (Item.collect_at == caller.office_id))
     query = query.where(Item.office_id == caller.office_id)
     if caller.role is Role.POSTMAN:
         routed = (

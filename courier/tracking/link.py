@@ -17,17 +17,31 @@ from courier.domain.arrivals import CONFIDENCE
 from courier.domain.attempts import AttemptRule
 from courier.domain.calendar import at_local, local_day
 from courier.domain.errors import Missing, Refused
-from courier.domain.item import Direction, State
+from courier.domain.item import Direction, EventType, State
 from courier.domain.release import ReleaseRule
-from courier.store import items, links, rounds
-from courier.store.tables import Agency, Item, ItemCharge, Office, Plan, ProvenVisitor, Route, Stop, StopItem
+from courier.store import items, links, rounds, slot_holds
+from courier.store.tables import (
+    Agency,
+    EventOfItem,
+    Item,
+    ItemCharge,
+    ItemEvent,
+    Office,
+    Plan,
+    ProvenVisitor,
+    Route,
+    Stop,
+    StopItem,
+)
 from courier.tracking.finding import still_due
+from courier.tracking.overtaken import Overtaken, overtaken
 
 VISIT = timedelta(minutes=30)
 WRONG_ANSWERS = 5
 WRONG_ANSWERS_WITHIN = timedelta(minutes=15)
 
 WAITING = (State.RECEIVED, State.PLANNED, State.HELD, State.REQUESTED)
+REDIRECTABLE = (State.RECEIVED, State.PLANNED, State.HELD)
 MOVABLE = (*WAITING, State.OUT, State.ATTEMPTED)
 
 
@@ -61,6 +75,10 @@ class PublicView:
     bring: tuple[str, ...]
     may: frozenset[str]
     details: Mapping[str, Any] | None
+    overtaken: Overtaken | None = None
+    done_at: datetime | None = None
+    hold_days: int | None = None
+    """For how many days the rule keeps the item, counted from the first invitation; None while nothing is kept."""
 
 
 def item_of_link(session: Session, token: str) -> Item:
@@ -169,7 +187,7 @@ def is_proven(session: Session, item_id: UUID, visitor: str, *, at: datetime) ->
 
 def public_view(session: Session, desk: Desk, row: Item, *, proven: bool, at: datetime) -> PublicView:
     """What the link of an item shows; the person's own data only when `proven`."""
-    office = session.get_one(Office, row.office_id)
+    office = session.get_one(Office, row.collect_at or row.office_id)
     rule = release_rule(session, desk, row, at)
     state = State(row.state)
     promise = _promise(session, desk, row, at=at)
@@ -190,12 +208,15 @@ def public_view(session: Session, desk: Desk, row: Item, *, proven: bool, at: da
             "address": row.address_raw,
             "document_type": kind.name_vi if kind else row.document_type,
             "who": rule.recipient_words if rule else None,
+            "authorisation": rule.authorisation_words if rule and "authorised" in rule.must_show else None,
+            "gate_photo": row.gate_photo is not None,
             "charges": [
                 {"kind": c.kind, "payee": c.payee, "amount_dong": c.amount_dong} for c in charges if c.amount_dong
             ],
             "due_dong": still_due(session, [row.id]).get(row.id, 0),
             "authorised": row.authorised_name,
             "instructions": row.instructions,
+            "hold": _standing_hold(session, row, at=at),
             "moves_left": max(0, attempt_rule(session, desk, row, at).max_moves - row.moves),
             "recipient_code": _code(desk, row, promise, at=at),
         }
@@ -208,9 +229,48 @@ def public_view(session: Session, desk: Desk, row: Item, *, proven: bool, at: da
         held_until=row.held_until,
         bring=bring,
         # Nor that a paper goes to nobody but its owner: few kinds do.
-        may=may_ask(row, rule) - (frozenset() if proven else {"authorise"}),
+        may=may_ask(row, rule) - (frozenset() if proven else {"authorise", "redirect"}),
         details=details,
+        overtaken=overtaken(session, row),
+        done_at=_done_at(session, row),
+        hold_days=_hold_days(session, desk, row, at) if row.held_until is not None else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A window that is kept for the item while the citizen makes up his mind; seconds from local midnight of `day`."""
+
+    day: date
+    from_: int
+    to: int
+    expires_at: datetime
+
+    @property
+    def id(self) -> str:
+        """The id of the window, as `/slots` gives it."""
+        return f"{self.day:%Y%m%d}-{at_local(self.day, self.from_):%H%M}-{at_local(self.day, self.to):%H%M}"
+
+
+def _standing_hold(session: Session, row: Item, *, at: datetime) -> Held | None:
+    hold = slot_holds.of_item(session, row.id, at=at)
+    return Held(hold.day, hold.from_seconds, hold.to_seconds, hold.expires_at) if hold is not None else None
+
+
+def _done_at(session: Session, row: Item) -> datetime | None:
+    """When the visit was that ended the item's way; the phone may have told of it later."""
+    kinds = (EventType.HANDED_OVER.value, EventType.FETCHED.value)
+    if State(row.state) not in (State.DELIVERED, State.FETCHED):
+        return None
+    return session.scalar(
+        select(func.max(ItemEvent.occurred_at))
+        .join(EventOfItem, EventOfItem.event_id == ItemEvent.id)
+        .where(EventOfItem.item_id == row.id, ItemEvent.type.in_(kinds))
+    )
+
+
+def _hold_days(session: Session, desk: Desk, row: Item, at: datetime) -> int:
+    return attempt_rule(session, desk, row, at).hold_days[desk.facts.bylaws.commune_kind(row.commune_code)]
 
 
 def _code(desk: Desk, row: Item, promise: Promise | None, *, at: datetime) -> str | None:
@@ -220,6 +280,30 @@ def _code(desk: Desk, row: Item, promise: Promise | None, *, at: datetime) -> st
     if row.direction != Direction.RESULT or not on_the_way:
         return None
     return links.recipient_code(desk.settings.secrets, row.id, today)
+
+
+def collecting_offices(session: Session, row: Item) -> list[Office]:
+    """Where the item can be collected: its own office first, then the counters of that office.
+
+    A paper is not sent across the province for this; from its office to a counter of that office it goes with the mail.
+    """
+    own = session.get_one(Office, row.office_id)
+    counters = session.scalars(
+        select(Office).where(Office.parent_id == own.id, Office.active).order_by(Office.name, Office.id)
+    )
+    return [own, *counters]
+
+
+def office_name(desk: Desk, office_id: UUID) -> str:
+    """How an office is called."""
+    with desk.database.read() as session:
+        return session.get_one(Office, office_id).name
+
+
+def offices_to_collect_at(desk: Desk, item_id: UUID) -> list[Office]:
+    """Where an item can be collected, for a page; whoever asks may see the item."""
+    with desk.database.read() as session:
+        return collecting_offices(session, session.get_one(Item, item_id))
 
 
 def may_ask(row: Item, rule: ReleaseRule | None) -> frozenset[str]:
@@ -232,8 +316,11 @@ def may_ask(row: Item, rule: ReleaseRule | None) -> frozenset[str]:
         can.add("instruct")
         if rule is not None and "authorised" in rule.must_show:
             can.add("authorise")
-    if state in (State.RECEIVED, State.PLANNED, State.HELD) and row.direction == Direction.RESULT:
-        can |= {"pick_up", "redirect"}
+    if state in REDIRECTABLE and row.direction == Direction.RESULT:
+        can.add("pick_up")
+        # What goes to its owner in person alone is not sent after him.
+        if rule is not None and rule.recipient != "owner_only":
+            can.add("redirect")
     return frozenset(can)
 
 

@@ -1,8 +1,10 @@
 """The citizen's link as programs speak to it: holds, codes, wishes, and what is refused in which words."""
 
+import io
 from datetime import timedelta
 
 import pytest
+from PIL import Image
 
 from courier.store import links
 from courier.store.tables import Item
@@ -73,3 +75,40 @@ def test_nothing_is_held_for_a_stranger(app, desk, tight):
     citizen = Visitor(app, desk, tight, km_north=9)
     stranger = app.test_client().post(f"{citizen.path}/slot-holds", json={"slot": citizen.slots()[0]})
     assert (stranger.status_code, stranger.json["code"]) == (409, "not-verified")
+
+
+# ------------------------------------------------------------------------------------------------------------- wishes
+def test_the_door_is_described_in_parts_and_by_a_picture(app, desk, town):
+    citizen = Visitor(app, desk, town)
+    granted = citizen.post(
+        "change-requests", kind="instruct", text="cổng xanh", landmark="cầu Rạch Lùm", call_first=True
+    )
+    assert granted.status_code == 201
+    picture = io.BytesIO()
+    Image.new("RGB", (50, 40), "green").save(picture, "PNG")
+    sent = citizen.client.put(f"{citizen.path}/gate-photo", data=picture.getvalue(), content_type="image/png")
+    assert sent.status_code == 200
+    details = citizen.client.get(citizen.path).json["details"]
+    assert details["gate_photo"] is True
+    assert details["instructions"] == "Gọi điện trước khi đến. Mốc dễ thấy: cầu Rạch Lùm. cổng xanh"
+    shown = town.dispatcher.get(f"{V1}/items/{citizen.item}/gate-photo")
+    assert (shown.status_code, shown.mimetype) == (200, "image/jpeg")
+
+
+def test_half_a_point_and_no_picture_are_refused(app, desk, town):
+    citizen = Visitor(app, desk, town)
+    assert citizen.post("change-requests", kind="instruct", lat=9.4).status_code == 422
+    refused = citizen.client.put(f"{citizen.path}/gate-photo", data=b"<svg/>", content_type="image/png")
+    assert (refused.status_code, refused.json["code"]) == (409, "not-a-picture")
+
+
+def test_who_names_somebody_hears_which_paper_that_person_must_bring(app, desk, town):
+    citizen = Visitor(app, desk, town)
+    granted = citizen.post("change-requests", kind="authorise", person="Trần Văn Thử")
+    assert granted.json["needs"] == citizen.client.get(citizen.path).json["details"]["authorisation"] != ""
+
+
+def test_an_office_that_is_none_of_the_item_s_is_refused_and_not_left_aside(app, desk, town):
+    citizen = Visitor(app, desk, town)
+    refused = citizen.post("change-requests", kind="pick_up", office=str(town.there.office_id))
+    assert (refused.status_code, refused.json["code"]) == (409, "other-office")

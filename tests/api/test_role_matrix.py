@@ -108,6 +108,7 @@ TABLE: dict[str, Row] = {
     f"POST {V1}/items/<uuid:item_id>/events": Row((D, C, K, A, G), body=RECEIVED, bodies={C: BROUGHT_BACK, G: SIGNED}),
     f"PUT {V1}/items/<uuid:item_id>/address": Row((D, K, A), body={"commune": "32059"}, headers=VERSION),
     f"GET {V1}/items/<uuid:item_id>/slots": Row((P, D, K, A)),
+    f"GET {V1}/items/<uuid:item_id>/gate-photo": Row((P, D, K, A)),
     f"POST {V1}/items/<uuid:item_id>/change-requests": Row((P, D, K, A), body=WISH),
     # what comes in
     f"POST {V1}/imports": Row((D, K, A, G), body={"rows": []}),
@@ -206,6 +207,7 @@ TABLE: dict[str, Row] = {
     f"POST {V1}/public/items/<string:token>/verify": Row(PUBLIC),
     f"GET {V1}/public/items/<string:token>/slots": Row(PUBLIC),
     f"POST {V1}/public/items/<string:token>/slot-holds": Row(PUBLIC),
+    f"PUT {V1}/public/items/<string:token>/gate-photo": Row(PUBLIC),
     f"POST {V1}/public/items/<string:token>/change-requests": Row(PUBLIC),
     f"GET {V1}/livez": Row(PUBLIC),
     f"GET {V1}/readyz": Row(PUBLIC),

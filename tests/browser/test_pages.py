@@ -310,17 +310,16 @@ def test_a_citizen_moves_the_visit_without_a_script_and_only_once(contexts, own_
     bare_phone.page.click("main form .button.main")
     left = int(re.search(r"Còn được đổi (\d) lần", bare_phone.page.text_content("main")).group(1))
     bare_phone.page.click("main details:has(input[name=slot]) summary")
-    bare_phone.page.check("input[name=slot] >> nth=-1")
-    chosen = bare_phone.page.locator("input[name=slot]").last.get_attribute("value")
-    bare_phone.page.click("form:has(input[name=slot]) .button.main")
+    bare_phone.page.check("input[name=slot][type=radio] >> nth=-1")
+    chosen = bare_phone.page.locator("input[name=slot][type=radio]").last.get_attribute("value")
+    bare_phone.page.click("form:has(input[name=slot][type=radio]) .button.main")
+    assert "Đang giữ chỗ" in text(bare_phone)
+    bare_phone.page.click("#held .button.main")
     day = f"{chosen[6:8]}/{chosen[4:6]}/{chosen[:4]}"
     assert "Đã hẹn lại" in text(bare_phone)
     assert day in bare_phone.page.inner_text(".when")
     bare_phone.page.go_back()
-    bare_phone.page.click("main details:has(input[name=slot]) summary")
-    if bare_phone.page.locator(f"input[value='{chosen}']").count():
-        bare_phone.page.check(f"input[value='{chosen}']")
-        bare_phone.page.click("form:has(input[name=slot]) .button.main")
+    bare_phone.page.click("#held .button.main")
     bare_phone.go(citizen["link"])
     again = int(re.search(r"Còn được đổi (\d) lần", bare_phone.page.text_content("main")).group(1))
     assert again == left - 1

@@ -218,4 +218,4 @@ def test_who_may_not_move_his_visit_any_more_is_told_before_a_place_is_kept(tigh
     with tight.database.write() as session:
         session.get_one(Item, one).moves = 3
     with pytest.raises(Refused, match="too-many-moves"):
-        tracking.require_movable(tight.desk, one, at=MORNING)
+        tracking.require_allowed(tight.desk, one, "reschedule", at=MORNING)

@@ -92,6 +92,7 @@ function card(known, item) {
     { class: "card", "aria-label": `${item.recipient} ${item.barcode}` },
     h("h2", item.recipient),
     h("p", h("span", { class: "code" }, item.barcode), " · ", word("state", item.state)),
+    item.gate_photo && h("p", h("a", { href: `/api/v1/items/${item.id}/gate-photo`, target: "_blank", rel: "noopener" }, t("stop.gate_photo"))),
     lines.map(([key, words]) => words && h("p", { class: "lines" }, h("span", { class: "strong" }, t(key)), " ", words)),
     h("h3", t("stop.who")),
     h("p", { lang: "vi" }, rule.who),
