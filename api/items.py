@@ -466,6 +466,7 @@ def file_change_request(body: Mapping[str, Any], item_id: UUID) -> Any:
 @blueprint.route("/items/<uuid:item_id>/gate-photo", methods=["GET"])
 @roles("postman", "dispatcher", "clerk", "admin")
 @blueprint.alt_response(200, description="the picture", content_type="image/jpeg")
+@blueprint.alt_response(409, description="`no-photo`: the citizen sent none")
 def gate_photo(item_id: UUID) -> Response:
     """Give the picture of the gate that the citizen sent. Every look is written down."""
     answer = Response(tracking.gate_photo(desk(), caller(), item_id, at=now()), mimetype="image/jpeg")

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from courier.dispatch import SlotGone
 from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Overtaken, Refused, Stale
+from courier.tracking import TooManyTries
 
 MEDIA_TYPE = "application/problem+json"
 # A value is never sent back from a field whose name contains one of these.
@@ -103,6 +104,7 @@ def handle_problems(app: Flask) -> None:
     )
     app.register_error_handler(Overtaken, _overtaken)
     app.register_error_handler(SlotGone, _slot_gone)
+    app.register_error_handler(TooManyTries, _too_many_tries)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(HTTPException, _http)
 
@@ -110,6 +112,10 @@ def handle_problems(app: Flask) -> None:
 def _overtaken(fault: Overtaken) -> Response:
     headers = {"ETag": f'"{fault.found}"'}
     return problem(412, "stale", f"{fault}: read it again.", headers=headers, more={"changes": list(fault.changes)})
+
+
+def _too_many_tries(fault: TooManyTries) -> Response:
+    return problem(429, fault.code, fault.sentence, headers={"Retry-After": str(fault.seconds)})
 
 
 def _slot_gone(fault: SlotGone) -> Response:

@@ -14,7 +14,6 @@ from api.conventions import (
     Flag,
     Instant,
     LocalDay,
-    Problem,
     Strict,
     Text,
     Word,
@@ -35,9 +34,10 @@ from api.items import (
     window_body,
     wish_of,
 )
+from api.sessions import address
 from courier import dispatch, tracking
 from courier.domain.calendar import ZONE
-from courier.domain.errors import Refused
+from courier.domain.errors import Missing
 from courier.domain.item import State
 
 blueprint = Blueprint("public", __name__, url_prefix="/api/v1")
@@ -119,9 +119,10 @@ class PublicItemSchema(Strict):
 
 
 class VerifySchema(Strict):
-    """The last four digits of the phone on the dossier."""
+    """The last four digits of the phone on the dossier, and the code that was sent to it."""
 
     phone_last4 = Text(at_least=4, at_most=4, pattern=r"^[0-9]{4}$", required=True)
+    code = Text(at_least=6, at_most=6, pattern=r"^[0-9]{6}$", load_default=None)
 
 
 class VerifiedSchema(Strict):
@@ -129,7 +130,27 @@ class VerifiedSchema(Strict):
 
     visitor = fields.String(required=True)
     expires_at = Instant(required=True)
+    code_needed = Flag(
+        required=True,
+        metadata={
+            "description": "this installation asks for a code: POST codes, then verify with `code`; no details before"
+        },
+    )
     item = fields.Nested(PublicItemSchema, required=True)
+
+
+def counted(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Count links that do not exist by where they are asked from; when it is enough, the answer is 429."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(*args, **kwargs)
+        except Missing:
+            tracking.note_unknown(desk(), "unknown_link", address=address(), at=now())
+            raise
+
+    return guarded
 
 
 def visitor() -> str | None:
@@ -161,6 +182,8 @@ def _body(view: tracking.PublicView) -> dict[str, Any]:
 @blueprint.route("/public/items/<string:token>", methods=["GET"])
 @public
 @blueprint.response(200, PublicItemSchema)
+@blueprint.alt_response(429, description="`too-many-tries`: too many links that do not exist were asked for from there")
+@counted
 def show(token: str) -> Any:
     """Where the paper is and when it comes."""
     return _body(tracking.by_link(desk(), token, visitor=visitor(), at=now()))
@@ -170,21 +193,43 @@ def show(token: str) -> Any:
 @public
 @blueprint.arguments(VerifySchema)
 @blueprint.response(200, VerifiedSchema)
-@blueprint.alt_response(429, description="too many wrong answers")
+@blueprint.alt_response(409, description="`wrong-digits`, `wrong-code`, `code-over`, `no-phone`")
+@blueprint.alt_response(429, description="`too-many-tries`; Retry-After says for how long")
+@counted
 def verify(body: Mapping[str, Any], token: str) -> Any:
-    """Show the last four digits of the phone; opens the details for half an hour."""
-    try:
-        secret, expires_at = tracking.prove(desk(), token, phone_last4=body["phone_last4"], at=now())
-    except Refused as why:
-        if why.code != "too-many-tries":
-            raise
-        seconds = str(int(tracking.WRONG_ANSWERS_WITHIN.total_seconds()))
-        raise Problem(429, why.code, why.sentence, headers={"Retry-After": seconds}) from why
+    """Show the last four digits of the phone, and the code where one is asked for; opens the details for half an hour."""
+    secret, expires_at = tracking.prove(
+        desk(), token, phone_last4=body["phone_last4"], code=body["code"], address=address(), at=now()
+    )
     view = tracking.by_link(desk(), token, visitor=secret, at=now())
-    answer = {"visitor": secret, "expires_at": expires_at.astimezone(ZONE), "item": _body(view)}
+    answer = {
+        "visitor": secret,
+        "expires_at": expires_at.astimezone(ZONE),
+        "code_needed": view.code_needed,
+        "item": _body(view),
+    }
     response: Response = make_response(VerifiedSchema().dump(answer))
     remember(response, token, secret)
     return response
+
+
+class CodeSentSchema(Strict):
+    """A code is on its way to the phone on the dossier."""
+
+    to = fields.String(required=True, metadata={"description": "the phone but for its last digits"})
+    expires_at = Instant(required=True)
+
+
+@blueprint.route("/public/items/<string:token>/codes", methods=["POST"])
+@public
+@blueprint.response(201, CodeSentSchema)
+@blueprint.alt_response(409, description="`not-verified`: the digits come first")
+@blueprint.alt_response(429, description="`too-many-codes`; Retry-After says for how long")
+@counted
+def send_code(token: str) -> Any:
+    """Send a one-time code to the phone on the dossier; it is good once, for five minutes, and ends the one before."""
+    sent = tracking.send_code(desk(), token, visitor(), address=address(), at=now())
+    return {"to": sent.to, "expires_at": sent.expires_at.astimezone(ZONE)}
 
 
 def remember(response: Response, token: str, secret: str) -> None:
@@ -193,7 +238,7 @@ def remember(response: Response, token: str, secret: str) -> None:
         response.set_cookie(
             COOKIE,
             secret,
-            max_age=int(tracking.VISIT.total_seconds()),
+            max_age=int(desk().facts.visiting.visit.total_seconds()),
             path=path,
             httponly=True,
             samesite="Strict",

@@ -50,6 +50,8 @@ class Settings:
     solve_seconds: float
     secrets: Secrets
     bank: BankAccount | None = None
+    one_time_codes: bool | None = None
+    """Whether a citizen needs a code beside the digits; None: wherever a message really goes out."""
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -72,6 +74,7 @@ class Settings:
             trusted_proxies=_whole_number("COURIER_TRUSTED_PROXIES", default=0),
             solve_seconds=_seconds("COURIER_SOLVE_SECONDS", default=8.0),
             secrets=load_secrets(var_dir),
+            one_time_codes=_flag("COURIER_ONE_TIME_CODES") if "COURIER_ONE_TIME_CODES" in os.environ else None,
             bank=_bank_account() or (DEMO_ACCOUNT if _flag("COURIER_DEMO") else None),
         )
 

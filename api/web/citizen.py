@@ -12,6 +12,7 @@ from api.auth import form_token, public
 from api.conventions import desk, may_send, now
 from api.items import wish_of
 from api.public import remember, visitor
+from api.sessions import address
 from api.web import forms, page
 from api.web.clerk import wish_body, wish_kind
 from api.web.page import Trouble
@@ -67,7 +68,7 @@ def _link_page(token: str, trouble: Trouble | None = None, *, secret: str | None
     try:
         view = tracking.by_link(desk(), token, visitor=secret, at=now())
     except Missing:
-        return page.show("citizen/unknown.html", 404)
+        return _unknown()
     proven = view.details is not None
     slots = dispatch.slots(desk(), view.item_id, at=now()) if proven and "reschedule" in view.may else []
     days: dict[date, list[dispatch.Slot]] = {}
@@ -82,7 +83,7 @@ def _link_page(token: str, trouble: Trouble | None = None, *, secret: str | None
         steps=_steps(view),
         days=days,
         offices=tracking.offices_to_collect_at(desk(), view.item_id) if proven and "pick_up" in view.may else [],
-        form_token=form_token(secret) if proven and secret else "",
+        form_token=form_token(secret) if secret and (proven or view.code_needed) else "",
     )
 
 
@@ -94,17 +95,80 @@ def verify(token: str) -> Response:
         last4 = forms.text("phone_last4", at_most=20)
         if not (len(last4) == 4 and last4.isascii() and last4.isdecimal()):
             raise Invalid(FieldError("phone_last4", "invalid", t("citizen.four_digits")))
-        secret, _ = tracking.prove(desk(), token, phone_last4=last4, at=now())
+        secret, _ = tracking.prove(desk(), token, phone_last4=last4, address=address(), at=now())
     except Missing:
-        return page.show("citizen/unknown.html", 404)
+        return _unknown()
     except Refused as fault:
         told = Trouble.of(fault)
-        status = 429 if fault.code == "too-many-tries" else 409
+        status = 429 if isinstance(fault, tracking.TooManyTries) else 409
         return _link_page(token, Trouble(t("citizen.not_proven"), status, fault.code, {"phone_last4": told.sentence}))
+    except Invalid as fault:
+        return _link_page(token, Trouble.of(fault))
+    needed = tracking.codes_demanded(desk())
+    answer = page.go("citizen_pages.link", token=token, done="digits_proven" if needed else "proven")
+    remember(answer, token, secret)
+    return answer
+
+
+@blueprint.post("/t/<string:token>/codes")
+@public
+def send_code(token: str) -> Response:
+    """Send a code to the phone on the dossier, for somebody who has shown its last digits."""
+    try:
+        _require_form(secret := visitor())
+        tracking.send_code(desk(), token, secret, address=address(), at=now())
+    except Missing:
+        return _unknown()
+    except Refused as fault:
+        told = Trouble.of(fault)
+        status = 429 if isinstance(fault, tracking.TooManyTries) else 409
+        return _link_page(token, Trouble(told.sentence, status, fault.code))
+    return page.go("citizen_pages.link", token=token, done="code_sent", _anchor="f-code")
+
+
+@blueprint.post("/t/<string:token>/code")
+@public
+def prove_code(token: str) -> Response:
+    """The code that came by message opens the details for half an hour."""
+    try:
+        _require_form(visitor())
+        item_id = tracking.require_digits(desk(), token, visitor(), at=now())
+        secret, _ = tracking.prove_code(desk(), item_id, forms.text("code", at_most=20).replace(" ", ""), at=now())
+    except Missing:
+        return _unknown()
+    except Refused as fault:
+        told = Trouble.of(fault)
+        return _link_page(token, Trouble(t("citizen.not_proven"), told.status, fault.code, {"code": fault.sentence}))
     except Invalid as fault:
         return _link_page(token, Trouble.of(fault))
     answer = page.go("citizen_pages.link", token=token, done="proven")
     remember(answer, token, secret)
+    return answer
+
+
+def _require_form(secret: str | None) -> None:
+    """Refuse what our own page of this visitor did not send.
+
+    Raises:
+        Refused: `not-verified`.
+    """
+    sent = request.form.get("form_token", "")
+    if secret is None or not hmac.compare_digest(sent.encode(), form_token(secret).encode()):
+        raise Refused("not-verified", t("citizen.prove_again"))
+
+
+def _unknown() -> Response:
+    """No such link; too many of them from one place are answered with patience asked for."""
+    try:
+        tracking.note_unknown(desk(), "unknown_link", address=address(), at=now())
+    except tracking.TooManyTries as fault:
+        return _patience(fault)
+    return page.show("citizen/unknown.html", 404)
+
+
+def _patience(fault: tracking.TooManyTries) -> Response:
+    answer = page.show("citizen/unknown.html", 429)
+    answer.headers["Retry-After"] = str(fault.seconds)
     return answer
 
 
@@ -123,7 +187,7 @@ def hold(token: str) -> Response:
         tracking.require_allowed(desk(), item_id, "reschedule", at=now())
         dispatch.hold_slot(desk(), item_id, slot_id, at=now())
     except Missing:
-        return page.show("citizen/unknown.html", 404)
+        return _unknown()
     except (Invalid, Refused) as fault:
         return _link_page(token, Trouble.of(fault))
     return page.go("citizen_pages.link", token=token, done="held", _anchor="held")
@@ -138,10 +202,8 @@ def _who_asks(token: str) -> tuple[UUID, str]:
     """
     secret = visitor()
     item_id = tracking.require_proven(desk(), token, secret, at=now())
-    sent = request.form.get("form_token", "")
-    if secret is None or not hmac.compare_digest(sent.encode(), form_token(secret).encode()):
-        raise Refused("not-verified", t("citizen.prove_again"))
-    return item_id, secret
+    _require_form(secret)
+    return item_id, secret or ""
 
 
 @blueprint.post("/t/<string:token>/wishes")
@@ -157,7 +219,7 @@ def ask(token: str) -> Response:
         if not _granted_already(token, kind, secret):
             tracking.request_change(desk(), item_id, wish_of(item_id, wish_body()), asked_by=None, at=now())
     except Missing:
-        return page.show("citizen/unknown.html", 404)
+        return _unknown()
     except (Invalid, Refused) as fault:
         return _link_page(token, Trouble.of(fault))
     return page.go("citizen_pages.link", token=token, done=f"wish_{kind}")
@@ -179,5 +241,12 @@ def _granted_already(token: str, kind: str, secret: str) -> bool:
 def look_up() -> Response:
     """By code alone: waiting, on the way, at the office, done; nothing of the person."""
     code = request.args.get("code", "").replace("\0", "").strip()[:60]
-    found: Any = tracking.coarse_state(desk(), code) if code else None
-    return page.show("citizen/tracking.html", 404 if code and found is None else 200, code=code, found=found)
+    try:
+        found: Any = tracking.coarse_state(desk(), code, address=address(), at=now()) if code else None
+    except tracking.TooManyTries as fault:
+        answer = page.show("citizen/tracking.html", 429, code=code, found=None, patience=True)
+        answer.headers["Retry-After"] = str(fault.seconds)
+        return answer
+    return page.show(
+        "citizen/tracking.html", 404 if code and found is None else 200, code=code, found=found, patience=False
+    )

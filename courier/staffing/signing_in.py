@@ -2,8 +2,6 @@
 
 import base64
 import hmac
-import ipaddress
-import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,6 +17,7 @@ from courier.desk import Desk
 from courier.domain import one_time_code
 from courier.domain.errors import FieldError, Invalid, Missing
 from courier.domain.people import Caller, Role
+from courier.domain.visiting import network
 from courier.staffing.passwords import TooManyTries, check_password, fits, hash_password
 from courier.store import audit, people
 from courier.store.people import SignedIn, Tries
@@ -31,7 +30,6 @@ _EXTENDED_EVERY: Final = timedelta(hours=1)
 WINDOW: Final = timedelta(minutes=15)
 TRIES_PER_LOGIN: Final = 5
 TRIES_PER_ADDRESS: Final = 20
-_WITH_PORT: Final = re.compile(r"^(?:\[([^\]]*)\](?::[0-9]+)?|([0-9]+\.[0-9.]+):[0-9]+)$")
 
 
 class WrongSignIn(Exception):
@@ -50,7 +48,7 @@ def sign_in(
         TooManyTries: too many wrong passwords for this login or from this address in 15 minutes.
     """
     login = login.strip().lower()
-    marks = _digest_of(desk, f"login:{login}"), _digest_of(desk, f"address:{_network(address)}")
+    marks = _digest_of(desk, f"login:{login}"), _digest_of(desk, f"address:{network(address)}")
     with desk.database.read() as session:
         _require_patience(people.tries(session, *marks, since=at - WINDOW), at=at)
         row = people.staff_by_login(session, login)
@@ -105,19 +103,6 @@ def _digest_of(desk: Desk, text: str) -> str:
     return hmac.new(desk.settings.secrets.form_key, text.encode("utf-8", "surrogatepass"), sha256).hexdigest()
 
 
-def _network(address: str) -> str:
-    """One home or office: an IPv4 address, or the /64 in which an IPv6 host chooses its own.
-
-    Some proxies add a port, and some write a word where they know no address: all such visitors share one counter.
-    """
-    plain = _WITH_PORT.sub(r"\1\2", address).partition("%")[0]
-    try:
-        found = ipaddress.ip_address(plain)
-    except ValueError:
-        return "unknown"
-    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
-
-
 def token_digest(token: str) -> str:
     """What the database knows of a token."""
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
@@ -163,7 +148,7 @@ def change_password(desk: Desk, found: SignedIn, *, old: str, new: str, address:
 
 def _proves(desk: Desk, found: SignedIn, password: str, *, address: str, at: datetime) -> bool:
     """True when this is the signed-in person's password; wrong ones are counted as at the door."""
-    marks = _digest_of(desk, f"login:{found.login}"), _digest_of(desk, f"address:{_network(address)}")
+    marks = _digest_of(desk, f"login:{found.login}"), _digest_of(desk, f"address:{network(address)}")
     with desk.database.read() as session:
         _require_patience(people.tries(session, *marks, since=at - WINDOW), at=at)
         row = people.staff_by_login(session, found.login)

@@ -693,6 +693,7 @@ class ProvenVisitor(Table):
     id: Mapped[Key]
     item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"))
     token_hash: Mapped[str | None] = mapped_column(unique=True, comment="None for a wrong answer")
+    proven_by: Mapped[str] = mapped_column(server_default="digits", comment="digits or code")
     at: Mapped[datetime]
     expires_at: Mapped[datetime]
 
@@ -733,6 +734,42 @@ class Complaint(Table):
     answered_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     escalated_at: Mapped[datetime | None] = mapped_column(comment="when the admin was told that it is overdue")
     version: Mapped[int] = mapped_column(default=1)
+
+
+class OneTimeCode(Table):
+    """A code that was sent to the phone on a dossier. The last one of an item counts; the database knows a keyed digest of it."""
+
+    __tablename__ = "one_time_code"
+    __table_args__ = (
+        Index(None, "item_id", "asked_at"),
+        Index(None, "phone_index", "asked_at"),
+        Index(None, "address_digest", "asked_at"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"))
+    phone_index: Mapped[str] = mapped_column(comment="keyed digest of the phone")
+    address_digest: Mapped[str] = mapped_column(comment="keyed digest of the network that asked")
+    digest: Mapped[str] = mapped_column(comment="keyed digest of the code")
+    asked_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    wrong: Mapped[int] = mapped_column(comment="wrong guesses")
+    used_at: Mapped[datetime | None]
+
+
+class VainTry(Table):
+    """Something that somebody without an account tried in vain: a code or a link that does not exist, wrong digits."""
+
+    __tablename__ = "vain_try"
+    __table_args__ = (
+        one_of("kind", ("unknown_code", "unknown_link", "wrong_digits")),
+        Index(None, "kind", "address_digest", "at"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    kind: Mapped[str]
+    address_digest: Mapped[str] = mapped_column(comment="keyed digest of the network that tried")
+    at: Mapped[datetime]
 
 
 # ------------------------------------------------------------------------------------------------ plans

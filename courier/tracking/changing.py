@@ -23,8 +23,6 @@ from courier.tracking.link import (
     PublicView,
     attempt_rule,
     collecting_offices,
-    is_proven,
-    item_of_link,
     may_ask,
     public_view,
     release_rule,
@@ -60,20 +58,6 @@ class Granted:
     view: PublicView
     needs: str | None = None
     """The paper that the person named must bring."""
-
-
-def require_proven(desk: Desk, token: str, visitor: str | None, *, at: datetime) -> UUID:
-    """The item behind a link, for a visitor who proved the phone.
-
-    Raises:
-        Missing: no such link.
-        Refused: `not-verified`.
-    """
-    with desk.database.read() as session:
-        row = item_of_link(session, token)
-        if visitor is None or not is_proven(session, row.id, visitor, at=at):
-            raise Refused("not-verified", "Mời ông/bà nhập bốn số cuối của điện thoại trước.")
-        return row.id
 
 
 def require_visible(desk: Desk, caller: Caller, item_id: UUID) -> UUID:

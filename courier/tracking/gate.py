@@ -46,7 +46,8 @@ def gate_photo(desk: Desk, caller: Caller, item_id: UUID, *, at: datetime) -> by
     """The picture of an item's gate as JPEG, for its office and the postman on whose route it is. Every look is written down.
 
     Raises:
-        Missing: there is none, or not for this caller.
+        Missing: the item is not there, or not for this caller.
+        Refused: `no-photo`: none was sent.
     """
     with desk.database.read() as session:
         devices.require_visible(session, caller, [item_id])
@@ -54,7 +55,7 @@ def gate_photo(desk: Desk, caller: Caller, item_id: UUID, *, at: datetime) -> by
             raise Missing("item", item_id)
         digest = session.get_one(Item, item_id).gate_photo
     if digest is None or not _shelf(desk).finished(digest).exists():
-        raise Missing("gate photo of", item_id)
+        raise Refused("no-photo", "Chưa có ảnh cổng nhà.")
     envelope = envelopes.Envelope.of_bytes(_shelf(desk).read(digest))
     key = envelopes.sealing_key(desk.settings.secrets)
     body = envelopes.unseal(envelope, key, bound_to=envelopes.medium_label(digest))

@@ -1,25 +1,21 @@
 """What a citizen sees behind a link: a coarse state by code, the visit by link, the person's own data after a proof."""
 
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from hashlib import sha256
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
-from uuid_utils.compat import uuid7
 
 from courier.desk import Desk
 from courier.domain.arrivals import CONFIDENCE
 from courier.domain.attempts import AttemptRule
 from courier.domain.calendar import at_local, local_day
-from courier.domain.errors import Missing, Refused
 from courier.domain.item import Direction, EventType, State
 from courier.domain.release import ReleaseRule
-from courier.store import items, links, rounds, slot_holds
+from courier.store import links, rounds, slot_holds, visitors
 from courier.store.tables import (
     Agency,
     EventOfItem,
@@ -28,17 +24,13 @@ from courier.store.tables import (
     ItemEvent,
     Office,
     Plan,
-    ProvenVisitor,
     Route,
     Stop,
     StopItem,
 )
 from courier.tracking.finding import still_due
 from courier.tracking.overtaken import Overtaken, overtaken
-
-VISIT = timedelta(minutes=30)
-WRONG_ANSWERS = 5
-WRONG_ANSWERS_WITHIN = timedelta(minutes=15)
+from courier.tracking.proving import is_proven, item_of_link, knows_digits, note_unknown, require_few_unknown
 
 WAITING = (State.RECEIVED, State.PLANNED, State.HELD, State.REQUESTED)
 REDIRECTABLE = (State.RECEIVED, State.PLANNED, State.HELD)
@@ -75,22 +67,12 @@ class PublicView:
     bring: tuple[str, ...]
     may: frozenset[str]
     details: Mapping[str, Any] | None
+    code_needed: bool = False
+    """The digits were proven, and the installation asks for a code beside them."""
     overtaken: Overtaken | None = None
     done_at: datetime | None = None
     hold_days: int | None = None
     """For how many days the rule keeps the item, counted from the first invitation; None while nothing is kept."""
-
-
-def item_of_link(session: Session, token: str) -> Item:
-    """The item of a link.
-
-    Raises:
-        Missing: no item has this token, or it was ended; nothing tells which.
-    """
-    row = session.scalar(select(Item).where(Item.link_digest == links.digest(token)))
-    if row is None:
-        raise Missing("link", "…")
-    return row
 
 
 def by_link(desk: Desk, token: str, *, visitor: str | None, at: datetime) -> PublicView:
@@ -101,8 +83,10 @@ def by_link(desk: Desk, token: str, *, visitor: str | None, at: datetime) -> Pub
     """
     with desk.database.read() as session:
         row = item_of_link(session, token)
-        proven = visitor is not None and is_proven(session, row.id, visitor, at=at)
-        return public_view(session, desk, row, proven=proven, at=at)
+        proven = visitor is not None and is_proven(session, desk, row.id, visitor, at=at)
+        view = public_view(session, desk, row, proven=proven, at=at)
+        halfway = not proven and visitor is not None and knows_digits(session, row.id, visitor, at=at)
+        return replace(view, code_needed=halfway)
 
 
 def item_id_of(desk: Desk, token: str) -> UUID:
@@ -115,11 +99,19 @@ def item_id_of(desk: Desk, token: str) -> UUID:
         return item_of_link(session, token).id
 
 
-def coarse_state(desk: Desk, barcode: str) -> str | None:
-    """All that a tracking code alone tells: `waiting`, `on_the_way`, `at_office`, `done` or None; codes can be counted through."""
+def coarse_state(desk: Desk, barcode: str, *, address: str, at: datetime) -> str | None:
+    """All that a tracking code alone tells: `waiting`, `on_the_way`, `at_office`, `done` or None.
+
+    Codes can be counted through, so an address that asks for many that do not exist is told nothing for a while.
+
+    Raises:
+        TooManyTries: `too-many-tries`.
+    """
+    require_few_unknown(desk, visitors.UNKNOWN_CODE, address=address, at=at)
     with desk.database.read() as session:
         state = session.scalar(select(Item.state).where(Item.barcode == barcode.strip().upper()))
     if state is None:
+        note_unknown(desk, visitors.UNKNOWN_CODE, address=address, at=at)
         return None
     if state in (State.OUT, State.ATTEMPTED, State.FETCHED):
         return "on_the_way"
@@ -127,62 +119,6 @@ def coarse_state(desk: Desk, barcode: str) -> str | None:
         return "at_office"
     waiting = (State.ANNOUNCED, State.RECEIVED, State.PLANNED, State.REQUESTED)
     return "waiting" if state in waiting else "done"
-
-
-def prove(desk: Desk, token: str, *, phone_last4: str, at: datetime) -> tuple[str, datetime]:
-    """Check the last four digits of the phone on the dossier; gives a secret for half an hour.
-
-    Raises:
-        Missing: no such link.
-        Refused: `no-phone`, `wrong-digits`, or `too-many-tries` for a while.
-    """
-    with desk.database.write() as session:
-        row = item_of_link(session, token)
-        # Guesses sent all at once are counted one after the other.
-        items.hold(session, [row.id])
-        if not row.recipient_phone:
-            raise Refused("no-phone", "Hồ sơ không có số điện thoại. Mời ông/bà liên hệ bưu cục.")
-        wrong = session.scalar(
-            select(func.count())
-            .select_from(ProvenVisitor)
-            .where(
-                ProvenVisitor.item_id == row.id,
-                ProvenVisitor.token_hash.is_(None),
-                ProvenVisitor.at > at - WRONG_ANSWERS_WITHIN,
-            )
-        )
-        if (wrong or 0) >= WRONG_ANSWERS:
-            raise Refused("too-many-tries", "Đã thử quá nhiều lần. Mời ông/bà thử lại sau 15 phút.")
-        right = secrets.compare_digest(row.recipient_phone[-4:].encode(), phone_last4.encode())
-        visitor = secrets.token_urlsafe(32)
-        session.execute(
-            insert(ProvenVisitor).values(
-                id=uuid7(),
-                item_id=row.id,
-                token_hash=_hash(visitor) if right else None,
-                at=at,
-                expires_at=at + VISIT,
-            )
-        )
-    if not right:
-        raise Refused("wrong-digits", "Bốn số cuối không đúng.")
-    return visitor, at + VISIT
-
-
-def _hash(visitor: str) -> str:
-    return sha256(visitor.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def is_proven(session: Session, item_id: UUID, visitor: str, *, at: datetime) -> bool:
-    """True for a visitor whose proof for this very item still stands."""
-    found = session.scalar(
-        select(ProvenVisitor.id).where(
-            ProvenVisitor.item_id == item_id,
-            ProvenVisitor.token_hash == _hash(visitor),
-            ProvenVisitor.expires_at > at,
-        )
-    )
-    return found is not None
 
 
 def public_view(session: Session, desk: Desk, row: Item, *, proven: bool, at: datetime) -> PublicView:
