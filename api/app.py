@@ -36,6 +36,7 @@ from api import (
     sessions,
     staff,
     web,
+    webhooks,
 )
 from api.conventions import Blueprint
 from api.problems import Problem, handle_problems
@@ -80,6 +81,7 @@ def blueprints() -> list[Blueprint]:
         cash,
         incidents,
         optimize,
+        webhooks,
     )
     return [module.blueprint for module in modules]
 

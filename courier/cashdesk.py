@@ -26,7 +26,7 @@ from courier.domain.money import (
     remitted,
 )
 from courier.domain.people import Caller, Role
-from courier.store import items, ledger
+from courier.store import items, ledger, webhooks
 from courier.store.tables import (
     Incident,
     Item,
@@ -190,6 +190,7 @@ def remit(
             )
         posting = remitted(postman_id, day, _office_of(postman), expected=expected, counted=total)
         tx_id = None
+        webhooks.enter_remitted(session, cash_account(postman_id, day), at=at)
         if posting is not None:
             tx_id = ledger.post(
                 session,

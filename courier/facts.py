@@ -20,6 +20,7 @@ from courier.domain.money import ChargeKind, Dong
 from courier.domain.notices import Channel, ChannelRule, Kind, KindRule, Rules
 from courier.domain.release import DocumentType, PaperDue, ReleaseRule, Surrender
 from courier.domain.visiting import Bound, VisitRules
+from courier.domain.webhooks import WebhookRules
 from courier.domain.wording import Parameter, Sentence, Template
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -89,6 +90,7 @@ class Facts:
     wording: Mapping[Kind, Template]
     arrivals: Noise
     visiting: VisitRules
+    webhooks: WebhookRules
 
     @classmethod
     def load(cls, data_dir: Path) -> "Facts":
@@ -130,6 +132,7 @@ class Facts:
             wording=MappingProxyType({kind: _template(messages["kinds"][kind]) for kind in Kind}),
             arrivals=_noise(_read(data_dir / "arrivals.json")["rows"][0]),
             visiting=_visiting(_read(data_dir / "visiting.json")),
+            webhooks=_webhook_rules(_read(data_dir / "webhooks.json")),
         )
 
     def tariff(self, document_type: str, kind: ChargeKind, on: date, *, case: str = "default") -> Tariff | None:
@@ -303,6 +306,11 @@ def _commune_kinds(path: Path) -> Mapping[str, str]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(line for line in file if not line.startswith("#"))
         return MappingProxyType({row["code"]: row["kind"] for row in rows})
+
+
+def _webhook_rules(content: Mapping[str, Any]) -> WebhookRules:
+    figures = {name: content[name] for name in WebhookRules.__slots__}
+    return WebhookRules(**figures | {"retry_waits": tuple(figures["retry_waits"])})
 
 
 def _tariff(row: Mapping[str, Any]) -> Tariff:

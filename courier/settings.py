@@ -52,6 +52,8 @@ class Settings:
     bank: BankAccount | None = None
     one_time_codes: bool | None = None
     """Whether a citizen needs a code beside the digits; None: wherever a message really goes out."""
+    loopback_webhooks: bool = False
+    """Webhooks may go to this machine itself, also without TLS: for trying things out, never where others enter addresses."""
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -76,6 +78,7 @@ class Settings:
             secrets=load_secrets(var_dir),
             one_time_codes=_flag("COURIER_ONE_TIME_CODES") if "COURIER_ONE_TIME_CODES" in os.environ else None,
             bank=_bank_account() or (DEMO_ACCOUNT if _flag("COURIER_DEMO") else None),
+            loopback_webhooks=_flag("COURIER_WEBHOOKS_TO_LOOPBACK"),
         )
 
 

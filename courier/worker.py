@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Final
 
-from courier import dispatch, intake, nightly, notices, phones
+from courier import dispatch, intake, nightly, notices, phones, webhooks
 from courier.desk import Desk
 
 # A solve under way is waited for this long at the end; what is cut off is done again by the next runner.
@@ -49,6 +49,7 @@ def start(desk: Desk) -> None:
         lambda payload: notices.carry_job(desk, payload, at=datetime.now(UTC)),
         gave_up=notices.give_up,
     )
+    desk.jobs.accompany("webhooks", lambda stopping: webhooks.run(desk, stopping))
     # The processes that search for routes load their libraries now, not when the first dispatcher waits for a plan.
     dispatch.warm_up()
     desk.jobs.start()

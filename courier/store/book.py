@@ -17,7 +17,8 @@ from courier.domain.errors import Missing
 from courier.domain.item import Event, EventType
 from courier.domain.money import Charge, ChargeKind, Dong, Posting, cash_account
 from courier.domain.people import Role
-from courier.store import ledger
+from courier.domain.webhooks import Notice
+from courier.store import ledger, webhooks
 from courier.store.tables import (
     Agency,
     CitedMedia,
@@ -150,6 +151,8 @@ class Book:
         """Where postmen say that an item's door is: (when, event, place), once somebody asked."""
         self.moved: dict[UUID, datetime] = {}
         """When a citizen last asked for another address."""
+        self.notices: list[Notice] = []
+        """What agencies are told."""
         self._asked: set[UUID] = set()
         self._agencies: dict[UUID, str] = {}
         self._items_of: dict[UUID, set[UUID]] = {}
@@ -407,6 +410,8 @@ class Book:
                 self._new[table] = []
         ledger.post_fresh(self.session, self._postings, at=self.at)
         self._postings = []
+        webhooks.enter(self.session, self.notices, at=self.at)
+        self.notices = []
         self.session.add_all(self.opened)
         self.opened = []
         self.session.flush()

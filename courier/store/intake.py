@@ -18,12 +18,13 @@ from courier.domain.bylaws import Bylaws
 from courier.domain.calendar import local_day
 from courier.domain.doors import is_one_household
 from courier.domain.errors import Missing, Stale
-from courier.domain.item import FINAL, Direction, Event, EventType, life_of
+from courier.domain.item import FINAL, Direction, Event, EventType, State, life_of
 from courier.domain.money import Charge, ChargeKind, Dong, due_accepted
 from courier.domain.people import Caller, Role
 from courier.domain.text import fold
+from courier.domain.webhooks import Notice
 from courier.settings import Secrets
-from courier.store import items, ledger, links, sealing
+from courier.store import items, ledger, links, sealing, webhooks
 from courier.store.tables import (
     Agency,
     AuditEntry,
@@ -459,6 +460,25 @@ def _receipts(
     )
     session.execute(
         insert(EventOfItem), [{"event_id": event_id, "item_id": by_row[item.row]} for event_id, item in receipts]
+    )
+    webhooks.enter(
+        session,
+        [
+            Notice(
+                type="item.received",
+                agency_id=item.agency_id,
+                item_id=by_row[item.row],
+                dossier_code=item.dossier_code,
+                barcode=item.barcode,
+                direction=Direction.RESULT.value,
+                state=State.RECEIVED.value,
+                attempts=0,
+                occurred_at=at,
+                event_id=event_id,
+            )
+            for event_id, item in receipts
+        ],
+        at=at,
     )
 
 

@@ -45,7 +45,8 @@ from courier.domain.money import (
 )
 from courier.domain.people import Caller, Role
 from courier.domain.release import Breach, DoorAct, breaches
-from courier.store import ledger
+from courier.domain.webhooks import Money
+from courier.store import ledger, webhooks
 from courier.store.book import MONEY_EVENTS, Book, charges_of, events_of, hold, in_parts, lock
 from courier.store.tables import BagVersion, Incident, Item, LedgerEntry, LedgerTx, Plan, Route, Stop, StopItem, plain
 
@@ -150,15 +151,31 @@ def _record(book: Book, new: NewEvent, bylaws: Bylaws) -> Recorded:
         known.append(event)
     tied = _tie_corrections(earlier)
     lives = {row.id: life_of(Direction(row.direction), earlier[row.id]) for row in rows}
+    states = {row.id: row.state for row in rows}
     code = next((c.code for life in lives.values() for c in life.conflicts if c.event_id == new.event_id), None)
     _enter(book, new, rows, code)
     for event_id, item_id in tied:
         book.tie(event_id, item_id)
     for row in rows:
         keep_in_step(book, row, lives[row.id], bylaws)
+        book.notices += webhooks.told(
+            row,
+            event,
+            lives[row.id],
+            was=states[row.id],
+            reasons=bylaws.attempts.reasons,
+            money=_paid(book, row, event),
+        )
     book.shown |= earlier.keys()
     result = "applied" if code is None else "accepted_with_conflict"
     return Recorded(new.event_id, result, code, tuple(rows))
+
+
+def _paid(book: Book, row: Item, event: Event) -> list[Money]:
+    """What an event's standing posting says was paid for an item, by payee."""
+    standing = book.standing(row.id, event_id=event.event_id) if event.type in MONEY_EVENTS else None
+    payees = {charge.id: charge.payee for charge in book.charges[row.id]}
+    return webhooks.money_in(book.lines_of(standing), payees) if standing is not None else []
 
 
 def _role(actor: Caller | None) -> Role:

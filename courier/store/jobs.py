@@ -41,6 +41,8 @@ Effect: TypeAlias = Callable[[Session], None]
 """What a job changes; called once, inside a transaction."""
 Work: TypeAlias = Callable[[Payload], Effect]
 """What a job does: slow, outside any transaction, without effects of its own; it may be repeated."""
+Companion: TypeAlias = Callable[[threading.Event], None]
+"""A loop that runs where the jobs run, until its event is set."""
 
 _NAME: Final = "courier"
 _QUEUE: Final = "courier"
@@ -96,6 +98,8 @@ class Jobs:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._companions: list[tuple[str, Companion]] = []
+        self._beside: list[threading.Thread] = []
         self._presence: _FilePresence | _AdvisoryPresence | None = None
         self.running = threading.Event()
         """Set while this process takes jobs."""
@@ -113,6 +117,10 @@ class Jobs:
     def every_day(self, kind: str, *, from_hour: int) -> None:
         """Ask for a job of this kind once a day, from that local hour on, for as long as somebody runs jobs."""
         self._daily[kind] = from_hour
+
+    def accompany(self, name: str, companion: Companion) -> None:
+        """Run a loop beside the jobs from the next `start` on, wherever this process takes jobs; `stop` waits for its end."""
+        self._companions.append((name, companion))
 
     def enqueue(
         self, session: Session, kind: str, payload: Payload, *, key: str, not_before: datetime | None = None
@@ -169,6 +177,18 @@ class Jobs:
             raise
         self._thread = threading.Thread(target=self._keep_running, args=(presence,), name="jobs", daemon=True)
         self._thread.start()
+        self._beside = [
+            threading.Thread(target=self._accompanied, args=(companion,), name=name, daemon=True)
+            for name, companion in self._companions
+        ]
+        for thread in self._beside:
+            thread.start()
+
+    def _accompanied(self, companion: Companion) -> None:
+        while not self.running.wait(_POLL_SECONDS):
+            if self._stopping.is_set():
+                return
+        companion(self._stopping)
 
     def stop(self, *, patience: int = 0) -> None:
         """Take no further jobs and wait up to `patience` seconds for the ones in hand; the next start does the rest."""
@@ -177,6 +197,9 @@ class Jobs:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        for thread in self._beside:
+            thread.join()
+        self._beside = []
         if self.running.is_set():
             DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=patience)
             self.running.clear()
@@ -225,8 +248,9 @@ class Jobs:
 
     @property
     def alive(self) -> bool:
-        """False before `start`, after `stop`, and when the runner's thread has died of a fault of ours."""
-        return self._thread is not None and self._thread.is_alive()
+        """False before `start`, after `stop`, and when the runner's thread, or one beside it, has died of a fault of ours."""
+        threads = [self._thread, *self._beside]
+        return all(thread is not None and thread.is_alive() for thread in threads)
 
     def _launch(self, name: str) -> None:
         config = DBOSConfig(

@@ -46,6 +46,7 @@ from courier.store.tables import (
     StopItem,
     Table,
     Vehicle,
+    WebhookEndpoint,
 )
 from tests.api.conftest import Person, enlist, sign
 from tests.builders import DAY, MORNING, House
@@ -125,6 +126,16 @@ TABLE: dict[str, Row] = {
     f"PUT {V1}/imports/staged/<uuid:list_id>/columns": Row((D, K, A, G), body={"columns": {}}, headers=VERSION),
     f"POST {V1}/imports/staged/<uuid:list_id>/commit": Row((D, K, A, G), headers=VERSION),
     f"DELETE {V1}/imports/staged/<uuid:list_id>": Row((D, K, A, G), headers=VERSION),
+    # webhooks: an agency's own, an admin's all
+    f"GET {V1}/webhooks": Row((A, G)),
+    f"POST {V1}/webhooks": Row((A, G), body={"url": "http://127.0.0.1/"}),
+    f"GET {V1}/webhooks/<uuid:webhook_id>": Row((A, G)),
+    f"PATCH {V1}/webhooks/<uuid:webhook_id>": Row((A, G), body={}, headers=VERSION),
+    f"DELETE {V1}/webhooks/<uuid:webhook_id>": Row((A, G), headers=VERSION),
+    f"POST {V1}/webhooks/<uuid:webhook_id>/secret": Row((A, G)),
+    f"POST {V1}/webhooks/<uuid:webhook_id>/ping": Row((A, G)),
+    f"GET {V1}/webhooks/<uuid:webhook_id>/notices": Row((A, G)),
+    f"POST {V1}/webhooks/<uuid:webhook_id>/replay": Row((A, G), body={"since": MORNING.isoformat()}),
     # plans
     f"POST {V1}/plans": Row((D, A), body={"date": DAY.isoformat()}),
     f"GET {V1}/plans": Row((D, C, A)),
@@ -489,8 +500,21 @@ def belongings(database, house: House, *, agency: Person | None) -> dict[str, st
                 enrolled_at=MORNING,
             )
         )
+    with database.write() as session:
+        # At another version than the table's requests name, like the lists.
+        session.add(
+            WebhookEndpoint(
+                id=(webhook_id := uuid7()),
+                agency_id=house.agency_id if agency is None else agency.caller.agency_id,
+                url="https://hook.example.vn/",
+                secret_sealed=b"-",
+                created_at=MORNING,
+                version=2,
+            )
+        )
     ids: dict[str, UUID] = {
         **made,
+        "webhook_id": webhook_id,
         "vehicle_id": vehicle.id,
         "item_id": item,
         "postman_id": postman.id,
@@ -689,7 +713,10 @@ def test_whoever_may_gets_to_the_own_object(town, own, foreign, database):
 
 def test_no_answer_names_another_offices_objects(town, own, foreign, database):
     """Lists above all: whatever a role may read, it never meets an id of the other office."""
-    secret = {foreign[name] for name in ("item_id", "plan_id", "stop_id", "import_id", "agency_import", "incident_id")}
+    secret = {
+        foreign[name]
+        for name in ("item_id", "plan_id", "stop_id", "import_id", "agency_import", "incident_id", "webhook_id")
+    }
     with database.read() as session:
         there = session.scalars(select(Staff.id).where(Staff.office_id == town.there.office_id))
         secret |= {str(staff_id) for staff_id in there}
