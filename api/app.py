@@ -13,9 +13,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, ValidationError
 
 from api import (
+    agency_reports,
     auth,
-    calendar,
     cash,
+    clients,
     complaints,
     crew,
     edits,
@@ -69,7 +70,6 @@ def blueprints() -> list[Blueprint]:
         items,
         edits,
         plans,
-        calendar,
         crew,
         reports,
         plan_answers,
@@ -81,7 +81,9 @@ def blueprints() -> list[Blueprint]:
         cash,
         incidents,
         optimize,
+        clients,
         webhooks,
+        agency_reports,
     )
     return [module.blueprint for module in modules]
 

@@ -34,12 +34,23 @@ class Access:
     roles: frozenset[Role] = frozenset()
     before_password_change: bool = False
     from_revoked_phone: bool = False
+    scope: str | None = None
+
+
+ANY_SCOPE: Final = "*"
+"""For a view that every token of a program opens."""
 
 
 def roles(
-    *names: str, before_password_change: bool = False, from_revoked_phone: bool = False
+    *names: str,
+    before_password_change: bool = False,
+    from_revoked_phone: bool = False,
+    scope: str | None = None,
 ) -> Callable[[View], View]:
-    """Only these roles may call the view; `roles()` is everybody who is signed in."""
+    """Only these roles may call the view; `roles()` is everybody who is signed in.
+
+    `scope` is what an agency's program needs for it; without one no program gets in.
+    """
     allowed = frozenset(Role(name) for name in names) or frozenset(Role) - {Role.CITIZEN}
     return _marked(
         Access(
@@ -47,6 +58,7 @@ def roles(
             roles=allowed,
             before_password_change=before_password_change,
             from_revoked_phone=from_revoked_phone,
+            scope=scope,
         )
     )
 
@@ -73,8 +85,8 @@ def admit() -> None:
     """Before every request: let in whom the mark of the view allows.
 
     Raises:
-        Problem: 401 without a valid session, 403 for a forged form, a password that must be changed first or a session on a
-            phone that was revoked.
+        Problem: 401 without a valid session, 403 for a program without the scope, for a forged form, a password that must be
+            changed first or a session on a phone that was revoked.
         Forbidden: the role does not carry the right.
     """
     if request.endpoint is None:
@@ -85,10 +97,25 @@ def admit() -> None:
     found = signed_in()
     if found.caller.role not in access.roles:
         raise Forbidden(f"A {found.caller.role} may not do this.")
+    _require_scope(found, access)
     if found.device_revoked and not access.from_revoked_phone:
         raise Problem(403, "device-revoked", "This phone was revoked: what it still holds can be sent, nothing else.")
     if found.must_change_password and not access.before_password_change:
         raise Problem(403, "password-change-required", "Change your password first: POST /api/v1/me/password.")
+
+
+def _require_scope(found: SignedIn, access: Access) -> None:
+    if found.scopes is None or access.scope == ANY_SCOPE or access.scope in found.scopes:
+        return
+    if access.scope is None:
+        raise Problem(403, "insufficient-scope", "No scope opens this to a program: it is for people.")
+    challenge = f'Bearer realm="courier", error="insufficient_scope", scope="{access.scope}"'
+    raise Problem(
+        403,
+        "insufficient-scope",
+        f"This takes the scope {access.scope}, the token has: {' '.join(sorted(found.scopes))}.",
+        headers={"WWW-Authenticate": challenge},
+    )
 
 
 def caller() -> Caller:

@@ -28,6 +28,8 @@ from api.conventions import (
 from api.problems import FieldErrorSchema, Problem
 from courier import intake
 from courier.domain.errors import FieldError, Invalid
+from courier.domain.money import Charge
+from courier.domain.people import Scope
 
 blueprint = Blueprint("imports", __name__, url_prefix="/api/v1", description="Bag lists (bảng kê)")
 
@@ -36,6 +38,14 @@ _ROLES: Final = ("dispatcher", "clerk", "admin", "agency")
 
 
 # -------------------------------------------------------------------------------------------------------- shapes
+class DueSchema(Strict):
+    """A due line of a new item."""
+
+    kind = fields.String(required=True)
+    payee = fields.String(required=True)
+    amount_dong = fields.Integer(required=True)
+
+
 class RowSchema(Strict):
     """The verdict on one row; `row` is the sheet's own number, in JSON the position from 1."""
 
@@ -43,12 +53,17 @@ class RowSchema(Strict):
     outcome = fields.String(required=True, validate=validate.OneOf(["accepted", "duplicate", "doubtful", "rejected"]))
     item = Id()
     errors = fields.List(fields.Nested(FieldErrorSchema), required=True)
+    charges = fields.List(
+        fields.Nested(DueSchema),
+        metadata={"description": "what is due on the new item, and to whom; absent without one"},
+    )
 
 
 class ImportSchema(Strict):
     """What became of a bag list. The four counts add up to the number of rows."""
 
     id = Id(required=True)
+    receipt = fields.String(required=True, metadata={"description": "number of the record of the hand-over"})
     accepted = fields.Integer(required=True)
     duplicates = fields.Integer(required=True)
     doubtful = fields.Integer(required=True)
@@ -66,6 +81,7 @@ class ImportSummarySchema(Strict):
     """A bag list without its rows."""
 
     id = Id(required=True)
+    receipt = fields.String(required=True)
     filename = fields.String(required=True)
     at = Instant(required=True)
     office = Id(required=True, allow_none=True)
@@ -137,7 +153,7 @@ _BODY: Final = {
 
 # --------------------------------------------------------------------------------------------------------- views
 @blueprint.route("/imports", methods=["POST"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_WRITE)
 @idempotent
 @blueprint.arguments(ImportQuery, location="query")
 @blueprint.response(201, ImportSchema)
@@ -157,7 +173,7 @@ def bring_in(query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/imports", methods=["GET"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_READ)
 @blueprint.arguments(ImportPageQuery, location="query")
 @blueprint.response(200, ImportPage)
 def list_imports(query: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,6 +183,7 @@ def list_imports(query: Mapping[str, Any]) -> dict[str, Any]:
     rows = [
         {
             "id": row.id,
+            "receipt": row.receipt,
             "filename": row.filename,
             "at": row.at,
             "office": row.office_id,
@@ -182,7 +199,7 @@ def list_imports(query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/imports/<uuid:import_id>", methods=["GET"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_READ)
 @blueprint.response(200, ImportSchema)
 def one_import(import_id: UUID) -> dict[str, Any]:
     """What became of every row of one list."""
@@ -190,7 +207,7 @@ def one_import(import_id: UUID) -> dict[str, Any]:
 
 
 @blueprint.route("/imports/template.xlsx", methods=["GET"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_READ)
 @blueprint.response(200, description="the form", content_type=XLSX)
 @blueprint.doc(responses={"200": {"content": {XLSX: {"schema": {"type": "string", "format": "binary"}}}}})
 def template() -> Response:
@@ -199,14 +216,14 @@ def template() -> Response:
 
 
 @blueprint.route("/imports/<uuid:import_id>/undo", methods=["POST"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_WRITE)
 @idempotent
 @blueprint.response(200, ImportSummarySchema)
 @blueprint.alt_response(409, description="`items-touched`, naming the items; `already-undone`")
 def undo(import_id: UUID) -> dict[str, Any]:
     """Take a whole import back, as long as nothing has happened to any of its items."""
     found = intake.undo_import(desk(), caller(), import_id, at=now())
-    names = ("id", "filename", "at", "accepted", "duplicates", "doubtful", "rejected", "undone_at")
+    names = ("id", "receipt", "filename", "at", "accepted", "duplicates", "doubtful", "rejected", "undone_at")
     return {name: getattr(found, name) for name in names} | {"office": found.office_id}
 
 
@@ -286,7 +303,7 @@ class CorrectionSchema(Strict):
 
 
 @blueprint.route("/imports/staged", methods=["POST"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_WRITE)
 @idempotent
 @blueprint.arguments(ImportQuery, location="query")
 @blueprint.response(201, StagedSchema)
@@ -306,7 +323,7 @@ def stage(query: Mapping[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]
 
 
 @blueprint.route("/imports/staged/<uuid:list_id>", methods=["GET"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_READ)
 @blueprint.response(200, StagedSchema)
 def one_staged(list_id: UUID) -> Any:
     """A list on trial; ask again with `If-None-Match` while it is `checking` or `committing`."""
@@ -315,7 +332,7 @@ def one_staged(list_id: UUID) -> Any:
 
 
 @blueprint.route("/imports/staged/<uuid:list_id>/rows", methods=["GET"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_READ)
 @blueprint.arguments(StagedRowQuery, location="query")
 @blueprint.response(200, StagedRowPage)
 def staged_rows(query: Mapping[str, Any], list_id: UUID) -> dict[str, Any]:
@@ -334,7 +351,7 @@ def staged_rows(query: Mapping[str, Any], list_id: UUID) -> dict[str, Any]:
 
 
 @blueprint.route("/imports/staged/<uuid:list_id>/failed.xlsx", methods=["GET"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_READ)
 @blueprint.response(200, description="the rows that failed, with the reason", content_type=XLSX)
 @blueprint.doc(responses={"200": {"content": {XLSX: {"schema": {"type": "string", "format": "binary"}}}}})
 def failed_rows(list_id: UUID) -> Response:
@@ -343,7 +360,7 @@ def failed_rows(list_id: UUID) -> Response:
 
 
 @blueprint.route("/imports/staged/<uuid:list_id>/failed.xlsx", methods=["PUT"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_WRITE)
 @versioned
 @blueprint.response(200, StagedSchema)
 @blueprint.alt_response(413, description="the file is larger than 10 MB")
@@ -359,7 +376,7 @@ def send_again(list_id: UUID) -> Any:
 
 
 @blueprint.route("/imports/staged/<uuid:list_id>/columns", methods=["PUT"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_WRITE)
 @versioned
 @blueprint.arguments(ColumnsSchema)
 @blueprint.response(200, StagedSchema)
@@ -371,7 +388,7 @@ def name_columns(body: Mapping[str, Any], list_id: UUID) -> Any:
 
 
 @blueprint.route("/imports/staged/<uuid:list_id>/rows", methods=["PATCH"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_WRITE)
 @versioned
 @blueprint.arguments(CorrectionSchema)
 @blueprint.response(200, StagedSchema)
@@ -383,7 +400,7 @@ def correct(body: Mapping[str, Any], list_id: UUID) -> Any:
 
 
 @blueprint.route("/imports/staged/<uuid:list_id>/commit", methods=["POST"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_WRITE)
 @versioned
 @blueprint.response(200, StagedSchema)
 def commit(list_id: UUID) -> Any:
@@ -393,7 +410,7 @@ def commit(list_id: UUID) -> Any:
 
 
 @blueprint.route("/imports/staged/<uuid:list_id>", methods=["DELETE"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.ITEMS_WRITE)
 @versioned
 @blueprint.response(204)
 def discard(list_id: UUID) -> None:
@@ -465,15 +482,22 @@ def _id(text: str) -> UUID:
         raise Invalid(FieldError("after", "invalid", "Not a cursor of this list.")) from None
 
 
+def _due(charge: Charge) -> dict[str, Any]:
+    return {"kind": charge.kind, "payee": charge.payee, "amount_dong": charge.amount_dong}
+
+
 def _shown(result: intake.ImportResult) -> dict[str, Any]:
     return {
         "id": result.id,
+        "receipt": result.receipt,
         "accepted": result.accepted,
         "duplicates": result.duplicates,
         "doubtful": result.doubtful,
         "rejected": result.rejected,
         "rows": [
-            {"row": row.row, "outcome": row.outcome, "errors": row.errors} | ({"item": row.item} if row.item else {})
+            {"row": row.row, "outcome": row.outcome, "errors": row.errors}
+            | ({"item": row.item} if row.item else {})
+            | ({"charges": [_due(charge) for charge in row.charges]} if row.charges else {})
             for row in result.rows
         ],
     } | ({"assumed": result.assumed} if result.assumed else {})

@@ -37,6 +37,7 @@ from courier.domain.calendar import ZONE
 from courier.domain.errors import FieldError, Invalid
 from courier.domain.item import Direction, EventType, State
 from courier.domain.money import ChargeKind
+from courier.domain.people import Scope
 from courier.phones import media
 from courier.store.tables import ItemEvent
 from courier.tracking import Granted, ItemView, Wish
@@ -343,7 +344,7 @@ def wish_of(item_id: UUID, body: Mapping[str, Any]) -> Wish:
 
 # ---------------------------------------------------------------------------------------------------------- views
 @blueprint.route("/items", methods=["GET"])
-@roles(*READERS)
+@roles(*READERS, scope=Scope.ITEMS_READ)
 @blueprint.arguments(ItemQuery, location="query")
 @blueprint.response(200, page_of(ItemSchema))
 def list_items(query: Mapping[str, Any]) -> Any:
@@ -372,7 +373,7 @@ def _position(after: tuple[Any, ...] | None) -> UUID | None:
 
 
 @blueprint.route("/items/<uuid:item_id>", methods=["GET"])
-@roles(*READERS)
+@roles(*READERS, scope=Scope.ITEMS_READ)
 @blueprint.response(200, ItemSchema)
 def show_item(item_id: UUID) -> Any:
     """One item; its version is the ETag."""
@@ -381,7 +382,7 @@ def show_item(item_id: UUID) -> Any:
 
 
 @blueprint.route("/items/<uuid:item_id>/events", methods=["GET"])
-@roles(*READERS)
+@roles(*READERS, scope=Scope.ITEMS_READ)
 @blueprint.response(200, page_of(EventSchema))
 def list_events(item_id: UUID) -> Any:
     """What happened to an item, in the order of the acts."""
@@ -391,7 +392,7 @@ def list_events(item_id: UUID) -> Any:
 
 
 @blueprint.route("/items/<uuid:item_id>/events", methods=["POST"])
-@roles("dispatcher", "clerk", "cashier", "admin", "agency")
+@roles("dispatcher", "clerk", "cashier", "admin", "agency", scope=Scope.ITEMS_WRITE)
 @idempotent
 @blueprint.arguments(NewEventSchema)
 @blueprint.response(201, RecordedSchema)

@@ -9,6 +9,7 @@ from marshmallow import Schema, fields
 from api.auth import roles
 from api.conventions import Blueprint
 from courier import dispatch
+from courier.domain.people import Scope
 
 blueprint = Blueprint("optimize", __name__, url_prefix="/api/v1", description="The optimiser, in VROOM's words")
 
@@ -35,7 +36,7 @@ _ANSWER = {"content": {"application/json": {"schema": {"type": "object"}}}, "des
 
 
 @blueprint.route("/optimize", methods=["POST"])
-@roles("dispatcher", "admin", "agency")
+@roles("dispatcher", "admin", "agency", scope=Scope.OPTIMIZE)
 @blueprint.response(200, description="VROOM's output")
 @blueprint.alt_response(400, schema=OptimizeErrorSchema, description="the input makes no sense")
 @blueprint.alt_response(500, schema=OptimizeErrorSchema, description="it could not be solved")

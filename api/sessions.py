@@ -6,7 +6,7 @@ from flask import Flask, Response, request
 from marshmallow import fields
 
 from api import auth
-from api.auth import public, roles
+from api.auth import ANY_SCOPE, public, roles
 from api.conventions import MEDIA_TYPE, Blueprint, Flag, Id, Instant, Strict, Text, Word, desk, now
 from api.problems import problem
 from courier import staffing
@@ -119,7 +119,7 @@ def open_session(body: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/sessions/current", methods=["DELETE"])
-@roles(before_password_change=True, from_revoked_phone=True)
+@roles(before_password_change=True, from_revoked_phone=True, scope=ANY_SCOPE)
 @blueprint.response(204)
 def close_session() -> Any:
     """Sign out: the token is of no use any more."""
@@ -130,7 +130,7 @@ def close_session() -> Any:
 
 
 @blueprint.route("/me")
-@roles(before_password_change=True)
+@roles(before_password_change=True, scope=ANY_SCOPE)
 @blueprint.response(200, MeSchema)
 def me() -> Any:
     """Tell who is signed in."""

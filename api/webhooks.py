@@ -31,6 +31,7 @@ from api.conventions import (
 from courier import webhooks
 from courier.domain.calendar import ZONE
 from courier.domain.errors import FieldError, Invalid
+from courier.domain.people import Scope
 from courier.domain.webhooks import TYPES
 from courier.webhooks import EndpointView
 
@@ -159,7 +160,7 @@ def _notice(row: dict[str, Any]) -> dict[str, Any]:
 
 # ---------------------------------------------------------------------------------------------------------- views
 @blueprint.route("/webhooks", methods=["GET"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.WEBHOOKS_MANAGE)
 @blueprint.arguments(EndpointQuery, location="query")
 @blueprint.response(200, page_of(EndpointSchema))
 def list_endpoints(query: dict[str, Any]) -> Any:
@@ -169,7 +170,7 @@ def list_endpoints(query: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/webhooks", methods=["POST"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.WEBHOOKS_MANAGE)
 @idempotent
 @blueprint.arguments(NewEndpointSchema)
 @blueprint.response(201, SecretEndpointSchema)
@@ -189,7 +190,7 @@ def register(body: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/webhooks/<uuid:webhook_id>", methods=["GET"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.WEBHOOKS_MANAGE)
 @blueprint.response(200, EndpointSchema)
 def show(webhook_id: UUID) -> Any:
     """One endpoint; its version is the ETag."""
@@ -198,7 +199,7 @@ def show(webhook_id: UUID) -> Any:
 
 
 @blueprint.route("/webhooks/<uuid:webhook_id>", methods=["PATCH"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.WEBHOOKS_MANAGE)
 @versioned
 @blueprint.arguments(EndpointChangesSchema)
 @blueprint.response(200, EndpointSchema)
@@ -219,7 +220,7 @@ def change(body: dict[str, Any], webhook_id: UUID) -> Any:
 
 
 @blueprint.route("/webhooks/<uuid:webhook_id>", methods=["DELETE"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.WEBHOOKS_MANAGE)
 @versioned
 @blueprint.response(204)
 def remove(webhook_id: UUID) -> Any:
@@ -229,7 +230,7 @@ def remove(webhook_id: UUID) -> Any:
 
 
 @blueprint.route("/webhooks/<uuid:webhook_id>/secret", methods=["POST"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.WEBHOOKS_MANAGE)
 @blueprint.response(200, SecretEndpointSchema)
 def rotate(webhook_id: UUID) -> Any:
     """Give a new signing secret; for seven days every notice carries a signature by each of the two."""
@@ -238,7 +239,7 @@ def rotate(webhook_id: UUID) -> Any:
 
 
 @blueprint.route("/webhooks/<uuid:webhook_id>/ping", methods=["POST"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.WEBHOOKS_MANAGE)
 @blueprint.response(202, NoticeSchema)
 @blueprint.alt_response(409, description="`endpoint-disabled`", content_type=MEDIA_TYPE)
 def ping(webhook_id: UUID) -> Any:
@@ -248,7 +249,7 @@ def ping(webhook_id: UUID) -> Any:
 
 
 @blueprint.route("/webhooks/<uuid:webhook_id>/notices", methods=["GET"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.WEBHOOKS_MANAGE)
 @blueprint.arguments(NoticeQuery, location="query")
 @blueprint.response(200, page_of(NoticeSchema))
 def list_notices(query: dict[str, Any], webhook_id: UUID) -> Any:
@@ -267,7 +268,7 @@ def list_notices(query: dict[str, Any], webhook_id: UUID) -> Any:
 
 
 @blueprint.route("/webhooks/<uuid:webhook_id>/replay", methods=["POST"])
-@roles(*_ROLES)
+@roles(*_ROLES, scope=Scope.WEBHOOKS_MANAGE)
 @blueprint.arguments(ReplaySchema)
 @blueprint.response(202, ReplayedSchema)
 def replay(body: dict[str, Any], webhook_id: UUID) -> Any:

@@ -8,8 +8,8 @@ from api.conventions import desk
 from api.problems import problem
 from api.web import (
     admin,
+    agency,
     board,
-    calendar,
     cashier,
     citizen,
     clerk,
@@ -42,7 +42,7 @@ _BLUEPRINTS = (
     cashier.blueprint,
     clerk.blueprint,
     admin.blueprint,
-    calendar.blueprint,
+    agency.blueprint,
     citizen.blueprint,
     rights.blueprint,
     petitions.blueprint,

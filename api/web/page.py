@@ -49,14 +49,14 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
     Role.ADMIN: (
         ("admin_pages.people", "menu.people"),
         ("admin_pages.offices", "menu.offices"),
-        ("calendar_pages.days", "menu.calendar"),
         ("crew_pages.week", "menu.crew"),
         ("report_pages.month", "menu.reports"),
         ("petition_pages.complaints", "menu.complaints"),
         ("admin_pages.agencies", "menu.agencies"),
+        ("agency_pages.hooks", "menu.hooks"),
         ("admin_pages.facts", "menu.facts"),
     ),
-    Role.AGENCY: (("house_pages.agency", "menu.agency"),),
+    Role.AGENCY: (("house_pages.agency", "menu.agency"), ("agency_pages.hooks", "menu.hooks")),
 }
 
 

@@ -17,6 +17,16 @@ class Role(StrEnum):
     CITIZEN = "citizen"
 
 
+class Scope(StrEnum):
+    """What a program of an agency may do, each by itself."""
+
+    ITEMS_READ = "items:read"
+    ITEMS_WRITE = "items:write"
+    REPORTS_READ = "reports:read"
+    WEBHOOKS_MANAGE = "webhooks:manage"
+    OPTIMIZE = "optimize"
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The signed-in person behind a use case. `office_id` is None for admins, agencies and citizens."""

@@ -87,6 +87,8 @@ def type_of(kind: EventType, direction: Direction, *, conflict: bool, changed: b
         return CORRECTED if changed else None
     if kind is EventType.AGENCY_SIGNED:
         return "item.lodged" if direction is Direction.SUBMISSION else "item.returned"
+    if kind is EventType.BROUGHT_BACK and direction is Direction.SUBMISSION:
+        return "item.at_office"  # a phone has one word for both
     return _TOLD.get(kind)
 
 

@@ -21,12 +21,15 @@ from courier.domain import bag_list
 from courier.domain.bag_list import Reading
 from courier.domain.calendar import local_day
 from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Refused
+from courier.domain.identifiers import handover_receipt
+from courier.domain.money import Charge
 from courier.domain.people import Caller, Role
 from courier.intake.places import Placed, Router
 from courier.intake.verdicts import Sorter
 from courier.intake.words import vocabulary
 from courier.outside import spreadsheet
 from courier.store import intake as books
+from courier.store import items
 from courier.store.intake import AgencyRow, NewItem, OfficeRow, Verdict
 from courier.store.tables import ImportBatch, ImportRow
 
@@ -36,12 +39,13 @@ _MAY_IMPORT: Final = frozenset({Role.DISPATCHER, Role.CLERK, Role.ADMIN, Role.AG
 # ------------------------------------------------------------------------------------------------ answers
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """The verdict on one row: `outcome` is accepted, duplicate, doubtful or rejected."""
+    """The verdict on one row: `outcome` is accepted, duplicate, doubtful or rejected. `charges` are those of its new item."""
 
     row: int
     outcome: str
     item: UUID | None
     errors: tuple[FieldError, ...]
+    charges: tuple[Charge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,11 @@ class ImportSummary:
     rejected: int
     assumed: tuple[str, ...] = ()
     undone_at: datetime | None = None
+
+    @property
+    def receipt(self) -> str:
+        """The number of the record of the hand-over, the same for both sides."""
+        return handover_receipt(self.id, local_day(self.at))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +144,7 @@ def _take_in(
     with desk.database.write() as session:
         batch_id = opened.take_in(session, origin=origin)
         found, stored = books.batch(session, caller, batch_id)
-        return _result(found, stored)
+        return _result(session, found, stored)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,7 +298,7 @@ def get_import(desk: Desk, caller: Caller, import_id: UUID) -> ImportResult:
     """
     require_import(caller)
     with desk.database.read() as session:
-        return _result(*books.batch(session, caller, import_id))
+        return _result(session, *books.batch(session, caller, import_id))
 
 
 def _summary(row: ImportBatch) -> ImportSummary:
@@ -307,7 +316,9 @@ def _summary(row: ImportBatch) -> ImportSummary:
     )
 
 
-def _result(batch: ImportBatch, rows: Sequence[ImportRow]) -> ImportResult:
+def _result(session: Session, batch: ImportBatch, rows: Sequence[ImportRow]) -> ImportResult:
+    new = [row.item_id for row in rows if row.item_id is not None and row.outcome in ("accepted", "doubtful")]
+    charges = items.charges_of(session, new)
     return ImportResult(
         **asdict(_summary(batch)),
         rows=tuple(
@@ -316,6 +327,7 @@ def _result(batch: ImportBatch, rows: Sequence[ImportRow]) -> ImportResult:
                 row.outcome,
                 row.item_id,
                 tuple(FieldError(e["field"], e["code"], e["message"], row.row) for e in row.errors),
+                tuple(charges.get(row.item_id, ())) if row.item_id is not None else (),
             )
             for row in rows
         ),

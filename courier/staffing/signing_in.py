@@ -48,15 +48,15 @@ def sign_in(
         TooManyTries: too many wrong passwords for this login or from this address in 15 minutes.
     """
     login = login.strip().lower()
-    marks = _digest_of(desk, f"login:{login}"), _digest_of(desk, f"address:{network(address)}")
+    marks = digest_of(desk, f"login:{login}"), digest_of(desk, f"address:{network(address)}")
     with desk.database.read() as session:
-        _require_patience(people.tries(session, *marks, since=at - WINDOW), at=at)
+        require_patience(people.tries(session, *marks, since=at - WINDOW), at=at)
         row = people.staff_by_login(session, login)
     right = fits(password, row.password_hash if row is not None else None)
     with desk.database.write() as session:
         # Counted again where nobody else counts: guesses sent all at once get no more tries than guesses in a row.
         people.queue_for(session, *marks)
-        _require_patience(people.tries(session, *marks, since=at - WINDOW), at=at)
+        require_patience(people.tries(session, *marks, since=at - WINDOW), at=at)
         found = people.staff_to_change(session, row.id) if right and row is not None else None
         if found is not None and row is not None and _may_enter(desk, found, row.password_hash, otp, at=at):
             people.forget_failures(session, login_digest=marks[0], before=at - WINDOW)
@@ -89,7 +89,12 @@ def _open_session(session: Session, row: Staff, *, at: datetime) -> tuple[str, S
     return token, SignedIn(caller, row.login, opened.id, opened.expires_at, row.must_change_password, row.demo)
 
 
-def _require_patience(tries: Tries, *, at: datetime) -> None:
+def require_patience(tries: Tries, *, at: datetime) -> None:
+    """Refuse whoever was wrong too often.
+
+    Raises:
+        TooManyTries: with the seconds to wait.
+    """
     waits = [
         (moments[-limit] + WINDOW - at).total_seconds()
         for moments, limit in ((tries.of_login, TRIES_PER_LOGIN), (tries.of_address, TRIES_PER_ADDRESS))
@@ -99,7 +104,8 @@ def _require_patience(tries: Tries, *, at: datetime) -> None:
         raise TooManyTries(max(1, -int(-max(waits) // 1)))
 
 
-def _digest_of(desk: Desk, text: str) -> str:
+def digest_of(desk: Desk, text: str) -> str:
+    """Under which a login or an address is counted; the text itself is not kept."""
     return hmac.new(desk.settings.secrets.form_key, text.encode("utf-8", "surrogatepass"), sha256).hexdigest()
 
 
@@ -113,7 +119,8 @@ def identify(desk: Desk, token: str, *, at: datetime) -> SignedIn | None:
     found = people.session_of(desk.database, token_digest(token), at=at)
     if found is None or (found.demo and not desk.settings.demo):
         return None
-    if found.expires_at - at < SESSION_LASTS - _EXTENDED_EVERY:
+    # The token of a program ends when it was said to; it asks for another.
+    if found.scopes is None and found.expires_at - at < SESSION_LASTS - _EXTENDED_EVERY:
         people.extend(desk.database, found.session_id, until=at + SESSION_LASTS)
         return replace(found, expires_at=at + SESSION_LASTS)
     return found
@@ -148,14 +155,14 @@ def change_password(desk: Desk, found: SignedIn, *, old: str, new: str, address:
 
 def _proves(desk: Desk, found: SignedIn, password: str, *, address: str, at: datetime) -> bool:
     """True when this is the signed-in person's password; wrong ones are counted as at the door."""
-    marks = _digest_of(desk, f"login:{found.login}"), _digest_of(desk, f"address:{network(address)}")
+    marks = digest_of(desk, f"login:{found.login}"), digest_of(desk, f"address:{network(address)}")
     with desk.database.read() as session:
-        _require_patience(people.tries(session, *marks, since=at - WINDOW), at=at)
+        require_patience(people.tries(session, *marks, since=at - WINDOW), at=at)
         row = people.staff_by_login(session, found.login)
     right = fits(password, row.password_hash if row is not None else None)
     with desk.database.write() as session:
         people.queue_for(session, *marks)
-        _require_patience(people.tries(session, *marks, since=at - WINDOW), at=at)
+        require_patience(people.tries(session, *marks, since=at - WINDOW), at=at)
         if not right:
             people.note_failure(session, *marks, at=at)
     return right

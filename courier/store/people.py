@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, or_, select, text, update
+from sqlalchemy import bindparam, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from uuid_utils.compat import uuid7
@@ -14,7 +14,18 @@ from uuid_utils.compat import uuid7
 from courier.domain.errors import Missing
 from courier.domain.people import Caller, Role
 from courier.store.session import Database
-from courier.store.tables import AccessToken, Agency, Device, Item, Office, Postman, SignInFailure, Staff, Vehicle
+from courier.store.tables import (
+    AccessToken,
+    Agency,
+    AgencyClient,
+    Device,
+    Item,
+    Office,
+    Postman,
+    SignInFailure,
+    Staff,
+    Vehicle,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,8 @@ class SignedIn:
     demo: bool
     device_id: UUID | None = None
     device_revoked: bool = False
+    scopes: frozenset[str] | None = None
+    """What the token of an agency's program opens; None for people, whom their role alone bounds."""
 
 
 # Made once: building a statement costs more than running it.
@@ -48,6 +61,7 @@ _BY_TOKEN = (
         Staff.demo,
         AccessToken.device_id,
         Device.revoked_at,
+        AccessToken.scopes,
     )
     .join(Staff, Staff.id == AccessToken.staff_id)
     .outerjoin(Device, Device.id == AccessToken.device_id)
@@ -63,11 +77,14 @@ def session_of(database: Database, token_hash: str, *, at: datetime) -> SignedIn
     if row is None:
         return None
     (session_id, expires_at, revoked_at, staff_id, login, name, role, office, agency, active, change, demo,
-     device_id, device_revoked_at) = row  # fmt: skip
+     device_id, device_revoked_at, scopes) = row  # fmt: skip
     if revoked_at is not None or expires_at <= at or not active:
         return None
     caller = Caller(id=staff_id, role=Role(role), name=name, office_id=office, agency_id=agency)
-    return SignedIn(caller, login, session_id, expires_at, change, demo, device_id, device_revoked_at is not None)
+    opens = None if scopes is None else frozenset(scopes)
+    return SignedIn(
+        caller, login, session_id, expires_at, change, demo, device_id, device_revoked_at is not None, opens
+    )
 
 
 def caller_of(session: Session, staff_id: UUID) -> Caller:
@@ -111,6 +128,9 @@ def forget_sessions(session: Session, *, before: datetime) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------ signing in
+_IS_PROGRAM = exists().where(AgencyClient.staff_id == Staff.id)
+
+
 class Tries(NamedTuple):
     """When wrong passwords came for a login and from an address, oldest first."""
 
@@ -165,13 +185,13 @@ def forget_failures(session: Session, *, login_digest: str, before: datetime) ->
 
 
 def staff_by_login(session: Session, login: str) -> Staff | None:
-    """Somebody by login, deactivated or not."""
-    return session.scalars(select(Staff).where(Staff.login == login)).one_or_none()
+    """Somebody by login, deactivated or not; an agency's program is nobody: it has a secret and no password."""
+    return session.scalars(select(Staff).where(Staff.login == login, ~_IS_PROGRAM)).one_or_none()
 
 
 def staff_to_change(session: Session, staff_id: UUID) -> Staff | None:
-    """Somebody, locked until the transaction ends."""
-    return session.scalars(select(Staff).where(Staff.id == staff_id).with_for_update()).one_or_none()
+    """Somebody, locked until the transaction ends; no agency's program."""
+    return session.scalars(select(Staff).where(Staff.id == staff_id, ~_IS_PROGRAM).with_for_update()).one_or_none()
 
 
 # ---------------------------------------------------------------------------------------------------------- people
@@ -187,6 +207,7 @@ _PEOPLE = (
     select(Staff, Postman, Vehicle)
     .outerjoin(Postman, Postman.staff_id == Staff.id)
     .outerjoin(Vehicle, Vehicle.id == Postman.vehicle_id)
+    .where(~_IS_PROGRAM)
 )
 
 
@@ -210,7 +231,10 @@ def list_people(
 
 def names_of_people(session: Session) -> list[tuple[UUID, str, str]]:
     """(id, login, name) of everybody, to search in."""
-    return [(row[0], row[1], row[2]) for row in session.execute(select(Staff.id, Staff.login, Staff.name))]
+    return [
+        (row[0], row[1], row[2])
+        for row in session.execute(select(Staff.id, Staff.login, Staff.name).where(~_IS_PROGRAM))
+    ]
 
 
 def enter(session: Session, table: type[Office | Agency | Staff], **values: object) -> bool:

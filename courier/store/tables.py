@@ -245,6 +245,7 @@ class AccessToken(Table):
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     device_id: Mapped[UUID | None] = mapped_column(ForeignKey("device.id"), comment="the phone it was bound to")
+    scopes: Mapped[list[Any] | None] = mapped_column(Json, comment="what an agency's client may do; None for people")
 
 
 class SignInFailure(Table):
@@ -1050,6 +1051,30 @@ class MessageOptOut(Table):
 
 
 # ------------------------------------------------------------------------------------------------ agencies' systems
+class AgencyClient(Table):
+    """A program of an agency that signs in with a secret: a row of `staff` that no password opens, and what it may do."""
+
+    __tablename__ = "agency_client"
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    scopes: Mapped[list[Any]]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class AgencyClientSecret(Table):
+    """A secret of a client, by its digest; while it is rotated two hold."""
+
+    __tablename__ = "agency_client_secret"
+    id: Mapped[Key]
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("agency_client.staff_id"), index=True)
+    secret_hash: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+
+
 class WebhookEndpoint(Table):
     """Where an agency's system hears what became of its items. The secrets are sealed with the row's id."""
 

@@ -31,6 +31,7 @@ from courier.phones import media
 from courier.store import envelopes, links
 from courier.store.tables import (
     Agency,
+    AgencyClient,
     CitedMedia,
     Device,
     DutyChange,
@@ -136,6 +137,19 @@ TABLE: dict[str, Row] = {
     f"POST {V1}/webhooks/<uuid:webhook_id>/ping": Row((A, G)),
     f"GET {V1}/webhooks/<uuid:webhook_id>/notices": Row((A, G)),
     f"POST {V1}/webhooks/<uuid:webhook_id>/replay": Row((A, G), body={"since": MORNING.isoformat()}),
+    # an agency's reports
+    f"GET {V1}/reports/dossiers": Row((A, G)),
+    f"GET {V1}/reports/days": Row((A, G)),
+    f"GET {V1}/reports/dossiers.csv": Row((A, G)),
+    f"GET {V1}/reports/dossiers.xlsx": Row((A, G)),
+    # agencies' programs
+    f"POST {V1}/token": Row(PUBLIC),
+    f"GET {V1}/agencies/<uuid:agency_id>/clients": Row((A,)),
+    f"POST {V1}/agencies/<uuid:agency_id>/clients": Row((A,), body={"name": "Thử", "scopes": ["items:read"]}),
+    f"GET {V1}/clients/<uuid:client_id>": Row((A,)),
+    f"PATCH {V1}/clients/<uuid:client_id>": Row((A,), body={}, headers=VERSION),
+    f"POST {V1}/clients/<uuid:client_id>/secret": Row((A,)),
+    f"DELETE {V1}/clients/<uuid:client_id>": Row((A,)),
     # plans
     f"POST {V1}/plans": Row((D, A), body={"date": DAY.isoformat()}),
     f"GET {V1}/plans": Row((D, C, A)),
@@ -192,9 +206,6 @@ TABLE: dict[str, Row] = {
     f"GET {V1}/staff/<uuid:staff_id>": Row((A,)),
     f"PATCH {V1}/staff/<uuid:staff_id>": Row((A,), body={}, headers=VERSION),
     f"POST {V1}/staff/<uuid:staff_id>/password": Row((A,), headers=VERSION),
-    f"GET {V1}/calendar": Row((A,)),
-    f"PUT {V1}/calendar/<day:day>": Row((A,), body={"works": False, "reason": "Bão"}),
-    f"DELETE {V1}/calendar/<day:day>": Row((A,)),
     f"GET {V1}/offices": Row((A,)),
     f"POST {V1}/offices": Row((A,)),
     f"GET {V1}/offices/<uuid:office_id>": Row((A,)),
@@ -353,10 +364,14 @@ TABLE: dict[str, Row] = {
     "GET /a/agencies": page(A),
     "POST /a/agencies": page(A, form={}),
     "POST /a/agencies/<uuid:agency_id>": page(A, form={}),
+    "GET /a/agencies/<uuid:agency_id>/clients": page(A),
+    "POST /a/agencies/<uuid:agency_id>/clients": page(A, form={}),
+    "POST /a/clients/<uuid:client_id>": page(A, form={}),
+    "GET /webhooks": page(A, G),
+    "POST /webhooks": page(A, G, form={}),
+    "GET /webhooks/<uuid:webhook_id>": page(A, G),
+    "POST /webhooks/<uuid:webhook_id>": page(A, G, form={"do": "week"}),
     "GET /a/facts": page(A),
-    "GET /a/calendar": page(A),
-    "POST /a/calendar": page(A, form={}),
-    "POST /a/calendar/<day:day>/withdraw": page(A, form={}),
     "GET /a/offices": page(A),
     "POST /a/offices": page(A, form={}),
     "POST /a/offices/<uuid:office_id>": page(A, form={}),
@@ -370,6 +385,10 @@ TABLE: dict[str, Row] = {
 
 # An office, a postman or an event of another office inside the query or the body.
 INSIDE: list[tuple[str, str, str, dict[str, Any]]] = [
+    (G, "GET", f"{V1}/reports/dossiers", {"query_string": {"agency": "<agency_id>"}}),
+    (G, "GET", f"{V1}/reports/dossiers.csv", {"query_string": {"agency": "<agency_id>"}}),
+    (G, "GET", f"{V1}/reports/dossiers.xlsx", {"query_string": {"agency": "<agency_id>"}}),
+    (G, "GET", f"{V1}/reports/days", {"query_string": {"agency": "<agency_id>"}}),
     (D, "POST", f"{V1}/plans", {"json": {"date": DAY.isoformat(), "office": "<office_id>"}}),
     (D, "GET", f"{V1}/plans", {"query_string": {"office": "<office_id>"}}),
     (D, "GET", f"{V1}/reports/day", {"query_string": {"office": "<office_id>"}}),
@@ -512,8 +531,21 @@ def belongings(database, house: House, *, agency: Person | None) -> dict[str, st
                 version=2,
             )
         )
+        program = Staff(
+            id=(client_id := uuid7()),
+            login=f"agency-{client_id.hex}",
+            name="Chương trình thử",
+            role="agency",
+            agency_id=house.agency_id,
+            password_hash="!",
+            created_at=MORNING,
+        )
+        session.add(program)
+        session.flush()
+        session.add(AgencyClient(staff_id=client_id, scopes=["items:read"], created_at=MORNING, version=2))
     ids: dict[str, UUID] = {
         **made,
+        "client_id": client_id,
         "webhook_id": webhook_id,
         "vehicle_id": vehicle.id,
         "item_id": item,
