@@ -425,3 +425,30 @@ def test_a_new_database_is_read_by_its_owner_alone(tmp_path):
     made.close()
     assert modes["courier.db"] == "0o600"
     assert set(modes.values()) == {"0o600"}
+
+
+def test_visitors_who_send_a_byte_now_and_then_keep_nobody_out(port):
+    """A slow body: every byte comes in time, and the whole of it never would."""
+    begun, done = time.monotonic(), threading.Event()
+
+    def drip() -> float:
+        with socket.create_connection(("127.0.0.1", port)) as slow:
+            slow.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+            while not done.wait(0.1):
+                try:
+                    slow.sendall(b"x")
+                except OSError:
+                    break
+            return time.monotonic() - begun
+
+    with ThreadPoolExecutor(6) as pool:
+        dripping = [pool.submit(drip) for _ in range(6)]
+        try:
+            answer = httpx.post(f"http://127.0.0.1:{port}/", content=b"12345", timeout=30)
+        finally:
+            held = time.monotonic() - begun
+            done.set()
+        assert [one.result() >= 0 for one in dripping] == [True] * 6
+    assert answer.text == "5"
+    # Two threads, six visitors, one second each, looked at once a second.
+    assert held < 15
