@@ -7,6 +7,7 @@ from courier.domain.notices import Channel
 from courier.facts import Facts
 from courier.gazetteer import Gazetteer
 from courier.outside.carriers import Carrier, null_carriers
+from courier.outside.gateways import connect
 from courier.settings import Settings
 from courier.store.jobs import Jobs
 from courier.store.session import Database, migrate, open_database
@@ -51,12 +52,16 @@ def open_desk(settings: Settings) -> Desk:
 
     Raises:
         OSError, ValueError: a file of facts is missing or damaged.
+        Misconfigured: what connects a channel makes no sense.
     """
+    facts = Facts.load(settings.data_dir)
+    carriers = connect(settings.channels, facts.notices)
     database = open_database(settings.database_url)
     return Desk(
         database=database,
         settings=settings,
-        facts=Facts.load(settings.data_dir),
+        facts=facts,
         gazetteer=Gazetteer.load(settings.data_dir / "gazetteer"),
         jobs=Jobs(database),
+        carriers=carriers,
     )

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from courier.facts import Facts
+from courier.outside.gateways import connect
 from courier.settings import ROOT, Misconfigured, Settings
 from courier.store import condition, devices, people
 from courier.store.session import WAL_SAFE, Database, open_database, sqlite_driver, sqlite_version
@@ -55,8 +56,28 @@ def examine(*, at: datetime) -> list[Finding]:
         *_folder(settings),
         *_web(settings),
         *_facts(settings),
+        *_channels(settings),
         *_database(settings, at=at),
     ]
+
+
+def _channels(settings: Settings) -> Iterator[Finding]:
+    try:
+        carriers = connect(settings.channels, Facts.load(settings.data_dir).notices)
+    except (OSError, ValueError, KeyError):
+        return  # what is wrong with the facts was said above
+    except Misconfigured as fault:
+        yield Finding(Verdict.BAD, "messages", str(fault), "Put the entry right in channels.json.")
+        return
+    if all(carrier.dry_run for carrier in carriers.values()):
+        yield Finding(
+            Verdict.NOTE,
+            "messages",
+            "Dry run: no channel is connected, citizens are told nothing",
+            "Connect one in channels.json beside secrets.json: docs/messages.md.",
+        )
+    else:
+        yield Finding(Verdict.OK, "messages", f"Citizens are told by {', '.join(sorted(carriers))}")
 
 
 def _machine() -> Iterator[Finding]:

@@ -376,7 +376,7 @@ def _complaint_rule(row: Mapping[str, Any]) -> ComplaintRule:
 
 
 def _notice_rules(content: Mapping[str, Any]) -> Rules:
-    quiet, retries = content["quiet_hours"], content["retries"]
+    quiet, retries, zns = content["quiet_hours"], content["retries"], content["zns_errors"]
     return Rules(
         quiet_from=_seconds(quiet["from"]),
         quiet_to=_seconds(quiet["to"]),
@@ -384,6 +384,8 @@ def _notice_rules(content: Mapping[str, Any]) -> Rules:
         first_wait=timedelta(seconds=retries["first_seconds"]),
         most_wait=timedelta(seconds=retries["most_seconds"]),
         most_attempts=retries["most_attempts"],
+        zns_elsewhere=frozenset(zns["elsewhere"]),
+        zns_again=frozenset(zns["again"]),
         kinds=MappingProxyType(
             {
                 kind: KindRule(

@@ -20,7 +20,7 @@ from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Refus
 from courier.domain.item import INTENTS, EventType
 from courier.domain.people import Caller, Role
 from courier.domain.release import Breach, DoorAct, breaches
-from courier.store import devices, envelopes, items, links, media, people, sealing, shifts, worklists
+from courier.store import devices, envelopes, items, links, media, messages, people, sealing, shifts, worklists
 
 log = logging.getLogger(__name__)
 
@@ -91,8 +91,20 @@ def sync(
         # All at once and in one order: two phones that speak of the same items must not wait for each other.
         items.hold(session, {item_id for letter in letters if upload.is_new(letter) for item_id in letter.items})
         answers = _take_in(upload, letters) if letters else []
+        messages.tell(session, desk.jobs, _recorded(letters, answers))
         ack_through = devices.acknowledge(session, device)
     return answers, ack_through
+
+
+def _recorded(letters: Sequence["Letter"], answers: Sequence[Answer]) -> list[tuple[UUID, EventType]]:
+    """The events about items that an upload brought into the book."""
+    return [
+        (letter.act.event_id, letter.act.type)
+        for letter, answer in zip(letters, answers, strict=True)
+        if letter.act is not None
+        and isinstance(letter.act.type, EventType)
+        and answer.result in ("applied", "accepted_with_conflict")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,12 +419,14 @@ def report(
                 raise Refused("same-id-other-content", "mã thao tác này đã dùng cho một nội dung khác")
             return items.Recorded(event_id, known.result, known.code, ())
         if kind in INTENTS:
-            return items.record_intent(
+            recorded = items.record_intent(
                 session, kind, item_ids, caller=caller, at=at, bylaws=desk.facts.bylaws, data=read
             )
-        book = items.Book(session, at=at)
-        recorded = _record(book, desk, caller, act, kind, device_id=None, digest=payload_hash(body))
-        items.write_down(book)
+        else:
+            book = items.Book(session, at=at)
+            recorded = _record(book, desk, caller, act, kind, device_id=None, digest=payload_hash(body))
+            items.write_down(book)
+        messages.tell(session, desk.jobs, [(recorded.event_id, kind)])
         return recorded
 
 

@@ -3,8 +3,10 @@
 import json
 import os
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -54,6 +56,7 @@ class Settings:
     """Whether a citizen needs a code beside the digits; None: wherever a message really goes out."""
     loopback_webhooks: bool = False
     """Webhooks may go to this machine itself, also without TLS: for trying things out, never where others enter addresses."""
+    channels: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -77,6 +80,7 @@ class Settings:
             solve_seconds=_seconds("COURIER_SOLVE_SECONDS", default=8.0),
             secrets=load_secrets(var_dir),
             one_time_codes=_flag("COURIER_ONE_TIME_CODES") if "COURIER_ONE_TIME_CODES" in os.environ else None,
+            channels=load_channels(Path(os.environ.get("COURIER_CHANNELS", var_dir / "channels.json"))),
             bank=_bank_account() or (DEMO_ACCOUNT if _flag("COURIER_DEMO") else None),
             loopback_webhooks=_flag("COURIER_WEBHOOKS_TO_LOOPBACK"),
         )
@@ -110,6 +114,25 @@ def load_secrets(var_dir: Path) -> Secrets:
         return Secrets(**{name: bytes.fromhex(read[name]) for name in names})
     except (ValueError, KeyError, TypeError) as fault:
         raise Misconfigured(f"{path.name} is damaged ({fault}): restore it from your backup") from fault
+
+
+def load_channels(path: Path) -> Mapping[str, Any]:
+    """What connects the channels of messages to citizens, by name; nothing where there is no such file: a dry run.
+
+    Raises:
+        Misconfigured: it is no JSON object of objects, or others than its owner may read the keys in it.
+    """
+    if not path.exists():
+        return {}
+    if path.stat().st_mode & 0o077:
+        raise Misconfigured(f"{path.name} holds keys and must be readable by its owner alone: chmod 600")
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as fault:
+        raise Misconfigured(f"{path.name} is no JSON ({fault})") from fault
+    if not isinstance(read, dict) or not all(isinstance(entry, dict) for entry in read.values()):
+        raise Misconfigured(f"{path.name} is an object with an object for each channel: docs/messages.md")
+    return read
 
 
 def _bank_account() -> BankAccount | None:

@@ -50,6 +50,16 @@ def start(desk: Desk) -> None:
         gave_up=notices.give_up,
     )
     desk.jobs.accompany("webhooks", lambda stopping: webhooks.run(desk, stopping))
+    desk.jobs.register(
+        notices.TELL_JOB,
+        lambda payload: notices.tell_job(desk, payload, at=datetime.now(UTC)),
+        gave_up=notices.give_up_telling,
+    )
+    desk.jobs.register(
+        notices.ANNOUNCE_JOB,
+        lambda payload: notices.announce_job(desk, payload, at=datetime.now(UTC)),
+        gave_up=notices.give_up_telling,
+    )
     # The processes that search for routes load their libraries now, not when the first dispatcher waits for a plan.
     dispatch.warm_up()
     desk.jobs.start()

@@ -18,6 +18,7 @@ from api.web import (
     house,
     imports,
     live,
+    messages,
     page,
     petitions,
     phone,
@@ -46,6 +47,7 @@ _BLUEPRINTS = (
     citizen.blueprint,
     rights.blueprint,
     petitions.blueprint,
+    messages.blueprint,
 )
 
 

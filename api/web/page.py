@@ -37,6 +37,7 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("report_pages.day", "menu.reports"),
         ("dispatcher_pages.incidents", "menu.incidents"),
         ("petition_pages.complaints", "menu.complaints"),
+        ("message_pages.messages", "menu.messages"),
         ("dispatcher_pages.phones", "menu.phones"),
     ),
     Role.CASHIER: (
@@ -52,6 +53,7 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("crew_pages.week", "menu.crew"),
         ("report_pages.month", "menu.reports"),
         ("petition_pages.complaints", "menu.complaints"),
+        ("message_pages.messages", "menu.messages"),
         ("admin_pages.agencies", "menu.agencies"),
         ("agency_pages.hooks", "menu.hooks"),
         ("admin_pages.facts", "menu.facts"),

@@ -1,4 +1,4 @@
-"""The citizen's further pages behind a link: complaints. Plain forms; each opens only after the proof of the phone."""
+"""The citizen's further pages behind a link: complaints, messages. Plain forms; each opens only after the proof of the phone."""
 
 import hmac
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from api.public import visitor
 from api.web import forms, page
 from api.web.page import Trouble
 from api.web.texts import t
-from courier import complaints, tracking
+from courier import complaints, notices, tracking
 from courier.domain import citizen_rights
 from courier.domain.calendar import local_day
 from courier.domain.errors import FieldError, Invalid, Missing, Refused
@@ -89,6 +89,26 @@ def complain(token: str, item_id: UUID) -> Response:
     except (Invalid, Refused) as fault:
         return _complaint_page(token, item_id, Trouble.of(fault))
     return page.go("rights_pages.complaint", token=token, done="complaint_sent")
+
+
+# ------------------------------------------------------------------------------------------------------------ messages
+@blueprint.get("/messages")
+@public
+@_proven
+def messages(token: str, item_id: UUID) -> Response:
+    """Whether this phone gets messages, and a button for the other."""
+    return page.show(
+        "citizen/messages.html", token=token, wanted=notices.wants_messages(desk(), item_id), form_token=_form_token()
+    )
+
+
+@blueprint.post("/messages")
+@public
+@_proven
+def choose_messages(token: str, item_id: UUID) -> Response:
+    """Take the choice down; pressed twice it is the same choice."""
+    notices.choose(desk(), item_id, wanted=request.form.get("wanted") == "yes", at=now())
+    return page.go("rights_pages.messages", token=token, done="messages_chosen")
 
 
 def complaint_sent() -> dict[str, Any]:

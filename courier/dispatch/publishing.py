@@ -17,7 +17,7 @@ from courier.domain.doors import HELD, WAITING_STATES, LeftOut, Waiting, left_ou
 from courier.domain.errors import Forbidden, Refused
 from courier.domain.item import EventType, State
 from courier.domain.people import Caller, Role
-from courier.store import digests, items, plans, rounds
+from courier.store import digests, items, messages, plans, rounds
 from courier.store.plans import PlannedRoute, PlannedStop, PlanView, Standing
 from courier.store.tables import Office, Plan, UnplannedItem
 
@@ -86,6 +86,7 @@ def publish(desk: Desk, caller: Caller, plan_id: UUID, *, version: int, at: date
             items.bump_bag(session, postman_id, plan.day)
         # What phones match ID numbers and codes against takes time to make: the worker does it.
         desk.jobs.enqueue(session, digests.JOB, {"plan": str(plan.id), "part": 0}, key=digests.key_of(plan.id, 0))
+        messages.announce(session, desk.jobs, plan.id)
         return plans.views(session, [plan])[0]
 
 

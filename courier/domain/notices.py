@@ -6,12 +6,12 @@ No message names the kind of paper: its words come from `data/messages.json`, wh
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid5
 
-from courier.domain.calendar import ZONE, at_local, local_day
+from courier.domain.calendar import at_local, local_day
 from courier.domain.item import Direction, EventType
 from courier.domain.item import State as ItemState
 
@@ -91,7 +91,10 @@ class ChannelRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """The figures of `data/messages.json`. Quiet hours are seconds from local midnight and go over it."""
+    """The figures of `data/messages.json`. Quiet hours are seconds from local midnight and go over it.
+
+    Of Zalo's error numbers `zns_elsewhere` say that it does not reach the person, `zns_again` that it may later.
+    """
 
     quiet_from: int
     quiet_to: int
@@ -101,6 +104,8 @@ class Rules:
     most_attempts: int
     kinds: Mapping[Kind, KindRule]
     channels: Mapping[Channel, ChannelRule]
+    zns_elsewhere: frozenset[int]
+    zns_again: frozenset[int]
 
 
 # ------------------------------------------------------------------------------------------------------------ when
@@ -148,7 +153,7 @@ _OF_EVENT: Final[Mapping[tuple[Direction, EventType], Kind]] = {
     (Direction.RESULT, EventType.AGENCY_SIGNED): Kind.RETURNED,
 }
 TELLING: Final = frozenset(event for _, event in _OF_EVENT)
-"""Events that somebody may have to be told of."""
+"""Events that somebody may have to be told of; of those of an item only the last is news."""
 _FITS: Final[Mapping[Kind, frozenset[ItemState]]] = {
     Kind.DELIVERED: frozenset({ItemState.DELIVERED, ItemState.PICKED_UP}),
     Kind.MISSED: frozenset({ItemState.ATTEMPTED, ItemState.HELD, ItemState.REQUESTED, ItemState.PLANNED}),
@@ -180,6 +185,13 @@ def kind_for(
     return kind
 
 
+def still_holds(kind: Kind, *, state: ItemState, is_on_a_route: bool) -> bool:
+    """Whether a message that waited is still true of its item; `is_on_a_route`: a stop of today's published plan."""
+    if kind is Kind.ARRIVING_TODAY:
+        return is_on_a_route and state in (ItemState.PLANNED, ItemState.OUT)
+    return kind not in _FITS or state in _FITS[kind]
+
+
 def is_news(rules: Rules, kind: Kind, *, occurred_at: datetime, at: datetime) -> bool:
     """Whether something that happened then is still worth telling."""
     return at - occurred_at <= rules.kinds[kind].late_after
@@ -190,10 +202,9 @@ def event_key(kind: Kind, event_id: UUID, to_index: str) -> str:
     return f"{kind}:{event_id}:{to_index[:16]}"
 
 
-def arrival_key(day: date, items: Iterable[UUID], to_index: str, opens: datetime) -> str:
-    """One message for one call and the window it was announced with."""
-    first = min(items)
-    return f"{Kind.ARRIVING_TODAY}:{day}:{first}:{to_index[:16]}:{opens.astimezone(ZONE):%H%M}"
+def arrival_key(plan_id: UUID, first_item: UUID, to_index: str) -> str:
+    """One message for one call of a plan."""
+    return f"{Kind.ARRIVING_TODAY}:{plan_id}:{first_item}:{to_index[:16]}"
 
 
 # --------------------------------------------------------------------------------------------------------- by what

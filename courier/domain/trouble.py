@@ -15,9 +15,14 @@ class Kind(StrEnum):
     CONFLICT = "conflict"  # what a phone sent contradicts what the office knows
     DOOR = "door"  # a rule was broken at a door
     MEDIA = "media"
+    MESSAGES = "messages"  # citizens are not told what they should be
 
 
-_OF_CODE: Final = {"broke-down": Kind.ROAD, "media-missing": Kind.MEDIA} | dict.fromkeys(
+_OF_CODE: Final = {
+    "broke-down": Kind.ROAD,
+    "media-missing": Kind.MEDIA,
+    "message-budget": Kind.MESSAGES,
+} | dict.fromkeys(
     (
         "receiver-not-allowed",
         "id-mismatch",
@@ -34,6 +39,7 @@ _PATIENCE: Final = {
     Kind.CONFLICT: timedelta(hours=4),
     Kind.DOOR: timedelta(days=1),
     Kind.MEDIA: timedelta(days=1),
+    Kind.MESSAGES: timedelta(hours=4),
 }
 _MONEY_CLOSES: Final = time(18, 0)  # when postmen have handed in; whoever is later gets an hour
 _LEAST: Final = timedelta(hours=1)

@@ -7,7 +7,7 @@ its provider takes the same message once.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -19,9 +19,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A message as it is handed to a carrier. `id` is the key; `values` fill a template that the provider keeps."""
+    """A message as it is handed to a carrier, at a moment. `id` is the key; `values` fill a template that the provider keeps."""
 
     id: UUID
+    at: datetime
     kind: Kind
     lang: str
     phone: str

@@ -11,17 +11,32 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from courier.domain import notices
+from courier.domain.item import EventType
 from courier.domain.notices import Channel, Kind, State
 from courier.settings import Secrets
 from courier.store import sealing
 from courier.store.jobs import Jobs
-from courier.store.tables import Message, MessageBudget, MessageOptOut, plain
+from courier.store.tables import (
+    Message,
+    MessageBudget,
+    MessageOptOut,
+    MessageReceipt,
+    Plan,
+    Route,
+    Stop,
+    StopItem,
+    plain,
+)
 
+TELL_JOB: Final = "tell-of-events"
+"""The kind of job that decides who is told of events; its payload is {events: [ids]}."""
+ANNOUNCE_JOB: Final = "announce-routes"
+"""The kind of job that tells people that somebody comes; its payload is {plan}."""
 CARRY_JOB: Final = "carry-messages"
 """The kind of job that carries messages; its payload is {messages: [ids]}."""
 TOGETHER: Final = 40
@@ -47,6 +62,18 @@ class Draft:
     words: Mapping[str, Any] = field(default_factory=dict)
     lang: str = "vi"
     email: str | None = None
+
+
+def tell(session: Session, jobs: Jobs, events: Sequence[tuple[UUID, EventType]]) -> None:
+    """Have people told of events, decided by the worker: one job for an upload, none where nobody has to be told."""
+    ids = [str(event_id) for event_id, kind in events if kind in notices.TELLING]
+    if ids:
+        jobs.enqueue(session, TELL_JOB, {"events": ids}, key=f"{TELL_JOB}:{ids[0]}")
+
+
+def announce(session: Session, jobs: Jobs, plan_id: UUID) -> None:
+    """Have people told that somebody comes on the day of a plan that is published now."""
+    jobs.enqueue(session, ANNOUNCE_JOB, {"plan": str(plan_id)}, key=f"{ANNOUNCE_JOB}:{plan_id}")
 
 
 def phone_index(phone: str, *, secrets: Secrets) -> str:
@@ -151,6 +178,41 @@ def queued(session: Session, ids: Collection[UUID], *, for_update: bool = False)
     return list(session.scalars(query.with_for_update() if for_update else query))
 
 
+def on_a_route(session: Session, item_ids: Collection[UUID], *, day: date) -> frozenset[UUID]:
+    """Those of the items that are on a route published for the day."""
+    return frozenset(
+        session.scalars(
+            select(StopItem.item_id)
+            .join(Stop, Stop.id == StopItem.stop_id)
+            .join(Route, Route.id == Stop.route_id)
+            .join(Plan, Plan.id == Route.plan_id)
+            .where(StopItem.item_id.in_(item_ids), Plan.day == day, Plan.state == "published")
+        )
+    )
+
+
+def announced(session: Session, office_id: UUID, *, since: datetime) -> list[Message]:
+    """The announcements of an office posted since a moment that still count, oldest first."""
+    return list(
+        session.scalars(
+            select(Message)
+            .where(
+                Message.office_id == office_id,
+                Message.created_at >= since,
+                Message.kind == Kind.ARRIVING_TODAY.value,
+                Message.state.in_([State.QUEUED.value, State.SENT.value, State.DELIVERED.value]),
+            )
+            .order_by(Message.created_at, Message.id)
+        )
+    )
+
+
+def supersede(session: Session, ids: Collection[UUID], *, code: str, at: datetime) -> None:
+    """Take messages that were not carried yet out of the way of better ones."""
+    for row in queued(session, ids, for_update=True):
+        row.state, row.code, row.settled_at = State.SUPERSEDED.value, code, at
+
+
 def want_none(session: Session, indices: Collection[str]) -> frozenset[str]:
     """Those of the phones that want no messages."""
     return frozenset(session.scalars(select(MessageOptOut.to_index).where(MessageOptOut.to_index.in_(indices))))
@@ -244,7 +306,10 @@ def settle(session: Session, jobs: Jobs, outcomes: Sequence[Outcome], *, turn: s
         row.attempts = (0 if another or outcome.tried else row.attempts) + outcome.called
         row.channel = outcome.channel.value if outcome.channel is not None else row.channel
         row.state, row.code = outcome.state.value, outcome.code
-        if outcome.state is State.QUEUED:
+        if outcome.state is State.SENT and any(one["channel"] == row.channel for one in row.tried):
+            # The provider was quicker to say that it came to nothing than we to note that it had it.
+            row.state = State.QUEUED.value
+        if row.state == State.QUEUED:
             row.not_before = outcome.not_before or at
             waiting.setdefault(row.not_before, []).append(row.id)
             continue
@@ -256,3 +321,80 @@ def settle(session: Session, jobs: Jobs, outcomes: Sequence[Outcome], *, turn: s
             row.sealed = None
     for not_before, ids in waiting.items():
         carry(session, jobs, ids, not_before=not_before, turn=turn)
+
+
+# ----------------------------------------------------------------------------------------- receipts, and who wants none
+def take_receipt(session: Session, channel: Channel, digest: str, *, at: datetime) -> bool:
+    """Note a receipt by its digest; False when it was taken in before."""
+    once = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    noted = once(plain(MessageReceipt)).values(channel=channel.value, digest=digest, at=at).on_conflict_do_nothing()
+    return session.execute(noted.returning(plain(MessageReceipt).c.digest)).first() is not None
+
+
+def arrived(session: Session, message_id: UUID, *, at: datetime) -> bool:
+    """A provider says that a message reached its phone, whatever we knew of it; False for none of ours."""
+    row = session.get(Message, message_id, with_for_update=True)
+    if row is None:
+        return False
+    if row.state != State.DELIVERED:
+        row.state, row.settled_at, row.code = State.DELIVERED.value, at, None
+        row.sent_at = row.sent_at or at
+    return True
+
+
+def did_not_arrive(
+    session: Session, jobs: Jobs, message_id: UUID, channel: Channel, *, code: str, turn: str, at: datetime
+) -> bool:
+    """A provider says that a message it had taken did not reach its phone: the next channel carries it; False for none of ours.
+
+    What has arrived has arrived: a failure that comes after it is an old one. One that comes before we noted that the
+    provider had the message counts when that is noted.
+    """
+    row = session.get(Message, message_id, with_for_update=True)
+    if row is None:
+        return False
+    known = any(one["channel"] == channel.value for one in row.tried)
+    if not known and row.state in (State.QUEUED, State.SENT):
+        row.tried = [*row.tried, {"channel": channel.value, "code": code}]
+        if row.state == State.SENT and row.channel == channel.value:
+            row.state, row.code, row.attempts, row.not_before, row.settled_at = State.QUEUED.value, code, 0, at, None
+            carry(session, jobs, [row.id], not_before=at, turn=turn)
+    return True
+
+
+def want_no_more(session: Session, index: str, *, said_by: str, at: datetime) -> None:
+    """From now on a phone gets no messages but the codes that its bearer asks for."""
+    once = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(once(plain(MessageOptOut)).values(to_index=index, at=at, said_by=said_by).on_conflict_do_nothing())
+
+
+def want_again(session: Session, index: str) -> None:
+    """A phone gets messages again."""
+    session.execute(delete(MessageOptOut).where(MessageOptOut.to_index == index))
+
+
+# -------------------------------------------------------------------------------------------------------- looking on
+def opted_out(session: Session) -> int:
+    """How many phones want none."""
+    return session.scalar(select(func.count()).select_from(MessageOptOut)) or 0
+
+
+def latest(session: Session, office_id: UUID | None, *, states: Collection[State] = (), limit: int) -> list[Message]:
+    """The last messages of an office or of all, newest first."""
+    query = select(Message).order_by(Message.created_at.desc(), Message.id.desc()).limit(limit)
+    if office_id is not None:
+        query = query.where(Message.office_id == office_id)
+    if states:
+        query = query.where(Message.state.in_([state.value for state in states]))
+    return list(session.scalars(query))
+
+
+def spent(session: Session, day: date) -> dict[str, tuple[int, int, bool]]:
+    """What the channels were used for on a day: messages, dong, and whether some had to wait."""
+    rows = session.scalars(select(MessageBudget).where(MessageBudget.day == day))
+    return {row.channel: (row.messages, row.dong, row.stopped_at is not None) for row in rows}
+
+
+def locked(session: Session, message_id: UUID) -> Message | None:
+    """One message, for a change."""
+    return session.get(Message, message_id, with_for_update=True)

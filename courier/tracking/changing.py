@@ -15,7 +15,7 @@ from courier.domain.calendar import local_day
 from courier.domain.errors import FieldError, Invalid, Missing, Refused
 from courier.domain.item import Direction, EventType, State
 from courier.domain.people import Caller, Role
-from courier.store import devices, items, slot_holds
+from courier.store import devices, items, messages, slot_holds
 from courier.store.tables import ChangeRequest, EventOfItem, Item, ItemEvent, Office
 from courier.tracking.link import (
     MOVABLE,
@@ -221,7 +221,7 @@ def _pick_up(
     if wish.office is not None and wish.office not in offices:
         raise Refused("other-office", "Bưu gửi không thể chuyển đến nơi đó. Mời Ông/Bà chọn một nơi trong danh sách.")
     chosen = str(wish.office) if wish.office not in (None, row.office_id) else None
-    return items.record_intent(
+    recorded = items.record_intent(
         session,
         EventType.INVITED,
         [row.id],
@@ -230,6 +230,8 @@ def _pick_up(
         bylaws=desk.facts.bylaws,
         data={"asked": True, "text": wish.text, "office": chosen},
     )
+    messages.tell(session, desk.jobs, [(recorded.event_id, EventType.INVITED)])
+    return recorded
 
 
 def _authorise(

@@ -47,7 +47,7 @@ def codes_demanded(desk: Desk) -> bool:
     if desk.settings.one_time_codes is not None:
         return desk.settings.one_time_codes
     channels = desk.facts.notices.kinds[Kind.ONE_TIME_CODE].channels
-    return any(not desk.carriers[channel].dry_run for channel in channels)
+    return any(channel in desk.carriers and not desk.carriers[channel].dry_run for channel in channels)
 
 
 def item_of_link(session: Session, token: str) -> Item:

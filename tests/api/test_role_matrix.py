@@ -39,6 +39,7 @@ from courier.store.tables import (
     ImportBatch,
     Incident,
     Item,
+    Message,
     Plan,
     Route,
     Staff,
@@ -200,6 +201,12 @@ TABLE: dict[str, Row] = {
     f"POST {V1}/incidents/<uuid:incident_id>/assign": Row((D, C, A), body={}),
     f"POST {V1}/incidents/<uuid:incident_id>/close": Row((D, C, A), body={"resolution": "Đã xem"}),
     f"GET {V1}/quarantine": Row((D, A)),
+    # messages to citizens
+    f"GET {V1}/messages": Row((D, A)),
+    f"POST {V1}/messages/<uuid:message_id>/retry": Row((D, A)),
+    f"POST {V1}/receipts/<string:channel>": Row(PUBLIC),
+    "GET /d/messages": page(D, A),
+    "POST /d/messages/<uuid:message_id>": page(D, A, form={}),
     # the admin's desk
     f"GET {V1}/staff": Row((A,)),
     f"POST {V1}/staff": Row((A,)),
@@ -253,6 +260,8 @@ TABLE: dict[str, Row] = {
     "POST /t/<string:token>/holds": Row(PUBLIC),
     "POST /t/<string:token>/wishes": Row(PUBLIC),
     "GET /t/<string:token>/complaint": Row(PUBLIC),
+    "GET /t/<string:token>/messages": Row(PUBLIC),
+    "POST /t/<string:token>/messages": Row(PUBLIC),
     "POST /t/<string:token>/complaint": Row(PUBLIC),
     "GET /sketch.json": Row(PUBLIC),
     "GET /phone": Row(PUBLIC),
@@ -507,7 +516,24 @@ def belongings(database, house: House, *, agency: Person | None) -> dict[str, st
             )
         )
     device_id = uuid4()
+    made["message_id"] = uuid7()
     with database.write() as session:
+        session.add(
+            Message(
+                id=made["message_id"],
+                dedupe_key=f"missed:{made['message_id']}",
+                kind="missed",
+                item_id=item,
+                office_id=house.office_id,
+                to_index="0" * 64,
+                to_masked="••••••••01",
+                sealed=b"sealed",
+                state="dead",
+                created_at=MORNING,
+                not_before=MORNING,
+                expires_at=MORNING,
+            )
+        )
         session.add(
             Device(
                 id=device_id,
@@ -607,7 +633,7 @@ def filled(rule: str, ids: dict[str, str], role: str) -> str:
     """The path with the ids put in; an agency's own import is one that it sent itself."""
     if role == G:
         ids = ids | {"import_id": ids["agency_import"], "list_id": ids["agency_list"]}
-    ids = {"build": "000000000000", "name": "app.js", "number": "2", "other_id": ids["plan_id"]} | ids
+    ids = {"build": "000000000000", "name": "app.js", "channel": "sms", "number": "2", "other_id": ids["plan_id"]} | ids
     return re.sub(r"<[^>]*?:?([a-z_]+)>", lambda name: ids[name[1]], rule)
 
 

@@ -1,7 +1,7 @@
 """Messages to citizens: when people may be disturbed, who is told of what, what may be spent, and how it is said."""
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from uuid import UUID
 
@@ -27,12 +27,12 @@ from courier.domain.notices import (
     next_channel,
     retry_at,
     speaks_at,
+    still_holds,
 )
 from courier.domain.wording import Unsayable, parameters, plain, say, sms_segments
 from tests.builders import DATA, number, the_facts
 
 RULES, WORDING = the_facts().notices, the_facts().wording
-TODAY = date(2026, 11, 25)
 LINK = "https://phat.example.vn/t/" + "x" * 24
 
 
@@ -131,15 +131,36 @@ def test_one_act_and_one_phone_is_one_message():
     assert event_key(Kind.MISSED, event, phone) == event_key(Kind.MISSED, event, phone)
     assert event_key(Kind.MISSED, event, phone) != event_key(Kind.MISSED, event, other)
     assert event_key(Kind.MISSED, event, phone) != event_key(Kind.DELIVERED, event, phone)
-    nine = at("2026-11-25T09:00")
-    assert arrival_key(TODAY, [number(2), number(1)], phone, nine) == arrival_key(TODAY, [number(1)], phone, nine)
-    assert arrival_key(TODAY, [number(1)], phone, nine) != arrival_key(TODAY, [number(1)], phone, nine.replace(hour=10))
+    plan, item = number(1), number(2)
+    assert arrival_key(plan, item, phone) == arrival_key(plan, item, phone)
+    assert (
+        len({arrival_key(plan, item, phone), arrival_key(number(3), item, phone), arrival_key(plan, item, other)}) == 3
+    )
 
 
 def test_the_key_is_the_id_and_ids_are_never_the_same_by_accident():
     ids = {message_id(f"missed:{n}") for n in range(10_000)}
     assert len(ids) == 10_000
     assert message_id("missed:1") == message_id("missed:1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "is_on_a_route", "holds"),
+    [
+        ("arriving_today", "planned", True, True),
+        ("arriving_today", "out", True, True),
+        ("arriving_today", "planned", False, False),
+        ("arriving_today", "delivered", True, False),
+        ("arriving_today", "held", True, False),
+        ("missed", "attempted", True, True),
+        ("missed", "delivered", False, False),
+        ("ready_to_collect", "awaiting_pickup", False, True),
+        ("ready_to_collect", "picked_up", False, False),
+        ("one_time_code", "cancelled", False, True),
+    ],
+)
+def test_what_waited_is_said_only_while_it_is_true(kind, state, is_on_a_route, holds):
+    assert still_holds(Kind(kind), state=ItemState(state), is_on_a_route=is_on_a_route) is holds
 
 
 # -------------------------------------------------------------------------------------------------------- by what

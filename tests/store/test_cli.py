@@ -186,6 +186,17 @@ def test_the_doctor_counts_what_nobody_has_verified(var, office, vendored):
     )
 
 
+def test_the_doctor_says_that_citizens_are_told_nothing_until_a_channel_is_connected(var, office, vendored):
+    assert re.search(r"NOTE +messages: Dry run: no channel is connected", courier("doctor").output)
+    channels = var / "channels.json"
+    channels.touch(mode=0o600)
+    channels.write_text('{"sms": {"url": "https://sms.example/send", "body": {"to": "{phone}", "text": "{text}"}}}')
+    assert re.search(r"OK +messages: Citizens are told by sms", courier("doctor").output)
+    channels.write_text('{"sms": {"url": "sms.example"}}')
+    done = courier("doctor")
+    assert (done.exit_code, findings(done.output)["messages"]) == (1, "BAD")
+
+
 def harm(what, var, monkeypatch):
     place = var / "courier.db"
     if what == "secrets":

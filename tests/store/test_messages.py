@@ -1,5 +1,7 @@
 """The outbox: a message stands with the fact it tells of, is carried once, waits when it must, and is never read by the way."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,6 +11,7 @@ from courier import notices
 from courier.domain.calendar import ZONE
 from courier.domain.notices import Kind, State
 from courier.outside.carriers import Carried, Failed, Then
+from courier.store import messages
 from courier.store.messages import CARRY_JOB
 from courier.store.tables import Incident, Message, MessageBudget, MessageOptOut
 from tests.builders import MORNING, a_house
@@ -31,7 +34,7 @@ def test_a_message_and_its_job_are_there_together_or_not_at_all(house):
     def post_and_stumble():
         with house.database.write() as session:
             secrets = house.desk.settings.secrets
-            notices.messages.post(session, house.desk.jobs, a_draft(dedupe_key="b"), secrets=secrets, at=MORNING)
+            messages.post(session, house.desk.jobs, a_draft(dedupe_key="b"), secrets=secrets, at=MORNING)
             raise ConnectionError("the line broke before the commit")
 
     with pytest.raises(ConnectionError):
@@ -114,7 +117,7 @@ def test_whoever_wants_none_gets_none_but_the_codes_he_asks_for(house):
     with_providers(house, sms=sms)
     news, code = put(house, a_draft(), a_draft(Kind.ONE_TIME_CODE))
     with house.database.write() as session:
-        index = notices.messages.phone_index(PHONE, secrets=house.desk.settings.secrets)
+        index = messages.phone_index(PHONE, secrets=house.desk.settings.secrets)
         session.add(MessageOptOut(to_index=index, at=MORNING, said_by="page"))
     carry(house)
     assert [letter.id for letter in sms.asked] == [code]
@@ -197,6 +200,29 @@ def test_a_budget_that_is_used_up_keeps_messages_until_morning_says_so_once_and_
 
     carry(house, at=NEXT_MORNING)
     assert {message(house, one).state for one in ids} == {State.SENT}
+
+
+def test_two_runners_that_work_side_by_side_do_not_overspend_together(house):
+    """1,600 news a day fit (a fifth is kept for codes); 1,590 were sent, and two jobs of fifteen are done at the same time."""
+    together = threading.Barrier(2)
+    sms = Provider()
+    with_providers(house, sms=sms)
+    with house.database.write() as session:
+        session.add(MessageBudget(channel="sms", day=MORNING.date(), messages=1_590, dong=0))
+    jobs = [[str(one) for one in put(house, *(a_draft() for _ in range(15)))] for _ in range(2)]
+
+    def run(ids):
+        together.wait(30)
+        effect = notices.carry_job(house.desk, {"messages": ids}, at=MORNING)
+        with house.database.write() as session:
+            effect(session)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, jobs))
+
+    assert len(sms.asked) == 10
+    with house.database.read() as session:
+        assert session.scalars(select(MessageBudget)).one().messages == 1_600
 
 
 def test_without_a_connected_channel_everything_is_a_dry_run_and_says_so(house):

@@ -1,14 +1,13 @@
-"""Messages to citizens (tin báo): what is carried, by what, and what becomes of it.
+"""Carrying messages: what goes by which channel now, and what becomes of it.
 
-The carrying is a job: it may be done again after a crash, so providers are given the message's id as a key, and what became of
-a message is recorded once.
+It is a job and may be done again after a crash, so providers are given the message's id as a key, and what became of a message is
+recorded once.
 """
 
-import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -19,22 +18,19 @@ from uuid_utils.compat import uuid7
 from courier.desk import Desk
 from courier.domain import notices
 from courier.domain.calendar import at_local, local_day
+from courier.domain.item import State as ItemState
 from courier.domain.notices import Channel, Kind, State
 from courier.domain.people import Role
 from courier.domain.wording import Unsayable, parameters, say, sms_segments
 from courier.outside.carriers import Carried, Failed, Letter, Then
 from courier.store import links, messages
 from courier.store.jobs import Effect, Payload
-from courier.store.messages import CARRY_JOB, Outcome
+from courier.store.messages import Outcome
 from courier.store.tables import Incident, Item, Message
-
-__all__ = ["CARRY_JOB", "carry_job", "give_up"]
 
 _AT_ONCE: Final = 8
 """As many providers are asked at the same time."""
 OVER_BUDGET: Final = "message-budget"
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +53,14 @@ def carry_job(desk: Desk, payload: Payload, *, at: datetime) -> Effect:
         rows = messages.queued(session, ids)
         silent = messages.want_none(session, {row.to_index for row in rows})
         tokens = _links(session, desk, rows)
+        stale = _overtaken(session, rows, day=local_day(at))
         for row in rows:
-            found = _why_not(desk, row, silent=silent, at=at) or _ready(desk, row, tokens.get(row.item_id))
-            (ready if isinstance(found, _Ready) else outcomes).append(found)  # type: ignore[arg-type]
+            outcome = _why_not(desk, row, silent=silent, stale=stale, at=at)
+            found = outcome or _ready(desk, row, tokens.get(row.item_id), at=at)
+            if isinstance(found, _Ready):
+                ready.append(found)
+            else:
+                outcomes.append(found)
     if ready:
         with desk.database.write() as session:
             wanted = [(one.row, one.channel, one.segments) for one in ready]
@@ -105,13 +106,32 @@ def _links(session: Session, desk: Desk, rows: Sequence[Message]) -> dict[UUID |
     return {item_id: f"{base}/t/{links.token_for(secrets, item_id, generation)}" for item_id, generation in found}
 
 
-def _why_not(desk: Desk, row: Message, *, silent: frozenset[str], at: datetime) -> Outcome | None:
+def _overtaken(session: Session, rows: Sequence[Message], *, day: date) -> frozenset[UUID]:
+    """Those of the messages that are not true any more: the item is elsewhere by now, or nobody comes today."""
+    about = {row.item_id for row in rows if row.item_id is not None}
+    states = dict(session.execute(select(Item.id, Item.state).where(Item.id.in_(about))).all())
+    coming = messages.on_a_route(session, about, day=day)
+    return frozenset(
+        row.id
+        for row in rows
+        if row.item_id is not None
+        and not notices.still_holds(
+            Kind(row.kind), state=ItemState(states[row.item_id]), is_on_a_route=row.item_id in coming
+        )
+    )
+
+
+def _why_not(
+    desk: Desk, row: Message, *, silent: frozenset[str], stale: frozenset[UUID], at: datetime
+) -> Outcome | None:
     """Why a message is not carried now, None where it is."""
     kind, rules = Kind(row.kind), desk.facts.notices
     if row.sealed is None:
         return Outcome(id=row.id, state=State.DEAD, code="erased")
     if row.expires_at <= at:
         return Outcome(id=row.id, state=State.EXPIRED, code=row.code)
+    if row.id in stale:
+        return Outcome(id=row.id, state=State.SUPERSEDED, code="overtaken")
     if row.to_index in silent and not rules.kinds[kind].to_anybody:
         return Outcome(id=row.id, state=State.SUPPRESSED, code="opted-out")
     later = max(notices.speaks_at(rules, kind, at), row.not_before)
@@ -120,7 +140,7 @@ def _why_not(desk: Desk, row: Message, *, silent: frozenset[str], at: datetime) 
     return None
 
 
-def _ready(desk: Desk, row: Message, link: str | None) -> _Ready | Outcome:
+def _ready(desk: Desk, row: Message, link: str | None, *, at: datetime) -> _Ready | Outcome:
     """The message in words for the first channel that can say it."""
     kind, inside = Kind(row.kind), messages.opened(row, secrets=desk.settings.secrets)
     if inside is None:
@@ -146,7 +166,14 @@ def _ready(desk: Desk, row: Message, link: str | None) -> _Ready | Outcome:
             fresh = (*fresh, (channel, why.code))
             continue
         letter = Letter(
-            id=row.id, kind=kind, lang=inside.lang, phone=inside.phone, email=inside.email, text=text, values=values
+            id=row.id,
+            at=at,
+            kind=kind,
+            lang=inside.lang,
+            phone=inside.phone,
+            email=inside.email,
+            text=text,
+            values=values,
         )
         segments = sms_segments(text) if channel is Channel.SMS else 1
         return _Ready(row=row, channel=channel, letter=letter, segments=segments, tried=fresh)
