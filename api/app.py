@@ -15,6 +15,7 @@ from werkzeug.routing import BaseConverter, ValidationError
 from api import (
     agency_reports,
     auth,
+    calendar,
     cash,
     clients,
     complaints,
@@ -71,6 +72,7 @@ def blueprints() -> list[Blueprint]:
         items,
         edits,
         plans,
+        calendar,
         crew,
         reports,
         plan_answers,

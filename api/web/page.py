@@ -50,6 +50,7 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
     Role.ADMIN: (
         ("admin_pages.people", "menu.people"),
         ("admin_pages.offices", "menu.offices"),
+        ("calendar_pages.days", "menu.calendar"),
         ("crew_pages.week", "menu.crew"),
         ("report_pages.month", "menu.reports"),
         ("petition_pages.complaints", "menu.complaints"),

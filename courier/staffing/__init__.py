@@ -1,6 +1,7 @@
 """The office's people: signing in and out, accounts, offices and agencies, and who works when."""
 
 from courier.staffing.beginning import FirstAdmin, init_office, known_office
+from courier.staffing.calendar import SpecialDay, declare_day, special_days, withdraw_day
 from courier.staffing.clients import (
     Issued,
     WrongClient,
@@ -84,6 +85,7 @@ __all__ = [
     "OfficeChanges",
     "OfficeDetails",
     "PostmanWeek",
+    "SpecialDay",
     "StaffChanges",
     "TooManyTries",
     "Warned",
@@ -110,6 +112,7 @@ __all__ = [
     "create_client",
     "create_office",
     "create_staff",
+    "declare_day",
     "enter_change",
     "enter_office",
     "enter_staff",
@@ -135,6 +138,8 @@ __all__ = [
     "rotate_secret",
     "sign_in",
     "sign_out",
+    "special_days",
     "staff_card",
     "withdraw_change",
+    "withdraw_day",
 ]

@@ -17,11 +17,10 @@ from courier.domain.doors import WAITING_STATES, LeftOut, Seconds, Waiting
 from courier.domain.duty import OF_THE_OFFICE, Kind, Roster
 from courier.domain.item import Direction, EventType, State, life_of
 from courier.domain.money import cash_account
-from courier.store import duty, items, ledger, slot_holds
+from courier.store import calendar_days, duty, items, ledger, slot_holds
 from courier.store.tables import (
     Agency,
     AuditEntry,
-    CalendarDay,
     EventOfItem,
     Item,
     ItemEvent,
@@ -128,11 +127,7 @@ def calendar(session: Session, bylaws: Bylaws, office_id: UUID | None = None) ->
 
     An office that closes stays at home; the day counts in legal deadlines all the same.
     """
-    declared = {
-        row.day: DayOff(working=row.works, delivery="full" if row.works else CLOSED, name=row.reason)
-        for row in session.scalars(select(CalendarDay))
-    }
-    known = bylaws.calendar.with_days(declared)
+    known = bylaws.calendar.with_days(calendar_days.declared(session))
     if office_id is None:
         return known
     own = {

@@ -169,7 +169,7 @@ def forms_of(app) -> list[str]:
     for rule in app.url_map.iter_rules():
         access = access_of(app.view_functions[rule.endpoint]) if rule.endpoint != "static" else None
         if rule.endpoint.partition(".")[0].endswith("_pages") and "POST" in rule.methods and not access.public:
-            found.append(re.sub(r"<uuid:\w+>", str(uuid7()), rule.rule))
+            found.append(re.sub(r"<day:\w+>", "2026-11-25", re.sub(r"<uuid:\w+>", str(uuid7()), rule.rule)))
     return found
 
 

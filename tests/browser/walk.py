@@ -238,6 +238,8 @@ def _of_an_admin(visitor: Visitor) -> Iterator[str]:
     yield "admin-new-person"
     go("/a/offices")
     yield "admin-offices"
+    go("/a/calendar")
+    yield "admin-calendar"
     go("/a/agencies")
     yield "admin-agencies"
     go("/a/facts")
