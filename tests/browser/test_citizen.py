@@ -6,7 +6,13 @@ import re
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
+from sqlalchemy import select
 
+from courier.settings import load_secrets
+from courier.store import messages
+from courier.store.session import open_database
+from courier.store.tables import Message
+from tests.browser.conftest import Server, _running
 from tests.browser.test_axe import SIDEWAYS, SMALL_TARGETS, complaints
 from tests.browser.walk import Visitor, visit
 
@@ -163,6 +169,39 @@ def test_another_address_of_another_office_is_refused_and_collecting_is_granted(
     send(citizen, "pick_up")
     told(citizen, "Mời ông/bà đến bưu cục nhận")
     expect(page.locator("main")).to_contain_text("Chờ ông/bà đến nhận")
+
+
+def code_in(server: Server) -> str:
+    """The code that was sent last, as it lies sealed in the outbox."""
+    database = open_database(f"sqlite:///{server.var_dir / 'courier.db'}")
+    with database.read() as session:
+        query = select(Message).where(Message.kind == "one_time_code").order_by(Message.created_at.desc())
+        inside = messages.opened(session.scalars(query).first(), secrets=load_secrets(server.var_dir))
+    database.close()
+    return inside.words["code"]
+
+
+@pytest.mark.slow
+def test_where_codes_are_demanded_one_opens_the_details(contexts, demo_day, tmp_path, with_scripts):
+    for server in _running(demo_day, tmp_path / "var", settings={"COURIER_ONE_TIME_CODES": "1"}):
+        visitor = visit(contexts.new(viewport=SMALL, has_touch=True, java_script_enabled=with_scripts), server)
+        page, account = visitor.page, visitor.account("citizen")
+        visitor.go(account["link"])
+        page.fill("#f-phone_last4", account["phone_last4"])
+        page.click("form[action$='/verify'] button")
+        told(visitor, "Còn một bước nữa")
+        sound(visitor, with_scripts)
+        page.click("form[action$='/codes'] button")
+        told(visitor, "Đã gửi mã")
+        code = code_in(server)
+        page.fill("#f-code", f"{(int(code) + 1) % 10**6:06d}")
+        page.click("form[action$='/code'] button")
+        expect(page.locator("#e-code")).to_contain_text("còn 4 lần thử")
+        sound(visitor, with_scripts)
+        page.fill("#f-code", code)
+        page.click("form[action$='/code'] button")
+        told(visitor, "Đã xác nhận")
+        expect(page.locator("main")).to_contain_text("Phải trả khi nhận")
 
 
 @pytest.mark.slow
