@@ -71,6 +71,15 @@ class HeldSchema(Strict):
     expires_at = Instant(required=True)
 
 
+class ChangeRuleSchema(Strict):
+    """The rule by which the visit may be moved: how often, until when, and for how long a window is held."""
+
+    max_moves = fields.Integer(required=True)
+    cut_off_days_before = fields.Integer(required=True)
+    cut_off_at = fields.String(required=True, metadata={"description": "HH:MM in Asia/Ho_Chi_Minh"})
+    hold_minutes = fields.Integer(required=True)
+
+
 class DetailsSchema(Strict):
     """What only somebody who knows the phone on the dossier sees."""
 
@@ -88,6 +97,7 @@ class DetailsSchema(Strict):
     instructions = fields.String(required=True, allow_none=True)
     hold = fields.Nested(HeldSchema, required=True, allow_none=True)
     moves_left = fields.Integer(required=True)
+    change_rule = fields.Nested(ChangeRuleSchema, required=True)
     recipient_code = fields.String(required=True, allow_none=True)
 
 

@@ -136,6 +136,7 @@ def public_view(session: Session, desk: Desk, row: Item, *, proven: bool, at: da
         if rule is not None:
             shown = next(iter(rule.must_show.values()), ())
             bring = (*(papers[paper] for paper in shown), *(paper.name for paper in rule.surrender))
+        tries = attempt_rule(session, desk, row, at)
         charges = session.scalars(
             select(ItemCharge).where(ItemCharge.item_id == row.id).order_by(ItemCharge.kind, ItemCharge.id)
         )
@@ -153,7 +154,13 @@ def public_view(session: Session, desk: Desk, row: Item, *, proven: bool, at: da
             "authorised": row.authorised_name,
             "instructions": row.instructions,
             "hold": _standing_hold(session, row, at=at),
-            "moves_left": max(0, attempt_rule(session, desk, row, at).max_moves - row.moves),
+            "moves_left": max(0, tries.max_moves - row.moves),
+            "change_rule": {
+                "max_moves": tries.max_moves,
+                "cut_off_days_before": tries.cut_off_days_before,
+                "cut_off_at": f"{tries.cut_off_at:%H:%M}",
+                "hold_minutes": int(tries.slot_hold.total_seconds() // 60),
+            },
             "recipient_code": _code(desk, row, promise, at=at),
         }
     return PublicView(

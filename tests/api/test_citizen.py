@@ -1,6 +1,7 @@
 """The citizen's link as programs speak to it: holds, codes, wishes, and what is refused in which words."""
 
 import io
+import json
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from courier.store import links
 from courier.store.tables import Item
 from tests.api.conftest import Town
+from tests.builders import DATA
 from tests.planning_office import adjust, place
 
 V1 = "/api/v1"
@@ -112,3 +114,40 @@ def test_an_office_that_is_none_of_the_item_s_is_refused_and_not_left_aside(app,
     citizen = Visitor(app, desk, town)
     refused = citizen.post("change-requests", kind="pick_up", office=str(town.there.office_id))
     assert (refused.status_code, refused.json["code"]) == (409, "other-office")
+
+
+def test_the_link_tells_by_which_rule_a_visit_may_be_moved(app, desk, town):
+    """The figures of data/attempt_rules.json, read here by hand."""
+    [rule] = json.loads((DATA / "attempt_rules.json").read_text())["rules"]
+    citizen = Visitor(app, desk, town)
+    assert citizen.client.get(citizen.path).json["details"]["change_rule"] == {
+        "max_moves": rule["max_moves"],
+        "cut_off_days_before": rule["change_cut_off"]["days_before"],
+        "cut_off_at": rule["change_cut_off"]["at"],
+        "hold_minutes": rule["slot_hold"]["minutes"],
+    }
+
+
+def test_after_the_cut_off_the_refusal_names_it(app, desk, town, clock):
+    """A hold taken before 17:00 ends with it, so nothing is granted after."""
+    clock.forward(hours=9, minutes=25)  # 16:55
+    citizen = Visitor(app, desk, town)
+    wanted = citizen.slots()[0]
+    held = citizen.post("slot-holds", slot=wanted)
+    assert held.json["expires_at"] == "2026-11-25T17:00:00+07:00"
+    clock.forward(minutes=6)
+    assert wanted not in citizen.slots()
+    refused = citizen.post("change-requests", kind="reschedule", slot=wanted)
+    assert (refused.status_code, refused.json["code"]) == (409, "slot-gone")
+
+
+def test_a_fourth_move_is_refused_with_the_number(app, desk, town):
+    citizen = Visitor(app, desk, town)
+    for number in range(3):
+        granted = citizen.post("change-requests", kind="reschedule", slot=citizen.slots()[number])
+        assert granted.status_code == 201
+    for what in ("slot-holds", "change-requests"):
+        body = {} if what == "slot-holds" else {"kind": "reschedule"}
+        refused = citizen.post(what, slot=citizen.slots()[4], **body)
+        assert (refused.status_code, refused.json["code"]) == (409, "too-many-moves")
+        assert "3 lần" in refused.json["detail"]
