@@ -327,7 +327,9 @@ def _result(session: Session, batch: ImportBatch, rows: Sequence[ImportRow]) -> 
                 row.outcome,
                 row.item_id,
                 tuple(FieldError(e["field"], e["code"], e["message"], row.row) for e in row.errors),
-                tuple(charges.get(row.item_id, ())) if row.item_id is not None else (),
+                tuple(sorted(charges.get(row.item_id, ()), key=lambda due: (due.kind, due.payee, due.id)))
+                if row.item_id is not None
+                else (),
             )
             for row in rows
         ),

@@ -1,6 +1,7 @@
 """POST /imports and its neighbours over HTTP: shapes, rights, limits, and errors that name row and field."""
 
 import io
+import re
 
 import pytest
 from openpyxl import load_workbook
@@ -44,7 +45,7 @@ def test_a_sheet_gets_an_answer_for_every_row(town):
     answer = send(town.dispatcher, content)
     assert answer.status_code == 201, answer.text
     body = answer.json
-    assert body.keys() == {"id", "accepted", "duplicates", "doubtful", "rejected", "rows"}
+    assert body.keys() == {"id", "receipt", "accepted", "duplicates", "doubtful", "rejected", "rows"}
     assert (body["accepted"], body["duplicates"], body["doubtful"], body["rejected"]) == (1, 1, 1, 1)
     assert [(row["row"], row["outcome"], "item" in row) for row in body["rows"]] == [
         (2, "accepted", True),
@@ -56,6 +57,18 @@ def test_a_sheet_gets_an_answer_for_every_row(town):
     rejected = {(one["row"], one["field"], one["code"]) for one in body["rows"][3]["errors"]}
     assert rejected == {(5, "Số điện thoại", "phone-form"), (5, "Phí, lệ phí", "negative-amount")}
     assert "«12»" in next(one["message"] for one in body["rows"][3]["errors"] if one["code"] == "phone-form")
+
+
+def test_a_hand_over_has_one_number_for_both_sides_and_says_what_is_due_to_whom(town):
+    body = town.agency.post(PATH, json={"rows": [a_row(1), a_row(2, phone="12")]}).json
+    assert re.fullmatch(r"BG-261125-[A-Z2-7]{8}", body["receipt"])
+    assert body["rows"][0]["charges"] == [
+        {"kind": "postage", "payee": "post", "amount_dong": 30_000},
+        {"kind": "state_fee", "payee": "agency:PC08", "amount_dong": 135_000},
+    ]
+    assert "charges" not in body["rows"][1]
+    assert town.agency.get(PATH).json["data"][0]["receipt"] == body["receipt"]
+    assert town.admin.get(f"{PATH}/{body['id']}").json == body
 
 
 def test_the_answer_can_be_read_again_and_stands_in_the_list(town):
