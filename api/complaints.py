@@ -25,7 +25,7 @@ from api.conventions import (
     page_of,
     versioned,
 )
-from api.public import proven_first, visitor
+from api.public import PATIENCE, counted, proven_first, visitor
 from courier import complaints, tracking
 from courier.complaints import MOST_WORDS, Case
 from courier.domain.calendar import ZONE
@@ -118,6 +118,8 @@ def _body(case: Case) -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------------- by the citizen
 @blueprint.route("/public/items/<string:token>/complaints", methods=["GET"])
 @public
+@blueprint.alt_response(429, description=PATIENCE)
+@counted
 @proven_first
 @blueprint.response(200, ComplaintsSchema)
 @blueprint.alt_response(409, description="the phone was not proven")
@@ -129,6 +131,8 @@ def list_own(token: str) -> Any:
 
 @blueprint.route("/public/items/<string:token>/complaints", methods=["POST"])
 @public
+@blueprint.alt_response(429, description=PATIENCE)
+@counted
 @proven_first
 @idempotent
 @blueprint.arguments(NewComplaintSchema)

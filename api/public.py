@@ -44,6 +44,7 @@ blueprint = Blueprint("public", __name__, url_prefix="/api/v1")
 
 COOKIE = "courier_visitor"
 HEADER = "X-Visitor"
+PATIENCE = "`too-many-tries`: too many links that do not exist were asked for from there; Retry-After says for how long"
 
 
 class PublicOfficeSchema(Strict):
@@ -192,7 +193,7 @@ def _body(view: tracking.PublicView) -> dict[str, Any]:
 @blueprint.route("/public/items/<string:token>", methods=["GET"])
 @public
 @blueprint.response(200, PublicItemSchema)
-@blueprint.alt_response(429, description="`too-many-tries`: too many links that do not exist were asked for from there")
+@blueprint.alt_response(429, description=PATIENCE)
 @counted
 def show(token: str) -> Any:
     """Where the paper is and when it comes."""
@@ -259,6 +260,8 @@ def remember(response: Response, token: str, secret: str) -> None:
 @blueprint.route("/public/items/<string:token>/slots", methods=["GET"])
 @public
 @blueprint.response(200, SlotsSchema)
+@blueprint.alt_response(429, description=PATIENCE)
+@counted
 def slots(token: str) -> Any:
     """The windows in which the item can really be served, over the coming days."""
     return slots_body(tracking.item_id_of(desk(), token))
@@ -290,6 +293,8 @@ def proven_first(view: Callable[..., Any]) -> Callable[..., Any]:
 
 @blueprint.route("/public/items/<string:token>/slot-holds", methods=["POST"])
 @public
+@blueprint.alt_response(429, description=PATIENCE)
+@counted
 @proven_first
 @blueprint.arguments(HoldQuerySchema)
 @blueprint.response(201, HoldSchema)
@@ -306,6 +311,8 @@ def hold(body: Mapping[str, Any], token: str) -> Any:
 
 @blueprint.route("/public/items/<string:token>/change-requests", methods=["POST"])
 @public
+@blueprint.alt_response(429, description=PATIENCE)
+@counted
 @proven_first
 @idempotent
 @blueprint.arguments(ChangeRequestSchema)
@@ -320,6 +327,8 @@ def ask(body: Mapping[str, Any], token: str) -> Any:
 @blueprint.route("/public/items/<string:token>/gate-photo", methods=["PUT"])
 @public
 @may_send(tracking.MOST_PHOTO_BYTES)
+@blueprint.alt_response(429, description=PATIENCE)
+@counted
 @proven_first
 @blueprint.doc(
     requestBody={"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}, "required": True}

@@ -68,7 +68,7 @@ def _link_page(token: str, trouble: Trouble | None = None, *, secret: str | None
     try:
         view = tracking.by_link(desk(), token, visitor=secret, at=now())
     except Missing:
-        return _unknown()
+        return unknown_link()
     proven = view.details is not None
     slots = dispatch.slots(desk(), view.item_id, at=now()) if proven and "reschedule" in view.may else []
     days: dict[date, list[dispatch.Slot]] = {}
@@ -97,7 +97,7 @@ def verify(token: str) -> Response:
             raise Invalid(FieldError("phone_last4", "invalid", t("citizen.four_digits")))
         secret, _ = tracking.prove(desk(), token, phone_last4=last4, address=address(), at=now())
     except Missing:
-        return _unknown()
+        return unknown_link()
     except Refused as fault:
         told = Trouble.of(fault)
         status = 429 if isinstance(fault, tracking.TooManyTries) else 409
@@ -118,7 +118,7 @@ def send_code(token: str) -> Response:
         _require_form(secret := visitor())
         tracking.send_code(desk(), token, secret, address=address(), at=now())
     except Missing:
-        return _unknown()
+        return unknown_link()
     except Refused as fault:
         told = Trouble.of(fault)
         status = 429 if isinstance(fault, tracking.TooManyTries) else 409
@@ -135,7 +135,7 @@ def prove_code(token: str) -> Response:
         item_id = tracking.require_digits(desk(), token, visitor(), at=now())
         secret, _ = tracking.prove_code(desk(), item_id, forms.text("code", at_most=20).replace(" ", ""), at=now())
     except Missing:
-        return _unknown()
+        return unknown_link()
     except Refused as fault:
         told = Trouble.of(fault)
         return _link_page(token, Trouble(t("citizen.not_proven"), told.status, fault.code, {"code": fault.sentence}))
@@ -157,8 +157,8 @@ def _require_form(secret: str | None) -> None:
         raise Refused("not-verified", t("citizen.prove_again"))
 
 
-def _unknown() -> Response:
-    """No such link; too many of them from one place are answered with patience asked for."""
+def unknown_link() -> Response:
+    """The page of a link that does not exist; too many of them from one place are asked for patience."""
     try:
         tracking.note_unknown(desk(), "unknown_link", address=address(), at=now())
     except tracking.TooManyTries as fault:
@@ -187,7 +187,7 @@ def hold(token: str) -> Response:
         tracking.require_allowed(desk(), item_id, "reschedule", at=now())
         dispatch.hold_slot(desk(), item_id, slot_id, at=now())
     except Missing:
-        return _unknown()
+        return unknown_link()
     except (Invalid, Refused) as fault:
         return _link_page(token, Trouble.of(fault))
     return page.go("citizen_pages.link", token=token, done="held", _anchor="held")
@@ -219,7 +219,7 @@ def ask(token: str) -> Response:
         if not _granted_already(token, kind, secret):
             tracking.request_change(desk(), item_id, wish_of(item_id, wish_body()), asked_by=None, at=now())
     except Missing:
-        return _unknown()
+        return unknown_link()
     except (Invalid, Refused) as fault:
         return _link_page(token, Trouble.of(fault))
     return page.go("citizen_pages.link", token=token, done=f"wish_{kind}")

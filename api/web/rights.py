@@ -12,6 +12,7 @@ from api.auth import form_token, public
 from api.conventions import desk, now
 from api.public import visitor
 from api.web import forms, page
+from api.web.citizen import unknown_link
 from api.web.page import Trouble
 from api.web.texts import t
 from courier import complaints, notices, tracking
@@ -43,7 +44,7 @@ def _proven(view: Callable[..., Response]) -> Callable[..., Response]:
                 if not hmac.compare_digest(sent.encode(), form_token(secret).encode()):
                     raise Refused("not-verified", t("citizen.prove_again"))
         except Missing:
-            return page.show("citizen/unknown.html", 404)
+            return unknown_link()
         except Refused:
             return page.show("citizen/first.html", 403, token=token)
         return view(token=token, item_id=item_id, **more)

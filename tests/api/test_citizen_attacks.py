@@ -13,6 +13,7 @@ from courier.store.tables import ChangeRequest, Item, Message, OneTimeCode, Vain
 from tests.planning_office import place
 
 V1 = "/api/v1"
+KEY = "01a227d2-6b2e-7604-91d3-5ff2aaaaaaaa"
 
 
 def link_to(desk, item_id, *, generation: int = 1) -> str:
@@ -198,6 +199,28 @@ def test_links_are_not_found_by_trying_and_real_ones_stay_open(app, desk, path):
     assert count(desk, VainTry) == 30
 
 
+def test_when_it_is_enough_no_route_tells_a_link_that_exists_from_one_that_does_not_cheaper_than_another(app):
+    """Every route with a token counts in the same place; what looks at a body first refuses the body."""
+    client = app.test_client()
+    for number in range(30):
+        client.get(f"/t/{'c' * 20}{number:04d}")
+    asked = []
+    for rule in app.url_map.iter_rules():
+        if "<string:token>" in rule.rule and rule.endpoint.partition(".")[0] in (
+            "public",
+            "citizen_pages",
+            "complaints",
+            "rights_pages",
+        ):
+            for method in rule.methods - {"HEAD", "OPTIONS"}:
+                path = rule.rule.replace("<string:token>", "d" * 24)
+                status = client.open(path, method=method, headers={"X-Visitor": "x"}, data={"key": KEY}).status_code
+                asked.append((method, rule.rule, status))
+    assert len(asked) >= 12
+    assert [one for one in asked if one[2] not in (429, 415, 422)] == []
+    assert 'route="/t/<string:token>",status="429"' in client.get("/metrics").text
+
+
 def test_wrong_digits_are_bounded_per_address_over_all_links(app, desk, town):
     statuses = []
     for _ in range(8):
@@ -259,7 +282,7 @@ def test_the_proof_for_one_paper_opens_no_other_on_any_route(app, desk, town):
                     "kind": "instruct",
                     "text": "x",
                     "form_token": "0" * 64,
-                    "key": "01a227d2-6b2e-7604-91d3-5ff2aaaaaaaa",
+                    "key": KEY,
                 },
                 headers=headers,
             )
