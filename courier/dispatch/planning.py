@@ -20,6 +20,7 @@ from courier.dispatch.office_day import (
     plan_of,
     read_office_day,
     solve_fairly,
+    solve_keeping_promises,
 )
 from courier.dispatch.writing import planned_route, totals, travel_of, why_left_out
 from courier.domain.calendar import at_local, local_day
@@ -189,7 +190,10 @@ def _solve(
         routes = _with_bags((), bags, sheet)
         return _Solved(routes=routes, unplanned=reasons, cost=0, travel=travel_of(None), summary=totals(routes))
     problem = day_problem(sheet, calls, at_work)
-    solution = solve_fairly(problem, seconds=seconds, seed=seed, on_progress=on_progress, enough=enough)
+    # Once somebody is on the road the end of a window is what is left of it, and no time is lost any more.
+    begun = any(member.last_door is not None for member in at_work)
+    solve_day = solve_fairly if begun else solve_keeping_promises
+    solution = solve_day(problem, seconds=seconds, seed=seed, on_progress=on_progress, enough=enough)
     for missed in solution.unassigned:
         call = calls[missed.index]
         if call.holder is not None:

@@ -1,12 +1,13 @@
 """How a round goes, reckoned by hand: times from the last act, windows, late and silent."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from courier.domain.arrivals import Noise
 from courier.domain.calendar import ZONE
-from courier.domain.progress import Call, Pace, outlook
+from courier.domain.progress import Call, Pace, gaps_of, outlook
 
 EIGHT = datetime(2026, 11, 23, 8, 0, tzinfo=ZONE)
 # Rounds that go as planned, and rounds of which only the whole departs: ten per cent, the same at every stop.
@@ -59,6 +60,19 @@ def test_leaving_late_leans_a_window_to_the_late_side():
     (told,) = outlook(far, starts_at=EIGHT, is_out=False, heard_at=None, now=at(-600), noise=noise).rest.values()
     # 1.645 - 0.284 spreads of ten minutes before, 1.645 + 0.284 after (a skewness of one), told in steps of five minutes.
     assert (told.opens, told.closes) == (at(585), at(620))
+
+
+def test_waiting_and_rest_are_neither_way_nor_evidence_of_a_slow_day():
+    """Half an hour of rest between two doors that are five minutes apart: 8:25 to 9:00, done at 9:05, as the plan has it."""
+    rested = Call(arrives_at=at(60), leaves_at=at(65), visited_at=at(65), rests=timedelta(minutes=30))
+    calls = [*a_round(25), rested]
+    (gap,) = gaps_of(calls)
+    assert (gap.planned.way, gap.planned.door, gap.took) == (300, 300, 600)
+    waited = Call(arrives_at=at(120), leaves_at=at(125), window=(at(120), at(180)), waits=timedelta(minutes=40))
+    # From 9:05 a quarter of an hour to the door, which opens at 10:00: he is there and waits, an hour's delay or none.
+    on_time = seen([*calls, waited], now=66, heard=66).rest[2]
+    late = seen([*a_round(25), replace(rested, visited_at=at(100)), waited], now=101, heard=101).rest[2]
+    assert (on_time.at, late.at) == (at(120), at(120))
 
 
 def test_silence_widens_the_window_and_an_act_narrows_it():

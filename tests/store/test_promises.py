@@ -170,3 +170,24 @@ def test_rounds_of_other_months_and_times_that_nobody_vouches_for_teach_nothing(
     scatter(office, 2)
     published(office)
     assert learned_by(office) == office.desk.facts.arrivals
+
+
+# -------------------------------------------------------------------------------------------------------- reserve
+def begins(view):
+    return {item: stop.arrives_at for route in view.routes for stop in route.stops for item in stop.items}
+
+
+def test_half_days_are_planned_to_end_an_hour_early_and_windows_agreed_to_the_minute_are_not(office):
+    """Six doors on one way out in the morning, and one at its end for the last ten minutes."""
+    morning = [place(office, km_north=1 + 4 * n, wanted_on=DAY, wanted_from=27_000, wanted_to=NOON) for n in range(6)]
+    exact = place(office, km_north=21.5, wanted_on=DAY, wanted_from=NOON - 600, wanted_to=NOON)
+    at = begins(published(office))
+    assert max(at[item] for item in morning) <= at_local(DAY, NOON - 3600)
+    assert at_local(DAY, NOON - 600) <= at[exact] <= at_local(DAY, NOON)
+
+
+def test_a_promise_that_fits_only_without_the_reserve_is_kept_without_it(office):
+    """Some hundred kilometres at 27 an hour, as the crow flies and more by road: nobody is there before eleven."""
+    far = place(office, km_north=70, wanted_on=DAY, wanted_from=27_000, wanted_to=NOON)
+    at = begins(published(office))
+    assert at_local(DAY, NOON - 3600) < at[far] <= at_local(DAY, NOON)
