@@ -6,12 +6,14 @@ from courier.domain.arrivals import Noise
 from tests.bench.eta_windows import HOLDS, LEVELS, PUBLISHED, a_day, measure, run
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(
+    "level", [level if level == "usual" else pytest.param(level, marks=pytest.mark.slow) for level in LEVELS]
+)
 def test_what_was_learned_holds_nine_times_out_of_ten_under_noise_of_another_kind(level):
-    report = run(days=8, seed=3, levels=[level])
+    report = run(days=40, seed=3, levels=[level])
     assert report.noises[level].basis == "learned"
-    # Calls of one day share their weather: eight days leave some points to chance.
-    assert HOLDS[0] - 0.05 <= report.share(level, "learned") <= HOLDS[1] + 0.04
+    # Calls of one day share their weather: forty days leave some points to chance.
+    assert HOLDS[0] - 0.03 <= report.share(level, "learned") <= HOLDS[1] + 0.03
 
 
 def test_windows_that_claim_to_know_too_much_are_found_out():
