@@ -32,12 +32,12 @@ from api.conventions import (
     page_of,
     versioned,
 )
-from courier import dispatch, handover, intake, tracking
+from courier import dispatch, handover, intake, privacy, tracking
 from courier.domain.calendar import ZONE
 from courier.domain.errors import FieldError, Invalid
 from courier.domain.item import Direction, EventType, State
 from courier.domain.money import ChargeKind
-from courier.domain.people import Scope
+from courier.domain.people import Role, Scope
 from courier.phones import media
 from courier.store.tables import ItemEvent
 from courier.tracking import Granted, ItemView, Wish
@@ -378,7 +378,14 @@ def _position(after: tuple[Any, ...] | None) -> UUID | None:
 def show_item(item_id: UUID) -> Any:
     """One item; its version is the ETag."""
     view = tracking.get_item(desk(), caller(), item_id)
+    _note_look(item_id)
     return item_body(view), etag(view.row.version)
+
+
+def _note_look(item_id: UUID) -> None:
+    """The recipient may ask who of the post looked; an agency looks at its own dossier, a postman works by his route."""
+    if caller().role not in (Role.AGENCY, Role.POSTMAN):
+        privacy.note_look(desk(), caller(), item_id, at=now())
 
 
 @blueprint.route("/items/<uuid:item_id>/events", methods=["GET"])
@@ -387,6 +394,7 @@ def show_item(item_id: UUID) -> Any:
 def list_events(item_id: UUID) -> Any:
     """What happened to an item, in the order of the acts."""
     rows = tracking.history(desk(), caller(), item_id)
+    _note_look(item_id)
     waiting = media.waited_for(desk(), [row.id for row in rows])
     return {"data": [event_body(row, waiting) for row in rows], "next": None}
 

@@ -239,7 +239,7 @@ def worker() -> None:
 @main.command("nightly")
 @plainly
 def nightly_() -> None:
-    """Do the night's work now: tell of deadlines that have passed. Servers and workers do it by themselves every night."""
+    """Tell of deadlines that have passed and forget what was kept long enough; servers and workers do it every night."""
     from courier import nightly  # noqa: PLC0415 - `serve` reaches it by its worker
 
     with _open() as desk:

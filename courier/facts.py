@@ -15,7 +15,7 @@ from courier.domain.arrivals import Noise
 from courier.domain.attempts import AttemptRule, AttemptRules, Reason
 from courier.domain.bylaws import Bylaws
 from courier.domain.calendar import CLOSED, FULL, DayOff, Week, WorkingCalendar
-from courier.domain.citizen_rights import CitizenRights, ComplaintRule
+from courier.domain.citizen_rights import CitizenRights, ComplaintRule, RatingRule, RequestRule, RetentionRule
 from courier.domain.money import ChargeKind, Dong
 from courier.domain.notices import Channel, ChannelRule, Kind, KindRule, Rules
 from courier.domain.release import DocumentType, PaperDue, ReleaseRule, Surrender
@@ -360,7 +360,42 @@ def _office(row: Mapping[str, Any]) -> OfficeFact:
 
 
 def _rights(content: Mapping[str, Any]) -> CitizenRights:
-    return CitizenRights(complaints=tuple(_complaint_rule(row) for row in content["complaints"]))
+    return CitizenRights(
+        complaints=tuple(_complaint_rule(row) for row in content["complaints"]),
+        ratings=tuple(_rating_rule(row) for row in content["ratings"]),
+        data_requests=tuple(
+            RequestRule(
+                valid_from=date.fromisoformat(row["valid_from"]),
+                valid_to=_day(row["valid_to"]),
+                answer_working_days=row["answer_working_days"],
+                most_open=row["most_open"],
+                most_in_all=row["most_in_all"],
+            )
+            for row in content["data_requests"]
+        ),
+        retention=tuple(
+            RetentionRule(
+                valid_from=date.fromisoformat(row["valid_from"]),
+                valid_to=_day(row["valid_to"]),
+                recipient_days=row["recipient_days"],
+                visitor_days=row["visitor_days"],
+                sign_in_failure_days=row["sign_in_failure_days"],
+            )
+            for row in content["retention"]
+        ),
+    )
+
+
+def _rating_rule(row: Mapping[str, Any]) -> RatingRule:
+    return RatingRule(
+        valid_from=date.fromisoformat(row["valid_from"]),
+        valid_to=_day(row["valid_to"]),
+        within_days=row["within_days"],
+        changeable_hours=row["changeable_hours"],
+        most_letters=row["most_letters"],
+        least_for_a_postman=row["least_for_a_postman"],
+        least_for_words=row["least_for_words"],
+    )
 
 
 def _complaint_rule(row: Mapping[str, Any]) -> ComplaintRule:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from courier import complaints
+from courier import complaints, privacy
 from courier.desk import Desk
 
 JOB: Final = "nightly"
@@ -28,5 +28,9 @@ def run(desk: Desk, *, at: datetime) -> Mapping[str, int]:
         return _work(desk, session, at=at)
 
 
-def _work(_desk: Desk, session: Session, *, at: datetime) -> Mapping[str, int]:
-    return {"complaints_overdue": complaints.escalate(session, at=at)}
+def _work(desk: Desk, session: Session, *, at: datetime) -> Mapping[str, int]:
+    return {
+        "complaints_overdue": complaints.escalate(session, at=at),
+        "data_requests_overdue": privacy.escalate(session, at=at),
+        **privacy.purge(desk, session, at=at),
+    }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Final
 
-from courier import dispatch, intake, nightly, notices, phones, webhooks
+from courier import dispatch, intake, nightly, notices, phones, privacy, webhooks
 from courier.desk import Desk
 
 # A solve under way is waited for this long at the end; what is cut off is done again by the next runner.
@@ -42,6 +42,11 @@ def start(desk: Desk) -> None:
         nightly.JOB,
         lambda payload: nightly.job(desk, payload, at=datetime.now(UTC)),
         gave_up=lambda _session, _payload: None,  # it stands in the log, and the next night does it all
+    )
+    desk.jobs.register(
+        privacy.JOB,
+        lambda payload: privacy.job(desk, payload, at=datetime.now(UTC)),
+        gave_up=lambda session, payload: privacy.give_up(session, payload, at=datetime.now(UTC)),
     )
     desk.jobs.every_day(nightly.JOB, from_hour=nightly.FROM_HOUR)
     desk.jobs.register(

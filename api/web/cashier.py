@@ -10,7 +10,7 @@ from api.conventions import desk, now
 from api.web import forms, page
 from api.web.dispatcher import asked_day, assign, close, days_around, incidents_page
 from api.web.page import Trouble
-from courier import cashdesk
+from courier import cashdesk, prepaying
 from courier.domain.calendar import local_day
 from courier.domain.errors import FieldError, Invalid, Refused
 
@@ -89,6 +89,50 @@ def confirm() -> Response:
     event_id, charge_id = forms.identity("event"), forms.identity("charge")
     cashdesk.confirm_transfer(desk(), caller(), event_id=event_id, charge_id=charge_id, at=now())
     return page.go("cashier_pages.transfers", done="transfer_confirmed")
+
+
+# ------------------------------------------------------------------------------------------------ before the visit
+@blueprint.get("/prepayments")
+@roles("cashier")
+def prepayments() -> Response:
+    """Transfers that citizens made before the visit, and what they settled."""
+    return _prepayments_page()
+
+
+def _prepayments_page(trouble: Trouble | None = None) -> Response:
+    notices = prepaying.noted(desk(), caller())
+    status = trouble.status if trouble else 200
+    return page.show("cashier/prepayments.html", status, trouble=trouble, notices=notices, today=local_day(now()))
+
+
+@blueprint.post("/prepayments")
+@roles("cashier")
+def note_transfer() -> Response:
+    """Write down a line of the bank's statement; the bank's own number makes a second press harmless."""
+    try:
+        prepaying.note(
+            desk(),
+            caller(),
+            reference=forms.required("reference", at_most=64),
+            amount_dong=forms.dong("amount_dong"),
+            purpose=forms.text("purpose", at_most=prepaying.MOST_PURPOSE),
+            booked_on=forms.day("booked_on") or local_day(now()),
+            at=now(),
+        )
+    except (Invalid, Refused) as fault:
+        return _prepayments_page(Trouble.of(fault))
+    return page.go("cashier_pages.prepayments", done="notice_noted")
+
+
+@blueprint.post("/prepayments/<uuid:notice_id>/refund")
+@roles("cashier")
+def refund_transfer(notice_id: UUID) -> Response:
+    """The money went back at the bank."""
+    try:
+        prepaying.refund(desk(), caller(), notice_id, at=now())
+    except (Invalid, Refused) as fault:
+        return _prepayments_page(Trouble.of(fault))
+    return page.go("cashier_pages.prepayments", done="notice_refunded")
 
 
 # ------------------------------------------------------------------------------------------------------------ payouts

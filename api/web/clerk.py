@@ -14,7 +14,7 @@ from api.web.dispatcher import found_items
 from api.web.page import Trouble
 from api.web.postman import door_data, relations_of, surrender_of
 from api.web.texts import t
-from courier import dispatch, handover, tracking
+from courier import dispatch, handover, privacy, tracking
 from courier.domain.calendar import local_day
 from courier.domain.errors import FieldError, Invalid, Refused
 from courier.domain.item import TRANSITIONS, Direction, EventType, State
@@ -54,7 +54,9 @@ def search() -> Response:
 @roles("dispatcher", "clerk", "cashier", "admin")
 def item(item_id: UUID) -> Response:
     """Everything about one item that this desk may see, and what it may do."""
-    return _item_page(tracking.get_item(desk(), caller(), item_id))
+    view = tracking.get_item(desk(), caller(), item_id)
+    privacy.note_look(desk(), caller(), item_id, at=now())
+    return _item_page(view)
 
 
 def _item_page(view: tracking.ItemView, trouble: Trouble | None = None) -> Response:
@@ -189,7 +191,9 @@ def _photo_sent(kind: str) -> str | None:
 @roles("clerk", "dispatcher")
 def pick_up(item_id: UUID) -> Response:
     """The same release form as at a door."""
-    return _pick_up_page(tracking.get_item(desk(), caller(), item_id))
+    view = tracking.get_item(desk(), caller(), item_id)
+    privacy.note_look(desk(), caller(), item_id, at=now())
+    return _pick_up_page(view)
 
 
 def _as_at_a_door(view: tracking.ItemView) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from api.imports import workbook
 from api.web import forms, page
 from api.web.page import Trouble
 from api.web.texts import t
-from courier import intake, staffing, tracking
+from courier import intake, privacy, staffing, tracking
 from courier.domain.calendar import local_day
 from courier.domain.doors import house_words
 from courier.domain.errors import FieldError, Invalid, Refused, Stale
@@ -287,7 +287,9 @@ def _doubtful() -> list[tracking.ItemView]:
 @roles("dispatcher")
 def address(item_id: UUID) -> Response:
     """One address: what it may mean and why, where the recipient was found before, and a choice."""
-    return _address_page(tracking.get_item(desk(), caller(), item_id))
+    view = tracking.get_item(desk(), caller(), item_id)
+    privacy.note_look(desk(), caller(), item_id, at=now())
+    return _address_page(view)
 
 
 def _address_page(view: tracking.ItemView, trouble: Trouble | None = None) -> Response:

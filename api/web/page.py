@@ -43,6 +43,7 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
     Role.CASHIER: (
         ("cashier_pages.evening", "menu.till"),
         ("cashier_pages.transfers", "menu.transfers"),
+        ("cashier_pages.prepayments", "menu.prepayments"),
         ("cashier_pages.payables", "menu.payables"),
         ("cashier_pages.incidents", "menu.incidents"),
     ),
@@ -55,6 +56,7 @@ MENUS: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
         ("report_pages.month", "menu.reports"),
         ("petition_pages.complaints", "menu.complaints"),
         ("message_pages.messages", "menu.messages"),
+        ("petition_pages.requests", "menu.requests"),
         ("admin_pages.agencies", "menu.agencies"),
         ("agency_pages.hooks", "menu.hooks"),
         ("admin_pages.facts", "menu.facts"),

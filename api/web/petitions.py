@@ -1,4 +1,4 @@
-"""What citizens ask of the office in writing (đơn thư): the queue of complaints, its answers, and filing on somebody's behalf."""
+"""What citizens ask of the office in writing (đơn thư): complaints with their answers, and what they think of visits."""
 
 from uuid import UUID
 
@@ -6,12 +6,15 @@ from flask import Response, request
 
 from api.auth import caller, roles
 from api.conventions import desk, now
+from api.ratings import asked_month
 from api.web import forms, page
 from api.web.page import Trouble
 from api.web.rights import complaint_sent
 from courier import complaints as cases_of
-from courier import tracking
+from courier import privacy, tracking
+from courier import ratings as marks_of
 from courier.domain import citizen_rights
+from courier.domain.calendar import local_day
 from courier.domain.errors import Invalid, Refused, Stale
 from courier.domain.money import MOST_DONG
 
@@ -97,3 +100,57 @@ def file(item_id: UUID) -> Response:
     except (Invalid, Refused) as fault:
         return _behalf_page(item_id, Trouble.of(fault))
     return page.go("petition_pages.behalf", item_id=item_id, done="complaint_sent")
+
+
+# ----------------------------------------------------------------------------------------------------------- ratings
+@blueprint.get("/d/ratings")
+@roles("dispatcher", "admin")
+def ratings() -> Response:
+    """What citizens thought of a month's visits; an admin sees all offices."""
+    trouble = None
+    try:
+        month = asked_month(request.args.get("month"))
+    except Invalid as fault:
+        month, trouble = asked_month(None), Trouble.of(fault)
+    return page.show(
+        "petitions/ratings.html",
+        trouble.status if trouble else 200,
+        trouble=trouble,
+        month=month,
+        offices=marks_of.of_month(desk(), caller(), month, at=now()),
+        rule=citizen_rights.in_force(desk().facts.rights.ratings, local_day(now())),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ stored data
+@blueprint.get("/a/requests")
+@roles("admin")
+def requests() -> Response:
+    """What citizens asked about their data, overdue ones first."""
+    return _requests_page()
+
+
+def _requests_page(trouble: Trouble | None = None) -> Response:
+    decided = bool(request.args.get("decided"))
+    found = privacy.queue(desk(), decided=decided, at=now())
+    status = trouble.status if trouble else 200
+    return page.show("petitions/requests.html", status, trouble=trouble, requests=found, decided=decided)
+
+
+@blueprint.post("/a/requests/<uuid:request_id>")
+@roles("admin")
+def decide(request_id: UUID) -> Response:
+    """Grant or refuse; a second press finds it decided."""
+    try:
+        privacy.decide(
+            desk(),
+            caller(),
+            request_id,
+            grant=request.form.get("grant") == "1",
+            reason=forms.prose("reason", at_most=privacy.MOST_WORDS),
+            version=forms.whole("version", most=_MOST_VERSIONS),
+            at=now(),
+        )
+    except (Invalid, Refused, Stale) as fault:
+        return _requests_page(Trouble.of(fault))
+    return page.go("petition_pages.requests", done="request_decided")

@@ -51,6 +51,58 @@ class ComplaintRule:
         return working.add_working_days(filed_on, days)
 
 
+@dataclass(frozen=True, slots=True)
+class RatingRule:
+    """When a visit can be rated, and from how many ratings on something is told of one person."""
+
+    valid_from: date
+    valid_to: date | None
+    within_days: int
+    changeable_hours: int
+    most_letters: int
+    least_for_a_postman: int
+    least_for_words: int
+
+
+class Wish(StrEnum):
+    """What a citizen may ask about the data that is stored of him: to erase it, to restrict its use, or to object to it."""
+
+    ERASE = "erase"
+    RESTRICT = "restrict"
+    OBJECT = "object"
+
+
+class Decision(StrEnum):
+    """Where such a request stands: `granted` is decided and being done."""
+
+    OPEN = "open"
+    GRANTED = "granted"
+    REFUSED = "refused"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRule:
+    """How fast a request about data is answered, and how many an item may have."""
+
+    valid_from: date
+    valid_to: date | None
+    answer_working_days: int
+    most_open: int
+    most_in_all: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRule:
+    """How many days things are kept: a recipient's data after the item's last act, proofs of the phone, failed sign-ins."""
+
+    valid_from: date
+    valid_to: date | None
+    recipient_days: int
+    visitor_days: int
+    sign_in_failure_days: int
+
+
 class _Dated(Protocol):
     @property
     def valid_from(self) -> date: ...
@@ -85,3 +137,6 @@ class CitizenRights:
     """All of these rules, by their dates."""
 
     complaints: tuple[ComplaintRule, ...]
+    ratings: tuple[RatingRule, ...]
+    data_requests: tuple[RequestRule, ...]
+    retention: tuple[RetentionRule, ...]

@@ -40,6 +40,17 @@ class Method(StrEnum):
     BANK_QR = "bank_qr"
 
 
+class Outcome(StrEnum):
+    """What a transfer before the visit settled: everything it was asked for, or nothing yet."""
+
+    PAID = "paid"
+    OVER = "over"
+    UNDER = "under"
+    DUPLICATE = "duplicate"
+    LATE = "late"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
     """A due line of an item: what, for whom, how much."""
@@ -203,6 +214,35 @@ def confirmed_by_bank(
             Line(f"payable:{charge.payee}", -amount, charge.id),
         ),
     )
+
+
+def outcome_of(amount: int, *, asked: int, is_owed: bool, paid_before: bool) -> Outcome:
+    """What a transfer on an order comes to: it settles an amount to the dong, once, while it is owed as it was asked for."""
+    if paid_before:
+        return Outcome.DUPLICATE
+    if not is_owed:
+        return Outcome.LATE
+    if amount == asked:
+        return Outcome.PAID
+    return Outcome.OVER if amount > asked else Outcome.UNDER
+
+
+def prepaid(item: UUID, lines: Iterable[tuple[Charge, Dong]], *, office: UUID, day: date) -> Posting:
+    """A transfer that the recipient made before the visit, seen on the bank's statement: the payees are owed from now on."""
+    made: list[Line] = []
+    for charge, amount in lines:
+        made += [
+            Line(f"bank:{office}", amount, charge.id),
+            Line(f"receivable:{item}", -amount, charge.id),
+            Line(f"due:{charge.payee}", amount, charge.id),
+            Line(f"payable:{charge.payee}", -amount, charge.id),
+        ]
+    return Posting("prepaid", day, tuple(made))
+
+
+def unplaced_transfer(amount: Dong, *, office: UUID, day: date) -> Posting:
+    """A transfer at the bank that settles nothing as it is: in suspense until a person decides."""
+    return Posting("transfer unplaced", day, (Line(f"bank:{office}", amount), Line(f"suspense:{office}", -amount)))
 
 
 def paid_out(payee: str, amount: Dong, *, source: str, office: UUID, day: date) -> Posting:

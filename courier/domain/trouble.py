@@ -16,12 +16,16 @@ class Kind(StrEnum):
     DOOR = "door"  # a rule was broken at a door
     MEDIA = "media"
     MESSAGES = "messages"  # citizens are not told what they should be
+    PETITION = "petition"  # a citizen's letter whose legal day has passed
 
 
 _OF_CODE: Final = {
     "broke-down": Kind.ROAD,
     "media-missing": Kind.MEDIA,
     "message-budget": Kind.MESSAGES,
+    "complaint-overdue": Kind.PETITION,
+    "data-request-overdue": Kind.PETITION,
+    "data-request-failed": Kind.PETITION,
 } | dict.fromkeys(
     (
         "receiver-not-allowed",
@@ -40,6 +44,7 @@ _PATIENCE: Final = {
     Kind.DOOR: timedelta(days=1),
     Kind.MEDIA: timedelta(days=1),
     Kind.MESSAGES: timedelta(hours=4),
+    Kind.PETITION: timedelta(days=1),
 }
 _MONEY_CLOSES: Final = time(18, 0)  # when postmen have handed in; whoever is later gets an hour
 _LEAST: Final = timedelta(hours=1)

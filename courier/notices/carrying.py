@@ -52,10 +52,12 @@ def carry_job(desk: Desk, payload: Payload, *, at: datetime) -> Effect:
     with desk.database.read() as session:
         rows = messages.queued(session, ids)
         silent = messages.want_none(session, {row.to_index for row in rows})
+        restricted = messages.restricted(session, {row.item_id for row in rows if row.item_id})
         tokens = _links(session, desk, rows)
         stale = _overtaken(session, rows, day=local_day(at))
         for row in rows:
-            outcome = _why_not(desk, row, silent=silent, stale=stale, at=at)
+            asked = frozenset({row.to_index}) if row.item_id in restricted else frozenset[str]()
+            outcome = _why_not(desk, row, silent=silent | asked, stale=stale, at=at)
             found = outcome or _ready(desk, row, tokens.get(row.item_id), at=at)
             if isinstance(found, _Ready):
                 ready.append(found)

@@ -18,7 +18,7 @@ from courier.domain.money import Method, cash_account, claimed_account
 from courier.domain.pins import metres_between
 from courier.facts import Facts
 from courier.settings import BankAccount
-from courier.store import ledger, plans, shifts, worklists
+from courier.store import ledger, plans, prepayments, shifts, worklists
 from courier.store.envelopes import to_text
 from courier.store.tables import (
     Agency,
@@ -238,7 +238,7 @@ class _Pages:
             select(ItemCharge).where(ItemCharge.item_id.in_(items)).order_by(ItemCharge.kind, ItemCharge.id)
         ):
             self._charges.setdefault(charge.item_id, []).append(charge)
-        self._notes: dict[UUID, list[str]] = {}
+        self._notes: dict[UUID, list[str]] = prepayments.notes(session, self._charges)
         for note in shifts.notes_of(session, items):
             self._notes.setdefault(note.item_id, []).append(note.text)
         self._digests: dict[UUID, dict[str, ItemDigest]] = {}
@@ -290,7 +290,7 @@ class _Pages:
                     "kind": charge.kind,
                     "payee": charge.payee,
                     "payee_name": self.name_of(charge.payee),
-                    "amount_dong": charge.amount_dong,
+                    "amount_dong": charge.amount_dong - charge.prepaid_dong,
                 }
                 for charge in self._charges.get(item.id, ())
             ],

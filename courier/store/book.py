@@ -79,11 +79,17 @@ def events_of(session: Session, item_ids: Iterable[UUID]) -> dict[UUID, list[Eve
 
 
 def charges_of(session: Session, item_ids: Iterable[UUID]) -> dict[UUID, list[Charge]]:
-    """The due lines of each item, in a stable order."""
+    """What is to be taken at the door for each item, in a stable order: what was paid before the visit is not."""
     found: dict[UUID, list[Charge]] = {item_id: [] for item_id in item_ids}
     for part in in_parts(found):
         rows = session.execute(
-            select(ItemCharge.item_id, ItemCharge.id, ItemCharge.kind, ItemCharge.payee, ItemCharge.amount_dong)
+            select(
+                ItemCharge.item_id,
+                ItemCharge.id,
+                ItemCharge.kind,
+                ItemCharge.payee,
+                ItemCharge.amount_dong - ItemCharge.prepaid_dong,
+            )
             .where(ItemCharge.item_id.in_(part))
             .order_by(ItemCharge.kind, ItemCharge.id)
         )

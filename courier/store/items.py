@@ -66,6 +66,7 @@ __all__ = [
     "record",
     "record_intent",
     "refuse_when_final",
+    "settle_at_bank",
     "write_down",
 ]
 
@@ -323,6 +324,30 @@ def _collect_at(life: Life, events: Sequence[Event]) -> UUID | None:
 
 
 # ---------------------------------------------------------------------------------------------------------- money
+def settle_at_bank(
+    session: Session,
+    row: Item,
+    posting: Posting,
+    *,
+    key: str,
+    by: UUID,
+    bylaws: Bylaws,
+    at: datetime,
+    reverses: UUID | None,
+) -> UUID:
+    """Post money about an item that moved at the bank, and bring up to date what follows: incidents, and daily lists.
+
+    The charges' `prepaid_dong` is the caller's to set first. Returns the id of the transaction.
+    """
+    book = Book(session, at=at)
+    book.take([row.id])
+    book.post(row, posting, key=key, by=by, reverses=reverses)
+    keep_in_step(book, row, life_of(Direction(row.direction), book.events[row.id]), bylaws)
+    book.shown.add(row.id)
+    write_down(book)
+    return session.scalars(select(LedgerTx.id).where(LedgerTx.key == key)).one()
+
+
 def _settle(book: Book, row: Item, life: Life) -> None:
     """Make the standing postings of the item's events equal to what its life says; correct by reversal only."""
     # A debt that stands again is there before money is counted against it.
@@ -465,8 +490,14 @@ def _revive(book: Book, row: Item, life: Life) -> None:
 
 def _drop(book: Book, row: Item, life: Life) -> None:
     """Nobody owes for an item that went back or was cancelled."""
-    if life.state not in _NOTHING_DUE or book.dropped(row.id) is not None:
+    if life.state not in _NOTHING_DUE:
         return
+    before = book.dropped(row.id)
+    if before is not None:
+        if not any(book.owed(row.id).values()):
+            return
+        # A prepayment went back afterwards: what it had settled is let drop with the rest, as one posting.
+        _reverse(book, before, row)
     still_open = book.owed(row.id)
     due = [(charge, still_open.get(charge.id, Dong(0))) for charge in book.charges[row.id]]
     posting = due_forgiven(row.id, due, local_day(book.at))

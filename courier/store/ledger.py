@@ -180,6 +180,16 @@ def balances(session: Session, prefix: str) -> dict[str, Dong]:
     return {account: Dong(int(total)) for account, total in rows if total}
 
 
+def payable(session: Session, office_id: UUID, payee: str) -> Dong:
+    """What an office has taken for a payee and not yet handed on."""
+    total = session.scalar(
+        select(func.sum(LedgerEntry.amount_dong))
+        .join(LedgerTx, LedgerTx.id == LedgerEntry.tx_id)
+        .where(LedgerEntry.account == f"payable:{payee}", LedgerTx.office_id == office_id)
+    )
+    return Dong(-int(total or 0))
+
+
 def owed(session: Session, item_ids: Iterable[UUID]) -> dict[UUID, dict[UUID, Dong]]:
     """What is still owed on each charge of each item."""
     accounts = {f"receivable:{item_id}": item_id for item_id in item_ids}

@@ -22,6 +22,7 @@ from courier.settings import Secrets
 from courier.store import sealing
 from courier.store.jobs import Jobs
 from courier.store.tables import (
+    Item,
     Message,
     MessageBudget,
     MessageOptOut,
@@ -216,6 +217,11 @@ def supersede(session: Session, ids: Collection[UUID], *, code: str, at: datetim
 def want_none(session: Session, indices: Collection[str]) -> frozenset[str]:
     """Those of the phones that want no messages."""
     return frozenset(session.scalars(select(MessageOptOut.to_index).where(MessageOptOut.to_index.in_(indices))))
+
+
+def restricted(session: Session, item_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Those of the items whose recipients want their data used for nothing but the delivery itself."""
+    return frozenset(session.scalars(select(Item.id).where(Item.id.in_(item_ids), Item.restricted_at.is_not(None))))
 
 
 def reserve(

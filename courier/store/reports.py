@@ -421,7 +421,7 @@ def due(session: Session, asked: Period) -> list[Due]:
         .subquery()
     )
     rows = session.execute(
-        select(ItemCharge.kind, ItemCharge.payee, func.sum(ItemCharge.amount_dong))
+        select(ItemCharge.kind, ItemCharge.payee, func.sum(ItemCharge.amount_dong - ItemCharge.prepaid_dong))
         .join(ended, ended.c.item_id == ItemCharge.item_id)
         .group_by(ItemCharge.kind, ItemCharge.payee)
         .order_by(ItemCharge.kind, ItemCharge.payee)

@@ -26,10 +26,10 @@ from sqlalchemy.types import Float
 
 from courier.domain import notices
 from courier.domain.acts import ShiftType
-from courier.domain.citizen_rights import Scope, Trouble
+from courier.domain.citizen_rights import Decision, Scope, Trouble, Wish
 from courier.domain.duty import LEAVE_KINDS, Kind
 from courier.domain.item import Custodian, Direction, EventType, State
-from courier.domain.money import MOST_DONG, ChargeKind
+from courier.domain.money import MOST_DONG, ChargeKind, Outcome
 from courier.domain.people import Role
 from courier.store.columns import Day, Flag, Id, Instant, Json
 
@@ -457,6 +457,9 @@ class Item(Table):
     search_text: Mapped[str] = mapped_column(comment="folded barcode, dossier code, phone and name")
     link_digest: Mapped[str] = mapped_column(unique=True, comment="digest of the citizen's link token")
     link_generation: Mapped[int] = mapped_column(default=1)
+    restricted_at: Mapped[datetime | None] = mapped_column(
+        comment="since when its recipient wants it neither searched for nor messaged about"
+    )
     created_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(default=1)
 
@@ -478,6 +481,7 @@ class ItemCharge(Table):
     __table_args__ = (
         one_of("kind", list(ChargeKind)),
         CheckConstraint(f"0 <= amount_dong AND amount_dong <= {MOST_DONG}", name="amount"),
+        CheckConstraint("0 <= prepaid_dong AND prepaid_dong <= amount_dong", name="prepaid"),
         {"sqlite_strict": True},
     )
     id: Mapped[Key]
@@ -486,6 +490,11 @@ class ItemCharge(Table):
     payee: Mapped[str] = mapped_column(comment="agency:<code>, treasury or post")
     amount_dong: Mapped[Amount]
     amount_verified: Mapped[bool] = mapped_column(default=False)
+    prepaid_dong: Mapped[Amount] = mapped_column(
+        default=0,
+        server_default="0",
+        comment="of it, what the bank confirmed before the visit: not to be taken at the door",
+    )
 
 
 class ItemEvent(Table):
@@ -739,6 +748,64 @@ class Complaint(Table):
     version: Mapped[int] = mapped_column(default=1)
 
 
+class Rating(Table):
+    """What a citizen thought of a visit: one for each visit and item. It names nobody; the visit knows who came."""
+
+    __tablename__ = "rating"
+    __table_args__ = (
+        UniqueConstraint("event_id", "item_id"),
+        CheckConstraint("stars BETWEEN 1 AND 5", name="stars"),
+        Index(None, "office_id", "visited_on"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), index=True)
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("event.id"), comment="the visit")
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"))
+    visited_on: Mapped[date]
+    stars: Mapped[int]
+    words: Mapped[str] = mapped_column(default="")
+    rated_at: Mapped[datetime] = mapped_column(comment="the first time; it can be changed for a while")
+
+
+class DataRequest(Table):
+    """What a citizen asked about the data stored of him (quyền dữ liệu), what was decided, and when it was done."""
+
+    __tablename__ = "data_request"
+    __table_args__ = (
+        one_of("kind", list(Wish)),
+        one_of("state", list(Decision)),
+        CheckConstraint("(state = 'open') = (decided_at IS NULL)", name="decided"),
+        CheckConstraint("(decided_at IS NULL) = (decision IS NULL)", name="reason"),
+        CheckConstraint("(state = 'done') = (done_at IS NOT NULL)", name="done"),
+        Index(None, "state", "due_on"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), index=True)
+    kind: Mapped[str]
+    words: Mapped[str] = mapped_column(default="")
+    asked_at: Mapped[datetime]
+    due_on: Mapped[date]
+    state: Mapped[str]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    decision: Mapped[str | None]
+    done_at: Mapped[datetime | None]
+    escalated_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class Erasure(Table):
+    """An item whose people were forgotten. Only the events of such an item may lose their words; append-only itself."""
+
+    __tablename__ = "erasure"
+    __table_args__ = (one_of("why", ("request", "retention")), {"sqlite_strict": True})
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), primary_key=True)
+    at: Mapped[datetime]
+    why: Mapped[str]
+
+
 class OneTimeCode(Table):
     """A code that was sent to the phone on a dossier. The last one of an item counts; the database knows a keyed digest of it."""
 
@@ -978,6 +1045,57 @@ class Remittance(Table):
     tx_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_tx.id"))
     closed_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     closed_at: Mapped[datetime]
+
+
+class PaymentOrder(Table):
+    """What a citizen was shown to pay before the visit (lệnh trả trước), for one payee: a code on a screen is no payment."""
+
+    __tablename__ = "payment_order"
+    __table_args__ = (CheckConstraint("amount_dong > 0", name="amount"), {"sqlite_strict": True})
+    id: Mapped[Key]
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"), index=True)
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"))
+    payee: Mapped[str]
+    amount_dong: Mapped[Amount]
+    lines: Mapped[list[Any]] = mapped_column(comment="[{charge, amount_dong}] as they were owed")
+    code: Mapped[str] = mapped_column(unique=True, comment="by which a line of the bank's is known")
+    asked_at: Mapped[datetime]
+
+
+class BankNotice(Table):
+    """A transfer as it stands on the bank's statement, and what it settled. What it does not settle waits in suspense."""
+
+    __tablename__ = "bank_notice"
+    __table_args__ = (
+        one_of("outcome", list(Outcome)),
+        CheckConstraint(f"0 < amount_dong AND amount_dong <= {MOST_DONG}", name="amount"),
+        CheckConstraint("(outcome = 'unknown') = (order_id IS NULL)", name="order_of_outcome"),
+        CheckConstraint("(refunded_at IS NULL) = (refund_tx_id IS NULL)", name="refund"),
+        Index(None, "office_id", "noted_at"),
+        Index(
+            "uq_bank_notice_paid",
+            "order_id",
+            unique=True,
+            sqlite_where=text("outcome = 'paid' AND refunded_at IS NULL"),
+            postgresql_where=text("outcome = 'paid' AND refunded_at IS NULL"),
+        ),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    office_id: Mapped[UUID] = mapped_column(ForeignKey("office.id"))
+    reference: Mapped[str] = mapped_column(unique=True, comment="the bank's own number of the transfer")
+    amount_dong: Mapped[Amount]
+    purpose: Mapped[str]
+    booked_on: Mapped[date]
+    noted_at: Mapped[datetime]
+    noted_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    order_id: Mapped[UUID | None] = mapped_column(ForeignKey("payment_order.id"))
+    item_id: Mapped[UUID | None] = mapped_column(ForeignKey("item.id"), index=True)
+    outcome: Mapped[str]
+    tx_id: Mapped[UUID] = mapped_column(ForeignKey("ledger_tx.id"))
+    incident_id: Mapped[UUID | None] = mapped_column(ForeignKey("incident.id"))
+    refunded_at: Mapped[datetime | None]
+    refund_tx_id: Mapped[UUID | None] = mapped_column(ForeignKey("ledger_tx.id"))
 
 
 # ------------------------------------------------------------------------------------------------ messages to citizens

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from courier.domain.calendar import ZONE, at_local
 from courier.domain.item import State
 from courier.facts import Facts
+from courier.store import prepayments
 from courier.store.columns import PlainId
 from courier.store.session import Database
 from courier.store.tables import (
@@ -104,7 +105,7 @@ _CHARGES = (
         type_coerce(ItemCharge.id, PlainId),
         ItemCharge.kind,
         ItemCharge.payee,
-        ItemCharge.amount_dong,
+        ItemCharge.amount_dong - ItemCharge.prepaid_dong,
     )
     .join(ItemCharge, ItemCharge.item_id == Item.id)
     .order_by(ItemCharge.kind, ItemCharge.id)
@@ -142,6 +143,7 @@ def _daily_list(connection: Connection, facts: Facts, which: Mapping[str, Any], 
     charges: dict[Any, list[dict[str, Any]]] = {}
     for item_id, charge_id, kind, payee, amount in connection.execute(_CHARGES, which).all():
         charges.setdefault(item_id, []).append({"id": charge_id, "kind": kind, "payee": payee, "amount_dong": amount})
+    money = prepayments.notes(connection, charges)
     stops: dict[Any, dict[str, Any]] = {}
     for row in connection.execute(_STOPS, which).all():
         (stop_id, sequence, arrives_at, lat, lon, item_id, barcode, document_type, subject, direction, state, recipient, phone,
@@ -168,7 +170,7 @@ def _daily_list(connection: Connection, facts: Facts, which: Mapping[str, Any], 
                 "direction": direction,
                 "state": state,
                 "recipient": recipient,
-                "note": note,
+                "note": "\n".join(words for words in (note, *money.get(item_id, ())) if words),
                 "instructions": instructions,
                 "authorised": authorised,
                 "gate_photo": gate_photo is not None,

@@ -63,6 +63,8 @@ def find_items(
     words = fold(q).split()
     for word in words:
         query = query.where(Item.search_text.contains(word, autoescape=True))
+    if words and caller.role is not Role.ADMIN:
+        query = query.where(Item.restricted_at.is_(None))
     if state is not None:
         query = query.where(Item.state == state)
     if doubtful:

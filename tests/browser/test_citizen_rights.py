@@ -3,9 +3,14 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import exists, select
 
+from courier.settings import load_secrets
+from courier.store import links
+from courier.store.session import open_database
+from courier.store.tables import Item, ItemCharge, Office
 from tests.browser.test_axe import SIDEWAYS, SMALL_TARGETS, complaints
-from tests.browser.walk import Visitor, visit
+from tests.browser.walk import OFFICE, Visitor, hand_over, take_out, visit
 
 SMALL = {"width": 320, "height": 640}
 SCRIPTS = [pytest.param(True, id="scripts"), pytest.param(False, id="plain", marks=pytest.mark.slow)]
@@ -77,10 +82,109 @@ def test_a_complaint_gets_its_number_and_its_answer(citizen, desk, with_scripts)
 
 
 @pytest.mark.slow
+def test_paying_before_the_visit_is_not_confirmed_until_the_cashier_says_so(contexts, own_server, with_scripts):
+    desk = visit(contexts.new(), own_server)
+    citizen = visit(contexts.new(viewport=SMALL, has_touch=True, java_script_enabled=with_scripts), own_server)
+    due = exists().where(ItemCharge.item_id == Item.id, ItemCharge.amount_dong > 0)
+    link, last4 = link_of(own_server, Item.state == "planned", due)
+    page = citizen.page
+    citizen.go(link)
+    page.fill("#f-phone_last4", last4)
+    page.click("form[action$='/verify'] button")
+    open_(citizen, "pay")
+    sound(citizen, with_scripts)
+    page.click("section.card form .button.main >> nth=0")
+    said(citizen, "Chưa xác nhận")
+    sound(citizen, with_scripts)
+    payload = page.locator("svg.qr").first.get_attribute("data-payload")
+    purpose = page.locator("dd .code.strong").first.inner_text()
+    assert purpose in payload
+    amount = payload.partition("5303704")[2]
+    amount = amount[4 : 4 + int(amount[2:4])]
+
+    desk.sign_in("cashier")
+    desk.go("/c/prepayments")
+    sound(desk, for_thumbs=False)
+    desk.page.fill("#f-reference", f"FT{purpose[2:10]}")
+    desk.page.fill("#f-amount_dong", amount)
+    desk.page.fill("#f-purpose", f"CHUYEN TIEN {purpose}")
+    desk.page.click("form.card .button.main")
+    said(desk, "Đã trả")
+    sound(desk, for_thumbs=False)
+
+    citizen.go(f"{link}/pay")
+    said(citizen, "Đã trả")
+    assert purpose not in page.content()
+    sound(citizen, with_scripts)
+
+
+@pytest.mark.slow
+def test_a_citizen_reads_the_own_data_and_asks_for_restriction(citizen, desk, with_scripts):
+    page = citizen.page
+    link = page.url.partition("?")[0]
+    desk.sign_in("admin")
+    open_(citizen, "data")
+    sound(citizen, with_scripts)
+    with page.expect_download() as kept:
+        page.click("a[download]")
+    assert kept.value.suggested_filename.endswith(".json")
+    page.check("input[name=kind][value=object]" if with_scripts else "input[name=kind][value=restrict]", force=True)
+    page.click("form .button.main")
+    said(citizen, "Đang xem xét")
+    sound(citizen, with_scripts)
+    desk.go("/a/requests")
+    sound(desk, for_thumbs=False)
+    desk.page.fill("textarea", "Đã ghi nhận.")
+    desk.page.click("button[value='1']")
+    said(desk, "Đã ghi quyết định.")
+    citizen.go(f"{link}/data")
+    said(citizen, "Đã ghi nhận.")
+
+
+@pytest.mark.slow
+def test_a_visit_is_rated_and_the_mark_is_changed(contexts, own_server, with_scripts):
+    postman = visit(contexts.new(phone=True), own_server)
+    postman.sign_in("postman")
+    take_out(postman)
+    hand_over(postman)
+    link, last4 = link_of(own_server, Item.state == "delivered")
+    visitor = visit(contexts.new(viewport=SMALL, java_script_enabled=with_scripts), own_server)
+    visitor.go(link)
+    visitor.page.fill("#f-phone_last4", last4)
+    visitor.page.click("form[action$='/verify'] button")
+    open_(visitor, "rating")
+    sound(visitor, with_scripts)
+    for stars, words in ((2, "Chờ lâu"), (4, "Đã xin lỗi")):
+        visitor.page.check(f"input[name=stars][value='{stars}']", force=True)
+        visitor.page.fill("#f-text", words)
+        visitor.page.click("form .button.main")
+        assert visitor.page.locator("input[name=stars]:checked").get_attribute("value") == str(stars)
+        assert visitor.page.locator("#f-text").input_value() == words
+    sound(visitor, with_scripts)
+    office = visit(contexts.new(), own_server)
+    office.sign_in("dispatcher")
+    office.go("/d/ratings")
+    sound(office, for_thumbs=False)
+    assert office.page.locator("td[data-label]").first.inner_text() == "1"
+    assert "xin lỗi" not in office.page.content()
+
+
+def link_of(server, *where) -> tuple[str, str]:
+    """Link and last digits of the phone of an item of the demo's office."""
+    database = open_database(f"sqlite:///{server.var_dir / 'courier.db'}")
+    with database.read() as session:
+        query = select(Item).join(Office, Office.id == Item.office_id).where(Office.code == OFFICE, *where)
+        row = session.scalars(query.where(Item.recipient_phone.is_not(None)).order_by(Item.id)).first()
+    database.close()
+    token = links.token_for(load_secrets(server.var_dir), row.id, row.link_generation)
+    return f"{server.url}/t/{token}", row.recipient_phone[-4:]
+
+
+@pytest.mark.slow
 def test_a_page_without_the_proof_leads_to_it_and_tells_nothing(contexts, server, with_scripts):
     stranger = visit(contexts.new(viewport=SMALL, java_script_enabled=with_scripts), server)
     link = stranger.account("citizen")["link"]
-    for name in ("complaint",):
+    for name in ("complaint", "rating", "pay", "data"):
         stranger.go(f"{link}/{name}")
         sound(stranger, with_scripts)
         assert stranger.page.locator("main form").count() == 0

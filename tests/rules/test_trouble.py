@@ -18,6 +18,8 @@ TEN = datetime(2026, 11, 23, 10, 0, tzinfo=ZONE)
         ("another-had-custody", False, Kind.CONFLICT, TEN + timedelta(hours=4)),
         ("handed_over-in-delivered", False, Kind.CONFLICT, TEN + timedelta(hours=4)),
         ("id-mismatch", False, Kind.DOOR, TEN + timedelta(days=1)),
+        ("complaint-overdue", False, Kind.PETITION, TEN + timedelta(days=1)),
+        ("data-request-overdue", False, Kind.PETITION, TEN + timedelta(days=1)),
         ("media-missing", False, Kind.MEDIA, TEN + timedelta(days=1)),
     ],
 )
