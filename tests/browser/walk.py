@@ -132,6 +132,9 @@ def _of_a_citizen(visitor: Visitor) -> Iterator[str]:
     for details in visitor.page.locator("main details").all():
         details.evaluate("(element) => { element.open = true; }")
     yield "citizen-details"
+    for name in ("pay", "rating", "complaint", "messages", "data"):
+        visitor.go(f"{account['link']}/{name}")
+        yield f"citizen-{name}"
 
 
 def _of_a_postman(visitor: Visitor) -> Iterator[str]:
@@ -204,6 +207,9 @@ def _of_a_dispatcher(visitor: Visitor) -> Iterator[str]:
     yield "dispatcher-report-day"
     go("/d/reports/month")
     yield "dispatcher-report-month"
+    for name in ("complaints", "ratings", "messages"):
+        go(f"/d/{name}")
+        yield f"dispatcher-{name}"
 
 
 def _of_a_cashier(visitor: Visitor) -> Iterator[str]:
@@ -215,6 +221,8 @@ def _of_a_cashier(visitor: Visitor) -> Iterator[str]:
     yield "cashier-transfers"
     visitor.go("/c/payables")
     yield "cashier-payables"
+    visitor.go("/c/prepayments")
+    yield "cashier-prepayments"
     visitor.go("/c/incidents")
     yield "cashier-incidents"
 
@@ -242,6 +250,11 @@ def _of_an_admin(visitor: Visitor) -> Iterator[str]:
     yield "admin-calendar"
     go("/a/agencies")
     yield "admin-agencies"
+    page.click("main a[href$='/clients'] >> nth=0")
+    yield "admin-clients"
+    for name in ("/webhooks", "/a/requests", "/d/messages"):
+        go(name)
+        yield f"admin-{name.rpartition('/')[2]}"
     go("/a/facts")
     yield "admin-facts"
 
@@ -249,6 +262,8 @@ def _of_an_admin(visitor: Visitor) -> Iterator[str]:
 def _of_an_agency(visitor: Visitor) -> Iterator[str]:
     visitor.sign_in("agency")
     yield "agency"
+    visitor.go("/webhooks")
+    yield "agency-webhooks"
 
 
 def _complete(walk: Callable[[Visitor], Iterator[str]]) -> Callable[[Visitor], Iterator[str]]:
