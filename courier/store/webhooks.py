@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import BindParameter, Row, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
 
@@ -37,16 +37,16 @@ _AT_ONCE: Final = 1000
 
 
 # ------------------------------------------------------------------------------------------------- with the fact
+_LISTENING = select(WebhookEndpoint.id, WebhookEndpoint.agency_id, WebhookEndpoint.types).where(
+    WebhookEndpoint.agency_id.in_(bindparam("agencies", expanding=True)), WebhookEndpoint.state != "removed"
+)
+
+
 def enter(session: Session, notices: Sequence[Notice], *, at: datetime) -> None:
     """Write what agencies are to be told, within the transaction of the facts: one question, and nothing where nobody listens."""
     if not notices:
         return
-    listening = session.execute(
-        select(WebhookEndpoint.id, WebhookEndpoint.agency_id, WebhookEndpoint.types).where(
-            WebhookEndpoint.agency_id.in_({notice.agency_id for notice in notices}),
-            WebhookEndpoint.state != "removed",
-        )
-    ).all()
+    listening = session.execute(_LISTENING, {"agencies": list({notice.agency_id for notice in notices})}).all()
     if not listening:
         return
     wanted = [
@@ -264,20 +264,19 @@ def notice(session: Session, endpoint_id: UUID, notice_id: UUID) -> WebhookNotic
 # --------------------------------------------------------------------------------------------------------- sending
 _DUE = aliased(WebhookNotice)
 _EARLIER = aliased(WebhookNotice)
+_NOW: BindParameter[datetime] = bindparam("now")
+# Asked several times a second by everybody's server: building a statement costs more than running it.
+_ENDPOINTS_DUE = select(WebhookEndpoint.id, WebhookEndpoint.failures).where(
+    WebhookEndpoint.state == "active",
+    or_(WebhookEndpoint.resting_until.is_(None), WebhookEndpoint.resting_until <= _NOW),
+    exists().where(_DUE.endpoint_id == WebhookEndpoint.id, _DUE.state == PENDING, _DUE.due_at <= _NOW),
+)
 
 
 def endpoints_due(database: Database, *, at: datetime) -> list[Row[Any]]:
     """The endpoints that something can be sent to now: (id, failures)."""
     with database.glance_engine.connect() as connection:
-        return list(
-            connection.execute(
-                select(WebhookEndpoint.id, WebhookEndpoint.failures).where(
-                    WebhookEndpoint.state == "active",
-                    or_(WebhookEndpoint.resting_until.is_(None), WebhookEndpoint.resting_until <= at),
-                    exists().where(_DUE.endpoint_id == WebhookEndpoint.id, _DUE.state == PENDING, _DUE.due_at <= at),
-                )
-            )
-        )
+        return list(connection.execute(_ENDPOINTS_DUE, {"now": at}))
 
 
 def next_of(
