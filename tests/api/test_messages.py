@@ -19,6 +19,8 @@ from tests.api.test_attacks import link_to
 from tests.builders import MORNING, Asked
 from tests.post import PHONE, Provider, a_draft, carry, message, put
 
+pytestmark = pytest.mark.once  # what differs between the databases is shown in tests/store
+
 V1 = "/api/v1"
 KEY = "khoa-bien-nhan"
 

@@ -233,6 +233,7 @@ def test_without_a_connected_channel_everything_is_a_dry_run_and_says_so(house):
     assert (row.state, row.dry_run, row.channel) == (State.SENT, True, "zns")
 
 
+@pytest.mark.once
 def test_a_thousand_messages_are_a_few_jobs(house):
     sms = Provider(lambda letter: Carried(str(letter.id)))
     with_providers(house, sms=sms)
