@@ -13,7 +13,7 @@ from courier.domain.notices import Kind, State
 from courier.outside.carriers import Carried, Failed, Then
 from courier.store import messages
 from courier.store.messages import CARRY_JOB
-from courier.store.tables import Incident, Message, MessageBudget, MessageOptOut
+from courier.store.tables import Incident, Item, Message, MessageBudget, MessageOptOut
 from tests.builders import MORNING, a_house
 from tests.post import PHONE, Provider, a_draft, carry, message, put, with_providers
 
@@ -122,6 +122,21 @@ def test_whoever_wants_none_gets_none_but_the_codes_he_asks_for(house):
     carry(house)
     assert [letter.id for letter in sms.asked] == [code]
     assert message(house, news).state == State.SUPPRESSED
+
+
+def test_of_an_item_whose_use_was_restricted_nobody_is_told_but_the_codes_he_asks_for(house):
+    sms = Provider()
+    with_providers(house, sms=sms)
+    restricted = house.item()
+    with house.database.write() as session:
+        row = session.get_one(Item, restricted)
+        row.state, row.restricted_at = "attempted", MORNING
+    kept_back, code, told = put(
+        house, a_draft(item_id=restricted), a_draft(Kind.ONE_TIME_CODE, item_id=restricted), a_draft()
+    )
+    carry(house)
+    assert {letter.id for letter in sms.asked} == {code, told}
+    assert message(house, kept_back).state == State.SUPPRESSED
 
 
 def test_a_provider_that_is_away_is_asked_again_later_and_then_the_next_channel_carries(house):
