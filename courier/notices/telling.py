@@ -159,7 +159,8 @@ def announce_job(desk: Desk, payload: Payload, *, at: datetime) -> Effect:
             waiting = [row.id for row, _ in others if row.state == State.QUEUED]
             replaced += [one for one in waiting if one != notices.message_id(key)]
             told = [opens for row, opens in others if row.state != State.QUEUED]
-            if call.closes <= goes or (told and not notices.has_moved(rules, told[-1], call.opens)):
+            is_too_late = call.closes <= goes or local_day(call.opens) != plan.day
+            if is_too_late or (told and not notices.has_moved(rules, told[-1], call.opens)):
                 continue
             drafts.append(
                 Draft(

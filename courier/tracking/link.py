@@ -299,7 +299,8 @@ def _estimate(session: Session, desk: Desk, plan: Plan, route_id: UUID, stop_id:
     view = one.outlook(noise, day=plan.day, at=at)
     place = next((n for n, stop in enumerate(one.standing_stops()) if stop.id == stop_id), None)
     expected = view.rest.get(place) if place is not None else None
-    if expected is None:
+    # A round that is so late that its calls run into the night says nothing about when somebody comes.
+    if expected is None or local_day(expected.closes) != plan.day:
         return Promise(plan.day, None, None, "day", at)
     return Promise(plan.day, expected.opens, expected.closes, noise.basis, at, confidence=CONFIDENCE)
 

@@ -75,6 +75,15 @@ def test_a_postman_who_is_not_heard_makes_the_window_wider_and_never_past(office
     assert widths[0] < widths[2]
 
 
+def test_a_round_that_runs_into_the_night_is_told_as_a_day(office):
+    scatter(office, 6)
+    stops = published(office).routes[0].stops
+    late = at_local(DAY, 23 * 3600 + 1800)
+    assert told(office, stops[5].items[0], at=late - timedelta(hours=8)).opens_at is not None
+    promise = told(office, stops[5].items[0], at=late)
+    assert (promise.day, promise.opens_at, promise.closes_at, promise.basis) == (DAY, None, None, "day")
+
+
 def test_a_chosen_window_is_the_promise_and_the_estimate_stands_beside_it(office):
     scatter(office, 3)
     item_id = place(office, km_north=2, wanted_on=DAY, wanted_from=NOON + 5400, wanted_to=EVENING)
