@@ -253,7 +253,7 @@ class Report:
         if spent:
             yield f"| CPU to find them: median, worst | {statistics.median(spent) * 1000:.0f}, {max(spent) * 1000:.0f} ms |"
         yield ""
-        yield "| | windows | met by the routes | cost of all days | rise | ordinary items put off a day |"
+        yield "| | windows | met by the routes | cost of all days | rise | ordinary items put off, in all |"
         yield "|---|---|---|---|---|---|"
         for way in self.ways:
             met, promised = self.met(way)

@@ -104,6 +104,10 @@ def receive(port: int, log: Path, secret: str, seed: int) -> None:
 
 
 # --------------------------------------------------------------------------------------------------- what is killed
+# What an office sets for its own server is none of this one's.
+_KEPT = {name: value for name, value in os.environ.items() if not name.startswith("COURIER_")}
+
+
 @dataclass
 class Killed:
     """A process of ours that is started again after every kill."""
@@ -117,7 +121,7 @@ class Killed:
     def start(self) -> None:
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                self.command, env={**os.environ, **self.environment}, stdout=out, stderr=out, start_new_session=True
+                self.command, env={**_KEPT, **self.environment}, stdout=out, stderr=out, start_new_session=True
             )
 
     def wait_until_up(self) -> None:

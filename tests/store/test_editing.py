@@ -6,12 +6,13 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
 from courier import dispatch
 from courier.dispatch import Edit, editing
 from courier.dispatch.standing import read_standing
 from courier.domain.errors import Forbidden, Overtaken, Refused
-from courier.store.tables import Plan
+from courier.store.tables import Plan, Vehicle
 from routing.checking import check
 from tests.builders import DAY, MORNING, House
 from tests.planning_office import left_out, on_routes, open_office, place, planned, published, scatter, take_out
@@ -83,6 +84,8 @@ def is_as_worked_out_anew(office, plan_id, *, at=MORNING) -> None:
 def two_routes(office):
     """A solved plan with at least two routes; its view and the two."""
     scatter(office, 18)
+    with office.database.write() as session:
+        session.execute(update(Vehicle).values(capacity_items=14))
     view = planned(office)
     assert len(view.routes) >= 2
     return view, view.routes[0], view.routes[1]
