@@ -206,15 +206,21 @@ def _rested(
 
 
 def _departure(ferry: Crossing, at_landing: Numbers) -> Numbers:
-    """When the ferry that is caught leaves; after the last one the first of the next day."""
-    time = np.maximum(at_landing, ferry.opens)
+    """When the ferry that is caught leaves; after a day's last one the first that leaves later, on whatever day."""
+    if ferry.departure(ferry.opens) is None:
+        raise ValueError(
+            f"a ferry that never leaves between {ferry.opens} and {ferry.closes}, with headway {ferry.headway}"
+        )
     first = ferry.opens if ferry.first is None else ferry.first
-    if ferry.headway:
-        time = first + np.ceil((time - first) / ferry.headway) * ferry.headway
-        opening = first + np.ceil((ferry.opens - first) / ferry.headway) * ferry.headway
-    else:
-        opening = float(ferry.opens)
-    return np.where(time <= ferry.closes, time, opening + _DAY)
+    departs = np.full(at_landing.shape, np.nan)
+    day = 0
+    while np.isnan(departs).any():
+        time = np.maximum(at_landing - day, ferry.opens)
+        if ferry.headway:
+            time = first + np.ceil((time - first) / ferry.headway) * ferry.headway
+        departs = np.where(np.isnan(departs) & (time <= ferry.closes), day + time, departs)
+        day += _DAY
+    return departs
 
 
 def _admitted(windows: Sequence[tuple[int, int]], arrival: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from routing import Break, Crossing, Crossings, Job, Matrix, Problem, Vehicle
 from routing.insertion import Insertion
-from routing.simulating import Chance, Draws, draw, play, simulate
+from routing.simulating import Chance, Draws, _departure, draw, play, simulate
 from routing.solution import StepKind
 from routing.solving import assemble
 from routing.timetable import Timetable
@@ -183,8 +183,7 @@ def walked(problem, route, draws, number, run):
                         first = boat.first % boat.headway - boat.headway
                         all_boats = [t for t in range(first, boat.closes + 1, boat.headway) if t >= boat.opens]
                     else:
-                        all_boats = [max(boat.opens, clock)] if clock <= boat.closes or day else []
-                        all_boats = [boat.opens] if day else all_boats
+                        all_boats = [max(boat.opens, clock - day)] if clock - day <= boat.closes else []
                     boats = [day + t for t in all_boats if day + t >= clock]
                     day += 86_400
                 rest = matrix.seconds[here, step.location_index] - 60 - boat.headway // 2 - boat.ride
@@ -212,6 +211,21 @@ def test_many_days_at_once_are_the_same_days_one_by_one(seed):
     for number, (route, went) in enumerate(zip(solution.routes, played.routes, strict=True)):
         for run in range(4):
             assert went.begins[run].tolist() == pytest.approx(walked(problem, route, draws, number, run))
+
+
+@pytest.mark.parametrize(
+    ("at_the_landing", "leaves"),
+    [(0, 600), (601, 900), (3_601, 86_400 + 600), (86_400 + 700, 86_400 + 900), (86_400 + 3_700, 2 * 86_400 + 600)],
+    ids=["before it opens", "in its hours", "after the last", "in the next day's hours", "after the next day's last"],
+)
+def test_who_misses_a_days_last_ferry_takes_the_next_that_leaves(at_the_landing, leaves):
+    ferry = Crossing(opens=600, closes=3_600, headway=300, ride=100, first=0)
+    assert _departure(ferry, np.array([float(at_the_landing)])).tolist() == [leaves]
+
+
+def test_a_ferry_that_never_leaves_is_refused():
+    with pytest.raises(ValueError, match="a ferry that never leaves between 600 and 700, with headway 900"):
+        _departure(Crossing(opens=600, closes=700, headway=900, ride=100, first=0), np.array([0.0]))
 
 
 def test_the_same_seed_gives_the_same_days_and_another_seed_others():
