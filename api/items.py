@@ -37,7 +37,7 @@ from courier.domain.calendar import ZONE
 from courier.domain.errors import FieldError, Invalid
 from courier.domain.item import Direction, EventType, State
 from courier.domain.money import ChargeKind
-from courier.domain.people import Role, Scope
+from courier.domain.people import Caller, Role, Scope
 from courier.phones import media
 from courier.store.tables import ItemEvent
 from courier.tracking import Granted, ItemView, Wish
@@ -317,19 +317,33 @@ def granted_body(granted: Granted) -> dict[str, Any]:
     }
 
 
-def wish_of(item_id: UUID, body: Mapping[str, Any]) -> Wish:
-    """The wish in a request's body; a slot is looked at again, because others may have taken it since it was shown.
+def file_wish(item_id: UUID, body: Mapping[str, Any], *, asked_by: Caller | None) -> Granted:
+    """Grant the wish in a request's body; a window is looked at again, because others may have taken it since it was shown.
 
     Raises:
-        Refused: the slot cannot be served any more.
+        Refused: by the rules, or the window cannot be served any more.
+        Invalid: a member is missing.
     """
+    at = now()
     if body["kind"] == "reschedule" and body["slot"] is not None:
-        tracking.require_allowed(desk(), item_id, "reschedule", at=now())
-        slot = dispatch.take_slot(desk(), item_id, body["slot"], at=now())
-        return Wish("reschedule", day=slot.day, from_=slot.from_, to=slot.to)
+        tracking.require_allowed(desk(), item_id, "reschedule", at=at)
+        return dispatch.take_slot(
+            desk(),
+            item_id,
+            body["slot"],
+            at=at,
+            grant=lambda session, slot: tracking.grant(
+                session,
+                desk(),
+                item_id,
+                Wish("reschedule", day=slot.day, from_=slot.from_, to=slot.to),
+                asked_by=asked_by,
+                at=at,
+            ),
+        )
     if (body["lat"] is None) != (body["lon"] is None):
         raise Invalid(FieldError("lat", "required", "`lat` and `lon` come together."))
-    return Wish(
+    wish = Wish(
         body["kind"],
         address=body["address"],
         person=body["person"],
@@ -340,6 +354,7 @@ def wish_of(item_id: UUID, body: Mapping[str, Any]) -> Wish:
         call_first=body["call_first"],
         photo=body.get("photo"),
     )
+    return tracking.request_change(desk(), item_id, wish, asked_by=asked_by, at=at)
 
 
 # ---------------------------------------------------------------------------------------------------------- views
@@ -469,7 +484,7 @@ def list_slots(item_id: UUID) -> Any:
 def file_change_request(body: Mapping[str, Any], item_id: UUID) -> Any:
     """File a wish on behalf of the citizen."""
     tracking.require_visible(desk(), caller(), item_id)
-    return granted_body(tracking.request_change(desk(), item_id, wish_of(item_id, body), asked_by=caller(), at=now()))
+    return granted_body(file_wish(item_id, body, asked_by=caller()))
 
 
 @blueprint.route("/items/<uuid:item_id>/gate-photo", methods=["GET"])

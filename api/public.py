@@ -28,11 +28,11 @@ from api.items import (
     SlotSchema,
     SlotsSchema,
     WindowSchema,
+    file_wish,
     granted_body,
     slot_body,
     slots_body,
     window_body,
-    wish_of,
 )
 from api.sessions import address
 from courier import dispatch, tracking
@@ -320,8 +320,7 @@ def hold(body: Mapping[str, Any], token: str) -> Any:
 def ask(body: Mapping[str, Any], token: str) -> Any:
     """Ask for a change; granted at once or refused with a code."""
     item_id = tracking.require_proven(desk(), token, visitor(), at=now())
-    wish = wish_of(item_id, body)
-    return granted_body(tracking.request_change(desk(), item_id, wish, asked_by=None, at=now()))
+    return granted_body(file_wish(item_id, body, asked_by=None))
 
 
 @blueprint.route("/public/items/<string:token>/gate-photo", methods=["PUT"])

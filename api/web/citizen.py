@@ -10,7 +10,7 @@ from flask import Response, request
 
 from api.auth import form_token, public
 from api.conventions import desk, may_send, now
-from api.items import wish_of
+from api.items import file_wish
 from api.public import remember, visitor
 from api.sessions import address
 from api.web import forms, page
@@ -217,7 +217,7 @@ def ask(token: str) -> Response:
         tracking.require_allowed(desk(), item_id, wish_kind(), at=now())
         kind = wish_kind()
         if not _granted_already(token, kind, secret):
-            tracking.request_change(desk(), item_id, wish_of(item_id, wish_body()), asked_by=None, at=now())
+            file_wish(item_id, wish_body(), asked_by=None)
     except Missing:
         return unknown_link()
     except (Invalid, Refused) as fault:

@@ -8,7 +8,7 @@ from flask import Response, request
 
 from api.auth import caller, roles
 from api.conventions import desk, may_send, now
-from api.items import wish_of
+from api.items import file_wish
 from api.web import forms, page, texts
 from api.web.dispatcher import found_items
 from api.web.page import Trouble
@@ -135,8 +135,7 @@ def wish(item_id: UUID) -> Response:
     try:
         tracking.require_visible(desk(), caller(), item_id)
         tracking.require_allowed(desk(), item_id, wish_kind(), at=now())
-        asked = wish_of(item_id, wish_body())
-        tracking.request_change(desk(), item_id, asked, asked_by=caller(), at=now())
+        file_wish(item_id, wish_body(), asked_by=caller())
     except (Invalid, Refused) as fault:
         return _item_page(view, Trouble.of(fault))
     return page.go("clerk_pages.item", item_id=item_id, done="wish_granted")

@@ -57,7 +57,7 @@ from courier.dispatch.replanning import (
     replan_rest,
 )
 from courier.dispatch.running import Going, LiveDay, live, live_tag, running_plan
-from courier.dispatch.windows import Hold, Slot, SlotGone, hold_slot, leave_slot, slots, take_slot
+from courier.dispatch.windows import Hold, Slot, SlotGone, hold_slot, leave_slot, slots, take_slot, take_slot_now
 from routing.children import warm_up
 
 __all__ = [
@@ -119,6 +119,7 @@ __all__ = [
     "stop_solving",
     "take_offer",
     "take_slot",
+    "take_slot_now",
     "undo_edit",
     "unplanned",
     "warm_up",

@@ -1,11 +1,11 @@
 """Windows in which an item can really be served over the coming days: what drives the citizen's reschedule."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -20,6 +20,8 @@ from courier.domain.errors import FieldError, Invalid, Missing, Refused
 from courier.domain.item import State
 from courier.store import plans, slot_holds
 from courier.store.tables import Agency, Item, Office
+
+T = TypeVar("T")
 
 SLOT_DAYS: Final = 7
 # Seconds of travel that a half-day may cost more than the other one of its day: above it somebody would ride to one hamlet
@@ -92,7 +94,21 @@ def hold_slot(desk: Desk, item_id: UUID, slot_id: str, *, at: datetime) -> Hold:
         SlotGone: it cannot be served any more.
         Refused: `too-many-holds`: as much of that day is held by others as may be held at once.
     """
-    return _take(desk, item_id, slot_id, at=at, choosing=True)
+    day = _day_of(slot_id)
+    with desk.database.read() as session:
+        standing = slot_holds.of_item(session, item_id, at=at)
+    if standing is not None:
+        held = Slot(standing.day, standing.from_seconds, standing.to_seconds)
+        if held.id == slot_id:
+            return Hold(held, standing.expires_at)
+    return _in_turn(
+        desk,
+        item_id,
+        slot_id,
+        day,
+        lambda session, choice, found: _put(session, choice, found, at=at, choosing=True),
+        at=at,
+    )
 
 
 def leave_slot(desk: Desk, item_id: UUID) -> None:
@@ -101,15 +117,53 @@ def leave_slot(desk: Desk, item_id: UUID) -> None:
         slot_holds.drop(session, item_id)
 
 
-def take_slot(desk: Desk, item_id: UUID, slot_id: str, *, at: datetime) -> Slot:
-    """The window behind an id, kept for the item until its change request is recorded: by its hold, or else looked at again.
+def take_slot(desk: Desk, item_id: UUID, slot_id: str, *, at: datetime, grant: Callable[[Session, Slot], T]) -> T:
+    """Give the window behind an id to an item: by its hold, or else looked at again. What `grant` records is the answer.
 
-    Two people cannot both be given the last place of a window. How much of a day may be held does not matter here.
+    The place is taken and `grant` records the change request in one transaction, so nothing can lapse between the two, and what
+    `grant` refuses holds no place. Two people cannot both be given the last place of a window. How much of a day may be held
+    does not matter here.
+
+    Raises:
+        Missing, Invalid, SlotGone: as `hold_slot`.
+        Refused: as `grant`.
+    """
+    day = _day_of(slot_id)
+    with desk.database.read() as session:
+        office_id = _office_of(session, item_id)
+        # First the count and then the hold: who takes a place in between may have found the hold over by his clock.
+        seen = slot_holds.times_taken(session, office_id, day)
+        standing = slot_holds.of_item(session, item_id, at=at)
+    held = Slot(standing.day, standing.from_seconds, standing.to_seconds) if standing is not None else None
+    if held is not None and held.id == slot_id:
+        with suppress(_Overtaken), desk.database.write() as session:
+            if slot_holds.take_turn(session, office_id, day) != seen:
+                raise _Overtaken
+            return grant(session, held)
+
+    def put(session: Session, choice: "_Choice | None", found: Slot) -> T:
+        return grant(session, _put(session, choice, found, at=at, choosing=False).slot)
+
+    return _in_turn(desk, item_id, slot_id, day, put, at=at)
+
+
+def _office_of(session: Session, item_id: UUID) -> UUID:
+    row = session.get(Item, item_id)
+    if row is None:
+        raise Missing("item", item_id)
+    return row.office_id
+
+
+def take_slot_now(session: Session, desk: Desk, item_id: UUID, slot_id: str, *, at: datetime) -> Slot:
+    """The same inside a transaction of the caller's, who is the only one to take a place of that day until it ends.
 
     Raises:
         Missing, Invalid, SlotGone: as `hold_slot`.
     """
-    return _take(desk, item_id, slot_id, at=at, choosing=False).slot
+    day = _day_of(slot_id)
+    slot_holds.take_turn(session, _office_of(session, item_id), day)
+    choice = _choice(session, desk, item_id, at=at)
+    return _put(session, choice, _found(choice, day, slot_id), at=at, choosing=False).slot
 
 
 # Routes are constructed outside of any lock; who finds that somebody else took a place of that day meanwhile constructs them
@@ -120,18 +174,18 @@ _SLOT_ID: Final = re.compile(r"(\d{8})-\d{4}-\d{4}", re.ASCII)
 _FOR_A_REQUEST: Final = timedelta(minutes=1)
 
 
-def _take(desk: Desk, item_id: UUID, slot_id: str, *, at: datetime, choosing: bool) -> Hold:
-    day = _day_of(slot_id)
+def _in_turn(
+    desk: Desk,
+    item_id: UUID,
+    slot_id: str,
+    day: date,
+    put: Callable[[Session, "_Choice | None", Slot], T],
+    *,
+    at: datetime,
+) -> T:
+    """Look at the routes, and `put` the place in the one transaction in which nobody else takes a place of that day."""
     with desk.database.read() as session:
-        row = session.get(Item, item_id)
-        if row is None:
-            raise Missing("item", item_id)
-        office_id = row.office_id
-        standing = slot_holds.of_item(session, item_id, at=at)
-    if standing is not None:
-        held = Slot(standing.day, standing.from_seconds, standing.to_seconds)
-        if held.id == slot_id:
-            return Hold(held, standing.expires_at)
+        office_id = _office_of(session, item_id)
     for _ in range(_IN_VAIN):
         with desk.database.read() as session:
             # First the count and then the room: what is taken in between shows.
@@ -141,11 +195,11 @@ def _take(desk: Desk, item_id: UUID, slot_id: str, *, at: datetime, choosing: bo
         with suppress(_Overtaken), desk.database.write() as session:
             if slot_holds.take_turn(session, office_id, day) != seen:
                 raise _Overtaken
-            return _put(session, choice, found, at=at, choosing=choosing)
+            return put(session, choice, found)
     with desk.database.write() as session:
         slot_holds.take_turn(session, office_id, day)
         choice = _choice(session, desk, item_id, at=at)
-        return _put(session, choice, _found(choice, day, slot_id), at=at, choosing=choosing)
+        return put(session, choice, _found(choice, day, slot_id))
 
 
 class _Overtaken(Exception):

@@ -1,6 +1,6 @@
 """Where is the paper: items as staff search them and as citizens follow them, and what citizens may change."""
 
-from courier.tracking.changing import Granted, Wish, request_change, require_allowed, require_visible
+from courier.tracking.changing import Granted, Wish, grant, request_change, require_allowed, require_visible
 from courier.tracking.finding import ItemView, find_items, get_item, get_items, history, link_of, notes
 from courier.tracking.gate import MOST_PHOTO_BYTES, gate_photo, put_away_photo
 from courier.tracking.link import (
@@ -41,6 +41,7 @@ __all__ = [
     "gate_photo",
     "get_item",
     "get_items",
+    "grant",
     "history",
     "item_id_of",
     "item_of_link",

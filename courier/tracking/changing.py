@@ -81,35 +81,44 @@ def request_change(desk: Desk, item_id: UUID, wish: Wish, *, asked_by: Caller | 
         Invalid: a field is missing.
     """
     with desk.database.write() as session:
-        row = items.lock(session, [item_id])[0]
-        _refuse_what_is_not_allowed(session, desk, row, wish.kind, at=at)
-        recorded = _GRANT[wish.kind](session, desk, row, wish, asked_by, at)
-        request = ChangeRequest(
-            id=uuid7(),
-            item_id=item_id,
-            kind=wish.kind,
-            asked_by=(asked_by.role if asked_by else Role.CITIZEN).value,
-            asked_at=at,
-            body={
-                "day": wish.day.isoformat() if wish.day else None,
-                "from": wish.from_,
-                "to": wish.to,
-                "person": wish.person,
-                "text": wish.text,
-                "address": wish.address,
-                "office": str(wish.office) if wish.office else None,
-                "landmark": wish.landmark,
-                "point": wish.point,
-                "call_first": wish.call_first,
-                "photo": wish.photo,
-            },
-            event_id=recorded.event_id,
-        )
-        session.add(request)
-        session.flush()
-        rule = release_rule(session, desk, row, at)
-        needs = rule.authorisation_words if wish.kind == "authorise" and rule is not None else None
-        return Granted(request, public_view(session, desk, row, proven=True, at=at), needs)
+        return grant(session, desk, item_id, wish, asked_by=asked_by, at=at)
+
+
+def grant(session: Session, desk: Desk, item_id: UUID, wish: Wish, *, asked_by: Caller | None, at: datetime) -> Granted:
+    """The same within the caller's transaction: a window is taken and promised in one.
+
+    Raises:
+        Refused, Invalid: as `request_change`.
+    """
+    row = items.lock(session, [item_id])[0]
+    _refuse_what_is_not_allowed(session, desk, row, wish.kind, at=at)
+    recorded = _GRANT[wish.kind](session, desk, row, wish, asked_by, at)
+    request = ChangeRequest(
+        id=uuid7(),
+        item_id=item_id,
+        kind=wish.kind,
+        asked_by=(asked_by.role if asked_by else Role.CITIZEN).value,
+        asked_at=at,
+        body={
+            "day": wish.day.isoformat() if wish.day else None,
+            "from": wish.from_,
+            "to": wish.to,
+            "person": wish.person,
+            "text": wish.text,
+            "address": wish.address,
+            "office": str(wish.office) if wish.office else None,
+            "landmark": wish.landmark,
+            "point": wish.point,
+            "call_first": wish.call_first,
+            "photo": wish.photo,
+        },
+        event_id=recorded.event_id,
+    )
+    session.add(request)
+    session.flush()
+    rule = release_rule(session, desk, row, at)
+    needs = rule.authorisation_words if wish.kind == "authorise" and rule is not None else None
+    return Granted(request, public_view(session, desk, row, proven=True, at=at), needs)
 
 
 def _why_not(kind: str, row: Item) -> Refused:

@@ -162,9 +162,20 @@ def _move(house: House, weeks: Weeks, item_id: UUID, rng: random.Random, *, blin
     if not offered:
         weeks.without_offer += 1
         return
-    chosen = dispatch.take_slot(house.desk, item_id, rng.choice(offered).id, at=at)
-    wish = tracking.Wish("reschedule", day=chosen.day, from_=chosen.from_, to=chosen.to)
-    tracking.request_change(house.desk, item_id, wish, asked_by=None, at=at)
+    dispatch.take_slot(
+        house.desk,
+        item_id,
+        rng.choice(offered).id,
+        at=at,
+        grant=lambda session, chosen: tracking.grant(
+            session,
+            house.desk,
+            item_id,
+            tracking.Wish("reschedule", day=chosen.day, from_=chosen.from_, to=chosen.to),
+            asked_by=None,
+            at=at,
+        ),
+    )
 
 
 def _plan(house: House, weeks: Weeks, day: date, *, seconds: float, seed: int) -> Day:

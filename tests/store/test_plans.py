@@ -37,6 +37,7 @@ from tests.planning_office import (
     state_of,
     stored,
     take_out,
+    taken,
 )
 
 EIGHT = MORNING + timedelta(minutes=30)
@@ -628,21 +629,21 @@ def test_a_slot_is_looked_at_again_when_it_is_chosen(office):
     item = place(office, km_north=9)
     offers = dispatch.slots(office.desk, item, at=MORNING)
     morning = offers[0]
-    assert dispatch.take_slot(office.desk, item, morning.id, at=MORNING) == morning
+    assert taken(office, item, morning.id) == morning
     for postman in range(3):
         adjust(office, postman, shift_end=41_400)
     scatter(office, 200, km=8, wanted_on=morning.day, wanted_from=27_000, wanted_to=41_400)
     with pytest.raises(Refused, match="slot-gone"):
-        dispatch.take_slot(office.desk, item, morning.id, at=MORNING + timedelta(minutes=1))
+        taken(office, item, morning.id, at=MORNING + timedelta(minutes=1))
     with pytest.raises(Refused, match="slot-gone"):
-        dispatch.take_slot(office.desk, item, offers[-1].id, at=MORNING + timedelta(days=30))
+        taken(office, item, offers[-1].id, at=MORNING + timedelta(days=30))
 
 
 @pytest.mark.parametrize("name", ["", "soon", "20261340-0730-1130", "20261126-0730-1130x", "２０261126-0730-1130"])
 def test_a_slot_that_is_none_is_invalid(sqlite_office, name):
     item = place(sqlite_office)
     with pytest.raises(Invalid):
-        dispatch.take_slot(sqlite_office.desk, item, name, at=MORNING)
+        taken(sqlite_office, item, name)
 
 
 def test_the_stored_problem_passes_the_checker(sqlite_office):

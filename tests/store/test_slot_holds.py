@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from courier import dispatch, tracking
+from courier.desk import Desk
 from courier.dispatch import SlotGone, windows
 from courier.domain.calendar import ZONE
 from courier.domain.errors import Refused
@@ -17,7 +18,7 @@ from courier.store.session import open_database
 from courier.store.tables import Item
 from courier.tracking import Wish
 from tests.builders import DAY, MORNING, House
-from tests.planning_office import adjust, desk_on, open_office, place, scatter
+from tests.planning_office import adjust, desk_on, open_office, place, scatter, taken
 
 TOMORROW = DAY + timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -48,6 +49,16 @@ def two_far_doors(house: House) -> tuple[Any, Any]:
 def moved(house: House, item, slot: dispatch.Slot, *, at: datetime = MORNING):
     wish = Wish("reschedule", day=slot.day, from_=slot.from_, to=slot.to)
     return tracking.request_change(house.desk, item, wish, asked_by=None, at=at)
+
+
+def granted(desk: Desk, item, slot_id: str, *, at: datetime = MORNING) -> tracking.Granted:
+    """The window taken and promised, as a citizen's request does it."""
+
+    def promise(session: Any, slot: dispatch.Slot) -> tracking.Granted:
+        wish = Wish("reschedule", day=slot.day, from_=slot.from_, to=slot.to)
+        return tracking.grant(session, desk, item, wish, asked_by=None, at=at)
+
+    return dispatch.take_slot(desk, item, slot_id, at=at, grant=promise)
 
 
 # ------------------------------------------------------------------------------------------------------ what a hold does
@@ -91,9 +102,8 @@ def test_what_was_held_is_granted_and_then_nothing_is_held(tight):
     one, other = two_far_doors(tight)
     first = offered(tight, one)[0]
     hold = dispatch.hold_slot(tight.desk, one, first, at=MORNING)
-    slot = dispatch.take_slot(tight.desk, one, first, at=MORNING + 9 * MINUTE)
-    assert slot == hold.slot
-    moved(tight, one, slot, at=MORNING + 9 * MINUTE)
+    slot = hold.slot
+    granted(tight.desk, one, first, at=MORNING + 9 * MINUTE)
     assert tight.row(one).wanted_on == slot.day
     with tight.database.read() as session:
         assert slot_holds.of_item(session, one, at=MORNING) is None
@@ -122,7 +132,7 @@ def test_no_more_than_a_fifth_of_a_day_is_held_at_once(office):
         dispatch.hold_slot(office.desk, item, slot.id, at=MORNING)
     with pytest.raises(Refused, match="too-many-holds"):
         dispatch.hold_slot(office.desk, people[4], slot.id, at=MORNING)
-    assert dispatch.take_slot(office.desk, people[5], slot.id, at=MORNING) == slot
+    assert taken(office, people[5], slot.id) == slot
     assert dispatch.hold_slot(office.desk, people[4], slot.id, at=MORNING + 10 * MINUTE).slot == slot
 
 
@@ -151,9 +161,7 @@ def test_two_people_take_the_last_place_at_the_same_moment(tight, tmp_path, monk
         try:
             if how == "hold":
                 return dispatch.hold_slot(desk, item, wanted, at=MORNING)
-            slot = dispatch.take_slot(desk, item, wanted, at=MORNING)
-            wish = Wish("reschedule", day=slot.day, from_=slot.from_, to=slot.to)
-            return tracking.request_change(desk, item, wish, asked_by=None, at=MORNING)
+            return granted(desk, item, wanted)
         except SlotGone as gone:
             return gone
         finally:
@@ -168,7 +176,78 @@ def test_two_people_take_the_last_place_at_the_same_moment(tight, tmp_path, monk
     assert lost[0].slots
     assert wanted not in {slot.id for slot in lost[0].slots}
     loser = (one, other)[answers.index(lost[0])]
-    assert dispatch.take_slot(tight.desk, loser, lost[0].slots[0].id, at=MORNING) == lost[0].slots[0]
+    assert taken(tight, loser, lost[0].slots[0].id) == lost[0].slots[0]
+
+
+def test_a_hold_that_is_over_while_it_is_granted_keeps_its_place(tight, tmp_path, monkeypatch):
+    """A second before its end the hold is granted; somebody who looks a second after it, before that is written, comes too late."""
+    one, other = two_far_doors(tight)
+    [wanted] = set(offered(tight, one)[:1]) & set(offered(tight, other))
+    over = dispatch.hold_slot(tight.desk, one, wanted, at=MORNING).expires_at
+    other_looked = threading.Event()
+    looked = windows._found
+
+    def look(*arguments: Any) -> dispatch.Slot:
+        found = looked(*arguments)
+        other_looked.set()
+        return found
+
+    monkeypatch.setattr(windows, "_found", look)
+
+    def come_after() -> Any:
+        server = open_database(tight.database.url.render_as_string(hide_password=False))
+        desk = desk_on(server, tmp_path)
+        try:
+            return dispatch.hold_slot(desk, other, wanted, at=over + timedelta(seconds=1))
+        except SlotGone as gone:
+            return gone
+        finally:
+            desk.jobs.stop()
+            server.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        answers = []
+        before = over - timedelta(seconds=1)
+
+        def promise(session: Any, slot: dispatch.Slot) -> None:
+            answers.append(pool.submit(come_after))
+            assert other_looked.wait(timeout=60), "the other one saw the place free"
+            wish = Wish("reschedule", day=slot.day, from_=slot.from_, to=slot.to)
+            tracking.grant(session, tight.desk, one, wish, asked_by=None, at=before)
+
+        dispatch.take_slot(tight.desk, one, wanted, at=before, grant=promise)
+        assert isinstance(answers[0].result(), SlotGone)
+    assert tight.row(one).wanted_on == TOMORROW
+
+
+def test_a_hold_whose_place_was_taken_meanwhile_by_a_faster_clock_is_looked_at_again(tight, monkeypatch):
+    """Between looking at one's own hold and one's turn somebody else, by whose clock it is over, takes the place."""
+    one, other = two_far_doors(tight)
+    [wanted] = set(offered(tight, one)[:1]) & set(offered(tight, other))
+    over = dispatch.hold_slot(tight.desk, one, wanted, at=MORNING).expires_at
+    read = slot_holds.of_item
+
+    def read_and_lose(session: Any, item_id: Any, *, at: datetime) -> Any:
+        found = read(session, item_id, at=at)
+        if item_id == one:
+            monkeypatch.setattr(slot_holds, "of_item", read)
+            dispatch.hold_slot(tight.desk, other, wanted, at=over + timedelta(seconds=1))
+        return found
+
+    monkeypatch.setattr(slot_holds, "of_item", read_and_lose)
+    with pytest.raises(SlotGone):
+        granted(tight.desk, one, wanted, at=over - timedelta(seconds=1))
+    assert tight.row(one).wanted_on is None
+
+
+def test_what_the_rules_refuse_takes_no_place(tight):
+    one, other = two_far_doors(tight)
+    [wanted] = set(offered(tight, one)[:1]) & set(offered(tight, other))
+    with tight.database.write() as session:
+        session.get_one(Item, one).moves = 3
+    with pytest.raises(Refused, match="too-many-moves"):
+        granted(tight.desk, one, wanted)
+    assert wanted in offered(tight, other)
 
 
 def test_a_crowd_on_one_day_is_answered_in_the_end(tight, monkeypatch):
@@ -199,7 +278,7 @@ def test_a_day_never_holds_more_promises_than_its_routes_can_keep(tight):
     let_in = []
     for item in people:
         try:
-            moved(tight, item, dispatch.take_slot(tight.desk, item, wanted.id, at=MORNING))
+            granted(tight.desk, item, wanted.id)
         except SlotGone:
             continue
         let_in.append(item)
