@@ -1,5 +1,7 @@
 """Where our server may call to: an address that somebody typed in must not lead into our own house.
 
+Whoever runs the installation may say of an address of his own that it lies inside (`channels.json`); a cloud's metadata never does.
+
 Checked twice: when it is entered, and at every call by the addresses that the name has at that moment. The call then goes to a
 checked address and to no other, so a name that changes its mind in between gains nothing.
 """
@@ -25,7 +27,11 @@ _NEVER: Final = tuple(
         "fec0::/10",  # the old site-local
         "192.88.99.0/24",  # 6to4 relays
         "168.63.129.16/32",  # a cloud's own wire server; public by number only
+        "fd00:ec2::/32",  # a cloud's metadata and name servers
     )
+)
+_OWN: Final = tuple(
+    ipaddress.ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 )
 
 Resolver = Callable[[str, int], Sequence[str]]
@@ -56,8 +62,10 @@ class Target:
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
 
-def read(url: str, *, loopback: bool = False) -> Target:
+def read(url: str, *, loopback: bool = False, inside: bool = False) -> Target:
     """Take a web address apart. With `loopback` (tests, a demo) this machine itself may be named, also without TLS.
+
+    With `inside` also a host of a private network, and that without TLS: for addresses that nobody typed into a page.
 
     Raises:
         Refused: it is no https address of a host on the public network, as far as the text tells.
@@ -78,20 +86,22 @@ def read(url: str, *, loopback: bool = False) -> Target:
         raise Refused("https-only", f"only https is called, found {parts.scheme[:20] or 'no scheme'}")
     literal = _literal(host)
     if literal is not None:
-        require_outside(literal, loopback=loopback)
+        require_outside(literal, loopback=loopback, inside=inside)
     elif not _HOST.fullmatch(host):
         # Also 2130706433, 0x7f.1 and 127.1: some libraries read them as addresses.
         raise Refused("unreadable-url", "the host is neither a name nor an address")
     is_here = host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost")
-    if is_here and not loopback:
+    if is_here and not (loopback or inside):
         raise Refused("private-address", f"{host} is this machine itself")
-    if not tls and not (loopback and (is_here or (literal is not None and literal.is_loopback))):
+    if not tls and not inside and not (loopback and (is_here or (literal is not None and literal.is_loopback))):
         raise Refused("https-only", "only https is called, found http")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(host, port or (443 if tls else 80), tls, path)
 
 
-def resolve(target: Target, *, loopback: bool = False, resolver: Resolver | None = None) -> list[str]:
+def resolve(
+    target: Target, *, loopback: bool = False, inside: bool = False, resolver: Resolver | None = None
+) -> list[str]:
     """The addresses of a target, every one of them checked.
 
     Raises:
@@ -101,24 +111,40 @@ def resolve(target: Target, *, loopback: bool = False, resolver: Resolver | None
     found = list((resolver or _of_the_system)(target.host, target.port))
     if not found:
         raise OSError(f"{target.host} has no address")
-    for address in found:
+    for text in found:
+        address = ipaddress.ip_address(text.partition("%")[0])
         # A name that points both outside and inside is somebody's trick: nothing of it is called.
-        require_outside(ipaddress.ip_address(address.partition("%")[0]), loopback=loopback)
+        require_outside(address, loopback=loopback, inside=inside)
+        if not target.tls and _real(address).is_global:
+            raise Refused(
+                "https-only", f"what leaves the house is sealed, and {target.host} was to be called without TLS"
+            )
     return found
 
 
-def require_outside(address: ipaddress.IPv4Address | ipaddress.IPv6Address, *, loopback: bool = False) -> None:
-    """Refuse an address that is not on the public network; with `loopback` this machine is let through.
+def require_outside(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, *, loopback: bool = False, inside: bool = False
+) -> None:
+    """Refuse an address that is not on the public network; with `loopback` this machine is let through, with `inside` private ones.
 
     Raises:
         Refused: `private-address`.
     """
     real = _real(address)
-    if loopback and real.is_loopback:
+    if (loopback or inside) and real.is_loopback:
         return
-    reserved = any(real.version == network.version and real in network for network in _NEVER)
+    reserved = _among(real, _NEVER)
+    if inside and not reserved and _among(real, _OWN):
+        return
     if not real.is_global or real.is_multicast or real.is_reserved or real.is_unspecified or reserved:
         raise Refused("private-address", f"{address} is not on the public network")
+
+
+def _among(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+    networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network],
+) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
 
 
 def _real(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

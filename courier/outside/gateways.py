@@ -6,8 +6,11 @@ What connects them stands in the installation's `channels.json`; a channel that 
 import base64
 import hmac
 import smtplib
+import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from email.message import EmailMessage
 from hashlib import sha256
 from pathlib import Path
@@ -16,22 +19,40 @@ from typing import Any, Final
 import orjson
 
 from courier.domain.notices import Channel, Rules
-from courier.outside import asking
+from courier.outside import addresses, posting
 from courier.outside.carriers import Carried, Carrier, Failed, Letter, NullCarrier, Then
 from courier.settings import Misconfigured
 
 _WITHIN_SECONDS: Final = 10.0
+_MOST_BYTES: Final = 64 * 1024
+_LONGEST_WAIT: Final = timedelta(hours=1)
 _JSON: Final = {"Content-Type": "application/json"}
 
 
-def _missed(answer: asking.Answer) -> Failed | None:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where a provider is asked. With `inside` his server may stand in the post's own network, also without TLS."""
+
+    url: str
+    inside: bool
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> posting.Answer:
+        """Send a body and hear the answer."""
+        return posting.post(self.url, body, headers, within=_WITHIN_SECONDS, inside=self.inside, most_bytes=_MOST_BYTES)
+
+
+def _wait(answer: posting.Answer) -> timedelta | None:
+    return None if answer.retry_after is None else min(timedelta(seconds=answer.retry_after), _LONGEST_WAIT)
+
+
+def _missed(answer: posting.Answer) -> Failed | None:
     """What an HTTP answer means where it is no success, None where it is one."""
     if answer.status is None:
         return Failed(answer.fault or "unreachable", Then.AGAIN)
-    if 200 <= answer.status < 300:
+    if answer.taken:
         return None
     again = answer.status in (408, 409, 425, 429) or answer.status >= 500
-    return Failed(f"http-{answer.status}", Then.AGAIN if again else Then.NEVER, answer.wait)
+    return Failed(f"http-{answer.status}", Then.AGAIN if again else Then.NEVER, _wait(answer))
 
 
 def _international(phone: str) -> str:
@@ -46,7 +67,7 @@ class Zns:
     With `hash_phone` the number goes as its SHA-256, for the `/hash_phone` address.
     """
 
-    url: str
+    line: Line
     token_file: Path
     templates: Mapping[str, str]
     hash_phone: bool
@@ -68,7 +89,7 @@ class Zns:
         }
         # Read each time: whoever renews the token (it lasts a day) writes it there.
         headers = {**_JSON, "access_token": self.token_file.read_text().strip(), "Idempotency-Key": str(letter.id)}
-        answer = asking.post(self.url, orjson.dumps(body), headers, within=_WITHIN_SECONDS)
+        answer = self.line.post(orjson.dumps(body), headers)
         missed = _missed(answer)
         if missed is not None:
             return missed
@@ -91,7 +112,7 @@ class Sms:
     lists is one that a person must look at.
     """
 
-    url: str
+    line: Line
     headers: Mapping[str, str]
     body: Any
     id_at: str | None
@@ -110,15 +131,15 @@ class Sms:
             "id": str(letter.id),
         }
         headers = {**_JSON, "Idempotency-Key": str(letter.id), **self.headers}
-        answer = asking.post(self.url, orjson.dumps(_filled(self.body, said)), headers, within=_WITHIN_SECONDS)
+        answer = self.line.post(orjson.dumps(_filled(self.body, said)), headers)
         error = _at(answer.json, self.error_at) if self.error_at else None
         if error is not None and str(error) not in self.fine:
             code = f"sms-{''.join(sign for sign in str(error) if sign.isalnum() or sign in '-_')[:40]}"
             if str(error) in self.elsewhere:
                 return Failed(code, Then.ELSEWHERE)
             if str(error) in self.again:
-                return Failed(code, Then.AGAIN, answer.wait)
-            if answer.status is not None and 200 <= answer.status < 300:
+                return Failed(code, Then.AGAIN, _wait(answer))
+            if answer.taken:
                 return Failed(code, Then.NEVER)
         missed = _missed(answer)
         if missed is not None:
@@ -131,7 +152,7 @@ class Sms:
 class Webhook:
     """A system of the post's own, such as a call list: signed as Standard Webhooks are."""
 
-    url: str
+    line: Line
     secret: bytes
     dry_run: bool = False
 
@@ -155,7 +176,18 @@ class Webhook:
             "webhook-timestamp": moment,
             "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
         }
-        return _missed(asking.post(self.url, body, headers, within=_WITHIN_SECONDS)) or Carried()
+        return _missed(self.line.post(body, headers)) or Carried()
+
+
+class _MailServer(smtplib.SMTP):
+    """A mail server at an address that was checked, whatever its name says meanwhile."""
+
+    def __init__(self, host: str, port: int, address: str) -> None:
+        self._address = address
+        super().__init__(host, port, timeout=_WITHIN_SECONDS)
+
+    def _get_socket(self, _host: str, port: int, timeout: float) -> socket.socket:
+        return socket.create_connection((self._address, port), timeout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +196,7 @@ class Mail:
 
     host: str
     port: int
+    inside: bool
     sender: str
     user: str | None
     password: str | None
@@ -179,12 +212,16 @@ class Mail:
         mail["Date"] = letter.at
         mail.set_content(letter.text)
         try:
-            with smtplib.SMTP(self.host, self.port, timeout=_WITHIN_SECONDS) as server:
+            target = addresses.Target(self.host, self.port, self.starttls, "/")
+            found = addresses.resolve(target, inside=self.inside)
+            with _MailServer(self.host, self.port, found[0]) as server:
                 if self.starttls:
-                    server.starttls()
+                    server.starttls(context=ssl.create_default_context())
                 if self.user and self.password:
                     server.login(self.user, self.password)
                 server.send_message(mail)
+        except addresses.Refused as why:
+            return Failed(why.code, Then.AGAIN)
         except smtplib.SMTPRecipientsRefused as refused:
             code = next(iter(refused.recipients.values()), (550, b""))[0]
             return Failed(f"smtp-{code}", Then.AGAIN if code < 500 else Then.ELSEWHERE)
@@ -247,11 +284,20 @@ def receipt_secrets(channels: Mapping[str, Any]) -> Mapping[Channel, bytes]:
     }
 
 
-def _url(entry: Mapping[str, Any]) -> str:
-    url = str(entry["url"])
-    if not url.startswith(("https://", "http://")):
-        raise ValueError("url must begin with https:// or http://")
-    return url
+def _line(entry: Mapping[str, Any]) -> Line:
+    line = Line(str(entry["url"]), _inside(entry))
+    try:
+        addresses.read(line.url, inside=line.inside)
+    except addresses.Refused as why:
+        raise ValueError(f'{why}; a server of your own network needs "inside": true') from why
+    return line
+
+
+def _inside(entry: Mapping[str, Any]) -> bool:
+    inside = entry.get("inside", False)
+    if not isinstance(inside, bool):
+        raise TypeError("inside is true or false")
+    return inside
 
 
 def _zns(entry: Mapping[str, Any], rules: Rules) -> Carrier:
@@ -259,7 +305,7 @@ def _zns(entry: Mapping[str, Any], rules: Rules) -> Carrier:
     if not token.is_file():
         raise ValueError("access_token_file is not there")
     return Zns(
-        url=_url(entry),
+        line=_line(entry),
         token_file=token,
         templates={str(kind): str(template) for kind, template in entry["templates"].items()},
         hash_phone=bool(entry.get("hash_phone", True)),
@@ -270,7 +316,7 @@ def _zns(entry: Mapping[str, Any], rules: Rules) -> Carrier:
 
 def _sms(entry: Mapping[str, Any], _rules: Rules) -> Carrier:
     return Sms(
-        url=_url(entry),
+        line=_line(entry),
         headers={str(name): str(value) for name, value in entry.get("headers", {}).items()},
         body=entry["body"],
         id_at=entry.get("id_at"),
@@ -282,13 +328,16 @@ def _sms(entry: Mapping[str, Any], _rules: Rules) -> Carrier:
 
 
 def _webhook(entry: Mapping[str, Any], _rules: Rules) -> Carrier:
-    return Webhook(url=_url(entry), secret=base64.b64decode(str(entry["secret"]).removeprefix("whsec_"), validate=True))
+    return Webhook(
+        line=_line(entry), secret=base64.b64decode(str(entry["secret"]).removeprefix("whsec_"), validate=True)
+    )
 
 
 def _mail(entry: Mapping[str, Any], _rules: Rules) -> Carrier:
     return Mail(
         host=str(entry["host"]),
         port=int(entry.get("port", 587)),
+        inside=_inside(entry),
         sender=str(entry["from"]),
         user=entry.get("user"),
         password=entry.get("password"),

@@ -1,4 +1,4 @@
-"""One POST to somebody else's server: to a checked address, without redirects, within a time and a size."""
+"""The one door to other people's servers: a POST to a checked address, without redirects, within a time and a size."""
 
 import contextlib
 import http.client
@@ -8,7 +8,9 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from courier.outside import addresses
 from courier.outside.addresses import Resolver
@@ -18,16 +20,28 @@ _ALWAYS: Final = {"User-Agent": "buu-ta", "Accept-Encoding": "identity", "Connec
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: `status`, or None and a short stable word why there is none. `retry_after` is in seconds."""
+    """What came back: `status`, or None and a short stable word why there is none. `retry_after` is in seconds.
+
+    `body` is the beginning of what was said, where the caller wanted to hear it.
+    """
 
     status: int | None
     fault: str | None = None
     retry_after: int | None = None
+    body: bytes = b""
 
     @property
     def taken(self) -> bool:
         """True when the receiver says that he has it."""
         return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON, None where it is none."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
 
 
 def post(
@@ -37,16 +51,20 @@ def post(
     *,
     within: float,
     loopback: bool = False,
+    inside: bool = False,
+    most_bytes: int = 0,
     resolver: Resolver | None = None,
     trust: ssl.SSLContext | None = None,
 ) -> Answer:
-    """Send a body and hear the status, all in `within` seconds beside asking for the name. What the answer says is not read.
+    """Send a body and hear the answer, all in `within` seconds beside asking for the name; of its body `most_bytes` are read.
+
+    `loopback` and `inside` are those of `addresses.read`.
 
     Whatever goes wrong out there is an answer: `private-address`, `no-address`, `timeout`, `tls`, `unreachable`, `no-http`.
     """
     try:
-        target = addresses.read(url, loopback=loopback)
-        found = addresses.resolve(target, loopback=loopback, resolver=resolver)
+        target = addresses.read(url, loopback=loopback, inside=inside)
+        found = addresses.resolve(target, loopback=loopback, inside=inside, resolver=resolver)
     except addresses.Refused as why:
         return Answer(None, why.code)
     except (OSError, UnicodeError):
@@ -56,7 +74,10 @@ def post(
         with connection.bounded():
             connection.request("POST", target.path, body=body, headers={"Host": target.authority, **_ALWAYS, **headers})
             answer = connection.getresponse()
-            return Answer(answer.status, None, _seconds(answer.headers.get("Retry-After")))
+            said = answer.read(most_bytes) if most_bytes else b""
+            if connection.late:
+                raise TimeoutError  # what was cut off half-way is no answer
+            return Answer(answer.status, None, _seconds(answer.headers.get("Retry-After")), said)
     except TimeoutError:
         return Answer(None, "timeout")
     except ssl.SSLError:

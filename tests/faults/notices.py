@@ -151,7 +151,16 @@ class Campaign:
         channels = self.var_dir / "channels.json"
         channels.touch(mode=0o600)
         channels.write_text(
-            json.dumps({"sms": {"url": self.provider_url, "body": {"to": "{phone}", "text": "{text}"}, "id_at": "id"}})
+            json.dumps(
+                {
+                    "sms": {
+                        "url": self.provider_url,
+                        "inside": True,
+                        "body": {"to": "{phone}", "text": "{text}"},
+                        "id_at": "id",
+                    }
+                }
+            )
         )
 
     # -------------------------------------------------------------------------------------------------- beginning

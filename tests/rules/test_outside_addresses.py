@@ -113,6 +113,45 @@ def test_this_machine_is_called_where_the_setting_says_so_and_nothing_else_insid
             addresses.read(url, loopback=True)
 
 
+METADATA = ("169.254.169.254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_an_address_of_the_house_itself_leads_to_private_networks_and_to_nothing_else_that_is_special(address):
+    """What is private is written out here: the three networks of RFC 1918, this machine, and unique local IPv6."""
+    private = ("10.", "127.", "172.16.", "172.31.", "192.168.", "fc00:", "::ffff:10.", "::ffff:127.")
+    reachable = address in (
+        "::1",
+        "::7f00:1",
+        "2002:7f00:1::",
+        "64:ff9b::7f00:1",
+        "2001:0:5ef5:79fb:0:0:80ff:fffe",
+    ) or (address.startswith(private) and address not in METADATA)
+    host = f"[{address}]" if ":" in address else address
+    for attempt in (
+        lambda: addresses.read(f"http://{host}/send", inside=True),
+        lambda: addresses.resolve(
+            addresses.read("http://sms.example.vn/", inside=True), inside=True, resolver=lambda *_: [address]
+        ),
+    ):
+        if reachable:
+            attempt()
+        else:
+            with pytest.raises(Refused):
+                attempt()
+
+
+@pytest.mark.parametrize("address", OUTSIDE)
+def test_what_leaves_the_house_leaves_it_sealed(address):
+    for scheme, refused in (("http", True), ("https", False)):
+        target = addresses.read(f"{scheme}://sms.example.vn/", inside=True)
+        if refused:
+            with pytest.raises(Refused, match="without TLS"):
+                addresses.resolve(target, inside=True, resolver=lambda *_: [address])
+        else:
+            assert addresses.resolve(target, inside=True, resolver=lambda *_: [address]) == [address]
+
+
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["{}", "::ffff:{}", "64:ff9b::{}"]))
 def test_an_address_counts_the_same_in_every_dress(number, dress):
     plain = ipaddress.IPv4Address(number)

@@ -1,6 +1,7 @@
 """The channels for real, against servers of this machine: what they send, and what every kind of answer means."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -15,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from courier.domain.notices import Channel, Kind
-from courier.outside import asking, gateways
+from courier.outside import gateways, posting
 from courier.outside.carriers import Carried, Failed, Letter, Then
 from courier.outside.gateways import connect, receipt_secrets
 from courier.settings import Misconfigured, load_channels
@@ -65,13 +66,19 @@ def a_server(status=200, body=b"{}", headers=()):
 def zns(url, tmp_path, **changed):
     token = tmp_path / "token"
     token.write_text("the-token\n")
-    entry = {"url": f"{url}/message/template", "access_token_file": str(token), "templates": {"missed": "123456"}}
+    entry = {
+        "url": f"{url}/message/template",
+        "inside": True,
+        "access_token_file": str(token),
+        "templates": {"missed": "123456"},
+    }
     return connect({"zns": entry | changed}, RULES)[Channel.ZNS]
 
 
 def sms(url, **changed):
     entry = {
         "url": f"{url}/send?x=1",
+        "inside": True,
         "headers": {"Authorization": "Bearer k"},
         "body": {"to": "{phone84}", "brand": "BUUDIENCM", "text": "{text}", "ref": "{id}", "parts": [1, "{phone}"]},
         "id_at": "data.0.id",
@@ -155,7 +162,8 @@ def test_what_a_gateway_answers_says_what_follows(status, body, headers, found):
 def test_a_system_of_the_posts_own_can_check_who_speaks():
     secret = base64.b64encode(b"0" * 24).decode()
     with a_server(204) as (url, asked):
-        carrier = connect({"webhook": {"url": url, "secret": f"whsec_{secret}"}}, RULES)[Channel.WEBHOOK]
+        entry = {"url": url, "inside": True, "secret": f"whsec_{secret}"}
+        carrier = connect({"webhook": entry}, RULES)[Channel.WEBHOOK]
         assert carrier.carry(LETTER) == Carried()
     ((_, headers, body),) = asked
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
@@ -172,16 +180,15 @@ def test_nobody_there_is_asked_again_later():
 
 
 def test_an_answer_that_trickles_is_cut_off_in_time():
+    over = threading.Event()
+
     class Slow(socketserver.BaseRequestHandler):
         def handle(self):
             self.request.recv(65536)
             self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-            try:
-                while True:
+            with contextlib.suppress(OSError):
+                while not over.wait(0.05):
                     self.request.sendall(b" ")
-                    time.sleep(0.05)
-            except OSError:
-                pass
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
@@ -189,9 +196,12 @@ def test_an_answer_that_trickles_is_cut_off_in_time():
     with Server(("127.0.0.1", 0), Slow) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         began = time.monotonic()
-        answer = asking.post(f"http://127.0.0.1:{server.server_address[1]}/", b"{}", {}, within=0.4)
-        assert answer == asking.Answer(None, fault="timeout")
+        answer = posting.post(
+            f"http://127.0.0.1:{server.server_address[1]}/", b"{}", {}, within=0.4, loopback=True, most_bytes=999
+        )
+        assert answer == posting.Answer(None, fault="timeout")
         assert time.monotonic() - began < 5
+        over.set()
         server.shutdown()
 
 
@@ -205,6 +215,29 @@ def test_a_line_cut_before_the_answer_is_asked_again():
         answer = sms(f"http://127.0.0.1:{server.server_address[1]}").carry(LETTER)
         server.shutdown()
     assert answer.then is Then.AGAIN
+
+
+@pytest.mark.parametrize(
+    ("url", "inside", "leads_to", "fault"),
+    [
+        ("https://sms.example/send", False, "10.0.0.7", "private-address"),
+        ("https://sms.example/send", False, "127.0.0.1", "private-address"),
+        ("https://sms.example/send", True, "169.254.169.254", "private-address"),
+        ("https://sms.example/send", True, "fd00:ec2::254", "private-address"),
+        ("http://sms.example/send", True, "8.8.8.8", "https-only"),
+    ],
+)
+def test_a_channel_whose_name_leads_elsewhere_is_not_called(monkeypatch, url, inside, leads_to, fault):
+    """Into the house only where the file says so, to a cloud's metadata never, and never out of it without TLS."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (leads_to, 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    called = []
+    monkeypatch.setattr(socket, "create_connection", lambda *to, **_: called.append(to))
+    channel = connect({"sms": {"url": url, "inside": inside, "body": {}}}, RULES)[Channel.SMS]
+    assert channel.carry(LETTER) == Failed(fault, Then.AGAIN)
+    entry = {"host": "sms.example", "from": "tin@post.example", "starttls": url.startswith("https"), "inside": inside}
+    assert connect({"email": entry}, RULES)[Channel.EMAIL].carry(LETTER) == Failed(fault, Then.AGAIN)
+    assert called == []
 
 
 # ---------------------------------------------------------------------------------------------------------- e-mail
@@ -252,7 +285,13 @@ def test_mail_goes_with_our_key_as_its_message_id(answer, found):
     handler = type("Handler", (MailServer,), {"recipient_answer": answer, "received": []})
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        entry = {"host": "127.0.0.1", "port": server.server_address[1], "from": "tin@post.example", "starttls": False}
+        entry = {
+            "host": "127.0.0.1",
+            "port": server.server_address[1],
+            "from": "tin@post.example",
+            "starttls": False,
+            "inside": True,
+        }
         result = connect({"email": entry}, RULES)[Channel.EMAIL].carry(LETTER)
         server.shutdown()
     if found is not None:
@@ -283,6 +322,10 @@ def test_where_one_is_connected_nothing_else_pretends(tmp_path):
     [
         {"sms": {}},
         {"sms": {"url": "ftp://x", "body": {}}},
+        {"sms": {"url": "http://sms.example/send", "body": {}}},
+        {"sms": {"url": "https://10.0.0.7/send", "body": {}}},
+        {"sms": {"url": "https://169.254.169.254/", "inside": True, "body": {}}},
+        {"sms": {"url": "https://sms.example/send", "inside": "yes", "body": {}}},
         {"pigeon": {}},
         {"zns": {"url": "https://x.example", "access_token_file": "/nowhere", "templates": {}}},
         {"webhook": {"url": "https://x.example", "secret": "whsec_***"}},
