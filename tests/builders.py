@@ -167,24 +167,6 @@ class House:
             return dict(ledger.balances(session, prefix))
 
 
-def _staff(session: Session, login: str, role: Role, office_id: UUID | None) -> Caller:
-    row = Staff(
-        id=uuid7(),
-        login=login,
-        name=f"Người thử {login}",
-        role=role.value,
-        office_id=office_id,
-        agency_id=None,
-        phone=None,
-        password_hash="-",
-        totp_secret=None,
-        created_at=MORNING,
-    )
-    session.add(row)
-    session.flush()
-    return Caller(row.id, role, row.name, office_id)
-
-
 def a_house(database: Database, *, postmen: int = 2, code: str = "UM", agency_code: str = "PC08") -> House:
     """An office with postmen, a dispatcher, a cashier, a clerk and one agency."""
     with database.write() as session:
@@ -197,19 +179,44 @@ def a_house(database: Database, *, postmen: int = 2, code: str = "UM", agency_co
         session.flush()
         vehicle = Vehicle(id=uuid7(), office_id=office.id, name="Xe 1", mode="motorbike")
         session.add(vehicle)
-        people = [_staff(session, f"{code}-p{n}".lower(), Role.POSTMAN, office.id) for n in range(postmen)]
-        for postman in people:
-            session.add(Postman(staff_id=postman.id, vehicle_id=vehicle.id))
+        people = [_staff(f"{code}-p{n}".lower(), Role.POSTMAN, office.id) for n in range(postmen)]
+        desks = [
+            _staff(f"{code}-{letter}".lower(), role, office.id)
+            for letter, role in (("d", Role.DISPATCHER), ("c", Role.CASHIER), ("g", Role.CLERK))
+        ]
+        session.add_all([*people, *desks])
+        session.flush()
+        session.add_all([Postman(staff_id=postman.id, vehicle_id=vehicle.id) for postman in people])
+        dispatcher, cashier, clerk = map(_caller, desks)
         return House(
             database=database,
             office_id=office.id,
             agency_id=agency.id,
             agency_code=agency_code,
-            postmen=people,
-            dispatcher=_staff(session, f"{code}-d".lower(), Role.DISPATCHER, office.id),
-            cashier=_staff(session, f"{code}-c".lower(), Role.CASHIER, office.id),
-            clerk=_staff(session, f"{code}-g".lower(), Role.CLERK, office.id),
+            postmen=[_caller(postman) for postman in people],
+            dispatcher=dispatcher,
+            cashier=cashier,
+            clerk=clerk,
         )
+
+
+def _staff(login: str, role: Role, office_id: UUID) -> Staff:
+    return Staff(
+        id=uuid7(),
+        login=login,
+        name=f"Người thử {login}",
+        role=role.value,
+        office_id=office_id,
+        agency_id=None,
+        phone=None,
+        password_hash="-",
+        totp_secret=None,
+        created_at=MORNING,
+    )
+
+
+def _caller(row: Staff) -> Caller:
+    return Caller(row.id, Role(row.role), row.name, row.office_id)
 
 
 def an_item(

@@ -61,6 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    databases.share_what_is_compiled()
     worker = getattr(config, "workerinput", None)
     config.stash[databases.RUN] = worker["run_id"] if worker else uuid.uuid4().hex
     if worker is None:

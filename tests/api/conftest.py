@@ -1,7 +1,7 @@
 """A server over a real database: two offices with all their people, an admin and an agency's client, all signed in."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -150,9 +150,14 @@ def client(app: Flask) -> FlaskClient:
 
 def sign(database: Database, caller: Caller, *, at: datetime = MORNING) -> str:
     """A session made without the toil of hashing."""
-    token = secrets.token_urlsafe(32)
+    return sign_all(database, [caller], at=at)[0]
+
+
+def sign_all(database: Database, callers: Sequence[Caller], *, at: datetime = MORNING) -> list[str]:
+    """The tokens of several such sessions."""
+    tokens = [secrets.token_urlsafe(32) for _ in callers]
     with database.write() as session:
-        session.add(
+        session.add_all(
             AccessToken(
                 id=uuid7(),
                 token_hash=token_digest(token),
@@ -160,8 +165,9 @@ def sign(database: Database, caller: Caller, *, at: datetime = MORNING) -> str:
                 created_at=at,
                 expires_at=at + timedelta(hours=12),
             )
+            for token, caller in zip(tokens, callers, strict=True)
         )
-    return token
+    return tokens
 
 
 def enlist(database: Database, login: str, role: Role, **more: Any) -> Caller:
@@ -230,18 +236,15 @@ class Town:
 @pytest.fixture
 def town(app: Flask, database: Database) -> Town:
     here, there = a_house(database, code="UM"), a_house(database, code="CN", agency_code="PC06")
-
-    def person(caller: Caller) -> Person:
-        return Person(app, caller, sign(database, caller))
-
-    return Town(
-        here=here,
-        there=there,
-        admin=person(enlist(database, "admin", Role.ADMIN)),
-        postman=person(here.postmen[0]),
-        other_postman=person(there.postmen[0]),
-        dispatcher=person(here.dispatcher),
-        cashier=person(here.cashier),
-        clerk=person(here.clerk),
-        agency=person(enlist(database, "agency", Role.AGENCY, agency_id=here.agency_id)),
-    )
+    callers = {
+        "admin": enlist(database, "admin", Role.ADMIN),
+        "postman": here.postmen[0],
+        "other_postman": there.postmen[0],
+        "dispatcher": here.dispatcher,
+        "cashier": here.cashier,
+        "clerk": here.clerk,
+        "agency": enlist(database, "agency", Role.AGENCY, agency_id=here.agency_id),
+    }
+    tokens = sign_all(database, list(callers.values()))
+    people = {name: Person(app, caller, token) for (name, caller), token in zip(callers.items(), tokens, strict=True)}
+    return Town(here=here, there=there, **people)
