@@ -248,7 +248,7 @@ function field(at, kind) {
   if (!PHOTOS.includes(kind)) return note;
   const changed = (/** @type {Blob | null} */ photo) => {
     form.photo = photo;
-    void keep();
+    return keep();
   };
   return [camera({ label: t(`phone.failed.take.${kind}`), changed, value: form.photo }), note];
 }

@@ -116,7 +116,8 @@ class Handover {
     this.busy = false;
     /** The comparisons under way; saving waits for them. @type {Set<Promise<unknown>>} */
     this.comparing = new Set();
-    this.writing = false;
+    /** @type {Promise<void> | null} */
+    this.writing = null;
     this.isStale = false;
     this.parts = {
       who: h("section", { class: "card", "aria-labelledby": "who-title" }),
@@ -152,12 +153,15 @@ class Handover {
   }
 
   // ------------------------------------------------------------------------------------------------------- the draft
-  /** Write the form down, the latest word only: while one writing is under way further ones become one. */
-  async keep() {
+  /** Write the form down, the latest word only: while one writing is under way further ones become one. Settles when it is written. */
+  keep() {
     this.isStale = true;
-    if (this.writing) return;
-    this.writing = true;
     this.root.dataset.draft = "writing";
+    this.writing ??= Promise.resolve().then(() => this.write());
+    return this.writing;
+  }
+
+  async write() {
     try {
       while (this.isStale && !this.busy) {
         this.isStale = false;
@@ -169,14 +173,14 @@ class Handover {
       this.root.dataset.draft = "lost";
       this.told.replaceChildren(notSaved());
     } finally {
-      this.writing = false;
+      this.writing = null;
     }
   }
 
   /** @param {Partial<Form>} news */
   change(news) {
     Object.assign(this.form, news);
-    void this.keep();
+    return this.keep();
   }
 
   // ------------------------------------------------------------------------------------------------- what it is about

@@ -10,7 +10,7 @@ const QUALITY = 0.7;
 let count = 0;
 
 /**
- * A big button that opens the camera, then the photo with a way to take it away.
+ * A big button that opens the camera, then the photo with a way to take it away. `changed` keeps it and settles when it has.
  * @param {{label: string, changed: (photo: Blob | null) => unknown, value?: Blob | null}} what
  * @returns {HTMLElement}
  */
@@ -63,7 +63,9 @@ export function camera({ label, changed, value = null }) {
     if (mine !== turn) return;
     if (photo) {
       value = photo;
-      changed(photo);
+      // Shown as taken when it is kept: who sees his photo may put the phone away.
+      await changed(photo);
+      if (mine !== turn) return;
     }
     show(value);
   }
