@@ -1,6 +1,7 @@
 """The composition root: settings, desk, application, and the jobs of this process. Served by gunicorn as `wsgi:app`."""
 
 import atexit
+import gc
 
 from api.app import create_app
 from courier import logs, worker
@@ -13,3 +14,6 @@ desk.make_ready()
 app = create_app(desk)
 worker.start(desk)
 atexit.register(desk.close)
+# What was made up to here stays. Looking through it again costs 0.16 s of CPU, in the middle of somebody's request.
+gc.collect()
+gc.freeze()

@@ -1,8 +1,9 @@
 """The board of a plan: routes side by side with the map, changed by hand; every change is also a plain form."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from flask import Response, request
@@ -14,7 +15,7 @@ from api.web.page import Trouble
 from api.web.texts import t
 from courier import dispatch, staffing
 from courier.domain.errors import FieldError, Invalid, Overtaken, Refused, Stale
-from courier.store.plans import PlanView, RouteView
+from courier.store.plans import Label, PlanView, RouteView
 from courier.store.tables import LOCKS
 
 blueprint = page.pages("board_pages", __name__, prefix="/d")
@@ -23,19 +24,54 @@ _MOST_VERSION: Final = 2**31 - 1
 _MOST_PLACE: Final = 10_000
 
 
+class Leg(NamedTuple):
+    """A stop as a column shows it; `parts` are its items with their names when there are several. There may be a thousand."""
+
+    items: str
+    key: UUID
+    sequence: int | None
+    at: tuple[float, float] | None
+    arrives: str
+    lock: str
+    held: str
+    who: str
+    address: str
+    parts: Sequence[tuple[UUID, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A column: a postman's route, or what is left out (no postman)."""
+
+    postman: UUID | None
+    name: str
+    sums: str
+    broken: Sequence[Mapping[str, Any]]
+    legs: Sequence[Leg]
+
+
 def board_of(plan: PlanView) -> dict[str, Any]:
     """What the template of the board is given."""
     sheet = dispatch.look_at_board(desk(), caller(), plan, at=now())
     routes = {route.postman: route for route in sheet.plan.routes}
     viewer = page.viewer()
     office = staffing.belonging(desk(), viewer).office if viewer else None
-    lanes: list[tuple[UUID, str, RouteView | None, str]] = [
-        (route.postman, route.postman_name, route, _hours(route.summary)) for route in sheet.plan.routes
+    lanes = [_lane(route, sheet.labels) for route in sheet.plan.routes]
+    idle = t("board.no_route")
+    lanes += [
+        Lane(postman=member.postman_id, name=member.name, sums=idle, broken=(), legs=())
+        for member in sheet.crew
+        if member.postman_id not in routes
     ]
-    lanes += [(m.postman_id, m.name, None, "") for m in sheet.crew if m.postman_id not in routes]
+    out = [
+        Leg(str(label.item_id), label.item_id, None, _place(label), "", "free", "", label.name, label.address, ())
+        for label in (sheet.labels[row.item_id] for row in sheet.left_out)
+    ]
+    left_out = Lane(postman=None, name=t("board.left_out"), sums=str(len(out)), broken=(), legs=out)
     return {
         "sheet": sheet,
         "lanes": lanes,
+        "columns": [left_out, *lanes] if out else lanes,
         "locks": LOCKS,
         "office": {"at": [office.lat, office.lon], "name": office.name} if office else None,
         "words": {key: t(f"board.{key}") for key in _SAID},
@@ -43,6 +79,43 @@ def board_of(plan: PlanView) -> dict[str, Any]:
         "lock_words": {lock: texts.word("lock", lock) for lock in LOCKS if lock != "free"},
         "kinds": {kind: texts.word("edit", kind) for kind in _KINDS},
     }
+
+
+def _lane(route: RouteView, labels: Mapping[UUID, Label]) -> Lane:
+    locks = {lock: "" if lock == "free" else texts.word("lock", lock) for lock in LOCKS}
+    legs = []
+    for stop in route.stops:
+        first, *others = (labels[item_id] for item_id in stop.items)
+        legs.append(
+            Leg(
+                " ".join(map(str, stop.items)),
+                stop.items[0],
+                stop.sequence,
+                (stop.lat, stop.lon),
+                texts.clock(stop.arrives_at),
+                stop.lock,
+                locks[stop.lock],
+                ", ".join([first.name, *(other.name for other in others)]),
+                first.address,
+                [(label.item_id, label.name) for label in (first, *others)] if others else (),
+            )
+        )
+    summary = route.summary
+    sums = t(
+        "board.lane_line",
+        stops=len(route.stops),
+        km=f"{summary.get('distance_m', 0) / 1000:.0f}",
+        hours=_hours(summary),
+        cash=texts.dong(summary.get("cash_dong", 0)),
+        ends=texts.clock(summary.get("ends_at")),
+    )
+    return Lane(
+        postman=route.postman, name=route.postman_name, sums=sums, broken=summary.get("violations", ()), legs=legs
+    )
+
+
+def _place(label: Label) -> tuple[float, float] | None:
+    return (label.lat, label.lon) if label.lat is not None and label.lon is not None else None
 
 
 def _hours(summary: Mapping[str, Any]) -> str:
@@ -57,7 +130,7 @@ def _hours(summary: Mapping[str, Any]) -> str:
 # What the scripts say; the rules and kinds are words of the catalogue.
 _SAID: Final = (
     "cost_same", "cost_more", "cost_less", "minutes", "selected", "broken_count", "stale_line", "offline", "lane_line",
-    "late_by", "choose", "no_route",
+    "saving", "late_by", "choose", "no_route",
 )  # fmt: skip
 _RULES: Final = (
     "delay", "lead_time", "load", "allowed_vehicles", "lock", "missing_break", "max_tasks", "max_travel_time", "max_distance",

@@ -168,7 +168,7 @@ def compare(plan_id: UUID, other_id: UUID) -> Response:
 
 def others_of(plan: PlanView) -> list[PlanView]:
     """The plans of the same day that this one can be held beside."""
-    of_day = dispatch.list_plans(desk(), caller(), day=plan.day, limit=10)
+    of_day = dispatch.list_plans(desk(), caller(), day=plan.day, limit=10, with_routes=False)
     return [other for other in of_day if other.id != plan.id and other.state in ("solved", "published", "superseded")]
 
 

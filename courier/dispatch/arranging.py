@@ -52,8 +52,15 @@ class Edit:
 class Board:
     """A standing plan with what it takes to change it quickly; immutable, every change gives another."""
 
-    def __init__(self, standing: StandingPlan, timetable: Timetable | None = None) -> None:
+    def __init__(
+        self,
+        standing: StandingPlan,
+        timetable: Timetable | None = None,
+        written: Mapping[int, tuple[routing.Route, PlannedRoute]] | None = None,
+    ) -> None:
         self.standing = standing
+        # Routes as they were written before, by seat: most are the same after a change.
+        self._written = dict(written or {})
         self.timetable = timetable or Timetable(standing.problem)
         self.insertion = Insertion(standing.problem, self.timetable)
         orders: list[tuple[int, ...]] = [() for _ in standing.crew]
@@ -97,9 +104,14 @@ class Board:
         if route is None:
             summary = {"distance_m": 0, "travel_seconds": 0, "cash_dong": 0, "violations": []}
             return PlannedRoute(postman_id=member.postman_id, vehicle_id=member.vehicle_id, stops=(), summary=summary)
+        known = self._written.get(seat)
+        if known is not None and known[0] is route:
+            return known[1]
         written = planned_route(route, standing.sheet, standing.calls, standing.crew, self.problem)
         broken = [told(fault, route, len(standing.calls)) for fault in self.faults(seat)]
-        return replace(written, summary=dict(written.summary) | {"violations": broken})
+        written = replace(written, summary=dict(written.summary) | {"violations": broken})
+        self._written[seat] = (route, written)
+        return written
 
     def faults(self, seat: int) -> list[routing.Violation]:
         """The rules that a route breaks."""
@@ -442,7 +454,8 @@ class Board:
             old, routes=tuple(routes), unassigned=unassigned, cost_lines=lines, violations=tuple(faults), proofs=None
         )
         solution = replace(draft, summary=summary_of(new, draft))
-        return Board(replace(self.standing, calls=listed, problem=new, solution=solution), timetable)
+        standing = replace(self.standing, calls=listed, problem=new, solution=solution)
+        return Board(standing, timetable, self._written if calls is None else None)
 
 
 def _missed(job: routing.Job) -> routing.Unassigned:

@@ -318,8 +318,9 @@ def list_plans(
     office_id: UUID | None = None,
     after: UUID | None = None,
     limit: int = 50,
+    with_routes: bool = True,
 ) -> list[PlanView]:
-    """Plans, the newest first.
+    """Plans, the newest first; without their routes where only their heads are shown.
 
     Raises:
         Missing: the office named is not the caller's.
@@ -332,7 +333,7 @@ def list_plans(
             query = query.where(Plan.day == day)
         if after is not None:
             query = query.where(Plan.id < after)
-        return plans.views(session, session.scalars(query))
+        return plans.views(session, session.scalars(query), with_routes=with_routes)
 
 
 def unplanned(desk: Desk, caller: Caller, plan_id: UUID) -> list[UnplannedView]:

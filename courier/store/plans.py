@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, or_, select
+from sqlalchemy import delete, func, insert, or_, select, type_coerce
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -18,6 +18,7 @@ from courier.domain.duty import OF_THE_OFFICE, Kind, Roster
 from courier.domain.item import Direction, EventType, State, life_of
 from courier.domain.money import cash_account
 from courier.store import calendar_days, duty, items, ledger, slot_holds
+from courier.store.columns import PlainId
 from courier.store.tables import (
     Agency,
     AuditEntry,
@@ -759,48 +760,11 @@ class PlanView:
     version: int
 
 
-def views(session: Session, plans: Iterable[Plan]) -> list[PlanView]:
-    """Plans with everything that is shown of them, by the same few queries for one and for many."""
+def views(session: Session, plans: Iterable[Plan], *, with_routes: bool = True) -> list[PlanView]:
+    """Plans with everything that is shown of them, by the same few queries for one and for many; `routes` empty unless asked for."""
     shown = list(plans)
     ids = [plan.id for plan in shown]
-    stops: dict[UUID, dict[UUID, tuple[Any, list[UUID]]]] = {}
-    for stop_id, route_id, sequence, arrives_at, leaves_at, lock, lat, lon, item_id in session.execute(
-        select(
-            Stop.id, Stop.route_id, Stop.sequence, Stop.arrives_at, Stop.leaves_at, Stop.lock, Stop.lat, Stop.lon,
-            StopItem.item_id,
-        )
-        .join(StopItem, StopItem.stop_id == Stop.id)
-        .join(Route, Route.id == Stop.route_id)
-        .where(Route.plan_id.in_(ids))
-        .order_by(Stop.route_id, Stop.sequence, StopItem.position)
-    ):  # fmt: skip
-        seen = stops.setdefault(route_id, {}).setdefault(
-            stop_id, ((sequence, arrives_at, leaves_at, lock, lat, lon), [])
-        )
-        seen[1].append(item_id)
-    routes: dict[UUID, list[RouteView]] = {plan_id: [] for plan_id in ids}
-    for route, postman_name, vehicle_name, mode in session.execute(
-        select(Route, Staff.name, Vehicle.name, Vehicle.mode)
-        .join(Staff, Staff.id == Route.postman_id)
-        .join(Vehicle, Vehicle.id == Route.vehicle_id)
-        .where(Route.plan_id.in_(ids))
-        .order_by(Route.position)
-    ):
-        routes[route.plan_id].append(
-            RouteView(
-                route.id,
-                route.postman_id,
-                postman_name,
-                route.vehicle_id,
-                vehicle_name,
-                mode,
-                route.summary,
-                tuple(
-                    StopView(sequence, arrives_at, leaves_at, lock, tuple(item_ids), lat, lon)
-                    for (sequence, arrives_at, leaves_at, lock, lat, lon), item_ids in stops.get(route.id, {}).values()
-                ),
-            )
-        )
+    routes = _routes_of(session, ids) if with_routes else {plan_id: [] for plan_id in ids}
     unplanned = dict(
         session.execute(
             select(UnplannedItem.plan_id, func.count())
@@ -827,6 +791,50 @@ def views(session: Session, plans: Iterable[Plan]) -> list[PlanView]:
         )
         for plan in shown
     ]
+
+
+def _routes_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[RouteView]]:
+    """By plan its routes with their stops."""
+    stops: dict[Any, dict[Any, tuple[Any, list[UUID]]]] = {}
+    for stop_id, route_id, sequence, arrives_at, leaves_at, lock, lat, lon, item_id in session.execute(
+        select(
+            # Ids that only say what belongs together are not made into objects, of which a large plan needs thousands.
+            type_coerce(Stop.id, PlainId), type_coerce(Stop.route_id, PlainId), Stop.sequence, Stop.arrives_at,
+            Stop.leaves_at, Stop.lock, Stop.lat, Stop.lon, StopItem.item_id,
+        )
+        .join(StopItem, StopItem.stop_id == Stop.id)
+        .join(Route, Route.id == Stop.route_id)
+        .where(Route.plan_id.in_(ids))
+        .order_by(Stop.route_id, Stop.sequence, StopItem.position)
+    ):  # fmt: skip
+        seen = stops.setdefault(route_id, {}).setdefault(
+            stop_id, ((sequence, arrives_at, leaves_at, lock, lat, lon), [])
+        )
+        seen[1].append(item_id)
+    routes: dict[UUID, list[RouteView]] = {plan_id: [] for plan_id in ids}
+    for route, key, postman_name, vehicle_name, mode in session.execute(
+        select(Route, type_coerce(Route.id, PlainId).label("key"), Staff.name, Vehicle.name, Vehicle.mode)
+        .join(Staff, Staff.id == Route.postman_id)
+        .join(Vehicle, Vehicle.id == Route.vehicle_id)
+        .where(Route.plan_id.in_(ids))
+        .order_by(Route.position)
+    ):
+        routes[route.plan_id].append(
+            RouteView(
+                route.id,
+                route.postman_id,
+                postman_name,
+                route.vehicle_id,
+                vehicle_name,
+                mode,
+                route.summary,
+                tuple(
+                    StopView(sequence, arrives_at, leaves_at, lock, tuple(item_ids), lat, lon)
+                    for (sequence, arrives_at, leaves_at, lock, lat, lon), item_ids in stops.get(key, {}).values()
+                ),
+            )
+        )
+    return routes
 
 
 @dataclass(frozen=True, slots=True)

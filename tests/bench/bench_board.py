@@ -1,10 +1,11 @@
 """How soon the board of a large plan can be used, and how quickly it answers a drag: 1,000 stops on 30 routes.
 
-    python -m tests.bench.bench_board [--stops 1000] [--routes 30] [--drags 15]
+    python -m tests.bench.bench_board [--stops 1000] [--routes 30] [--drags 30]
 
 Builds an office-day, serves it as `courier serve` does, and measures in Chromium: from the navigation to the first frame in
-which a stop stands there and the board takes a drag; from letting a stop go over another route to its new times, written by the
-server; and the server's answer to a trial. Beside them the floors of the same machine in the same run: a page without
+which a stop stands there and the board takes a drag, and until the map is drawn; from letting a stop go over another route to its
+new times (those of the trial, which the server has worked out already), and until the server has written them; and the server's
+answer to a trial. Beside them the floors of the same machine in the same run: a page without
 content, and a bare Flask behind the same gunicorn that sends the same page, so that the browser draws it without a script.
 """
 
@@ -47,6 +48,13 @@ USABLE = """() => new Promise((done) => {
     };
     look();
 })"""
+DRAWN = """() => new Promise((done) => {
+    const look = () => {
+        if (document.querySelector("#map[data-ready]")) requestAnimationFrame(() => setTimeout(() => done(performance.now()), 0));
+        else requestAnimationFrame(look);
+    };
+    look();
+})"""
 PAINTED = """() => new Promise((done) => {
     const told = () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime;
     const look = () => { const at = told(); at === undefined ? requestAnimationFrame(look) : done(at); };
@@ -54,10 +62,16 @@ PAINTED = """() => new Promise((done) => {
 })"""
 WATCH = """() => {
     window.answers = [];
+    window.written = [];
     let let_go = 0;
-    addEventListener("pointerup", () => { let_go = performance.now(); }, true);
-    new MutationObserver(() => requestAnimationFrame(() => setTimeout(() => window.answers.push(performance.now() - let_go), 0)))
-        .observe(document.querySelector("[data-board]"), { attributeFilter: ["data-shown"] });
+    let told = true;
+    addEventListener("pointerup", () => { let_go = performance.now(); told = false; }, true);
+    const after = (note) => requestAnimationFrame(() => setTimeout(() => note(performance.now() - let_go), 0));
+    new MutationObserver((changes) => {
+        if (!told) after((took) => window.answers.push(took));
+        told = true;
+        if (changes.some((one) => one.attributeName === "data-shown")) after((took) => window.written.push(took));
+    }).observe(document.querySelector("[data-board]"), { attributeFilter: ["data-shown", "data-tried"] });
 }"""
 BARE = """
     from pathlib import Path
@@ -150,6 +164,18 @@ def opened(context: BrowserContext, address: str, script: str) -> float:
     return found
 
 
+def browser_cpu(context: BrowserContext, address: str) -> float:
+    """Milliseconds of CPU of the page's own thread until the board can be used: what a busy machine does not change."""
+    page = context.new_page()
+    meter = context.new_cdp_session(page)
+    meter.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto(address, wait_until="commit")
+    page.evaluate(USABLE)
+    told = {one["name"]: float(one["value"]) for one in meter.send("Performance.getMetrics")["metrics"]}
+    page.close()
+    return told["TaskDuration"] * 1000
+
+
 def drag(page: Page, turn: int) -> None:
     """Carry the second stop of a route over one of its neighbour's."""
     lanes = page.locator(".lane:not(.out)")
@@ -163,9 +189,9 @@ def drag(page: Page, turn: int) -> None:
     page.mouse.move(start["x"] + 70, start["y"] + 30, steps=2)
     page.mouse.move(end["x"] + 60, end["y"] + 5, steps=6)
     page.wait_for_selector(".ghost span:not(:text('…'))")
-    before = page.evaluate("window.answers.length")
+    before = page.evaluate("window.written.length")
     page.mouse.up()
-    page.wait_for_function("before => window.answers.length > before", arg=before)
+    page.wait_for_function("before => window.written.length > before", arg=before)
 
 
 def row(title: str, values: list[float]) -> str:
@@ -180,8 +206,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--stops", type=int, default=1000)
     parser.add_argument("--routes", type=int, default=30)
-    parser.add_argument("--drags", type=int, default=15)
-    parser.add_argument("--pages", type=int, default=5)
+    parser.add_argument("--drags", type=int, default=30)
+    parser.add_argument("--pages", type=int, default=9)
     asked = parser.parse_args()
     at = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as name:
@@ -192,7 +218,7 @@ def main() -> None:
         house = open_office(database, folder, postmen=asked.routes)
         plan_id = build(house, stops=asked.stops, routes=asked.routes, at=at)
         token = sign_in(database, house, at=at)
-        with serving.product(url, folder) as (port, _), sync_playwright() as playwright:
+        with serving.product(url, folder) as (port, pid), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=flags())
             context = browser.new_context(viewport=DESK, locale="vi-VN")
             address = f"http://127.0.0.1:{port}"
@@ -204,12 +230,18 @@ def main() -> None:
             body = sent.body()
             with bare(folder, body) as bare_port:
                 floor = f"http://127.0.0.1:{bare_port}"
-                empty, same, painted, usable = [], [], [], []
+                empty, same, painted, usable, drawn = [], [], [], [], []
                 for _ in range(asked.pages):
                     empty.append(opened(context, f"{floor}/empty", PAINTED))
                     same.append(opened(context, f"{floor}/same", PAINTED))
                     painted.append(opened(context, board, PAINTED))
                     usable.append(opened(context, board, USABLE))
+                    drawn.append(opened(context, board, DRAWN))
+            thread = [browser_cpu(context, board) for _ in range(asked.pages)]
+            before = serving.cpu_seconds(pid)
+            for _ in range(asked.pages):
+                context.request.get(board)
+            served = (serving.cpu_seconds(pid) - before) / asked.pages * 1000
             page = context.new_page()
             trials: list[float] = []
             page.on("requestfinished", lambda r: trials.append(r.timing["responseEnd"]) if "preview" in r.url else None)
@@ -221,6 +253,7 @@ def main() -> None:
             for turn in range(asked.drags):
                 drag(page, turn)
             answers = [float(value) for value in page.evaluate("window.answers")]
+            written = [float(value) for value in page.evaluate("window.written")]
             browser.close()
         database.close()
     load = os.getloadavg()[0]
@@ -233,8 +266,12 @@ def main() -> None:
     print(row("floor: the same page from a bare Flask, first paint", same))
     print(row("board, first paint", painted))
     print(row("board, usable", usable))
+    print(row("board, map drawn", drawn))
+    print(row("CPU of the page's thread until usable", thread))
+    print(row("CPU of the server for the page, mean", [served]))
     print(row("a trial while dragging, server's answer", trials[1:]))
     print(row("a drag, from letting go to the new times", answers))
+    print(row("a drag, until it is written", written))
 
 
 if __name__ == "__main__":

@@ -38,15 +38,21 @@ export async function drawSketch(element) {
     style: { color: colour("sketch-river"), weight: 4, opacity: 0.75 },
     interactive: false,
   }).addTo(map);
+  const names = leaflet.layerGroup();
   for (const feature of sketch.features) {
     if (feature.properties.kind !== "commune") continue;
     const name = document.createElement("span");
     name.textContent = feature.properties.name.replace(/^\S+ /, "");
     const [lon, lat] = feature.properties.point;
-    leaflet.tooltip([lat, lon], { permanent: true, direction: "center", className: "place", interactive: false, content: name }).addTo(map);
+    leaflet.tooltip([lat, lon], { permanent: true, direction: "center", className: "place", interactive: false, content: name }).addTo(names);
   }
-  // From afar the names would cover one another.
-  const showNames = () => element.classList.toggle("near", map.getZoom() >= NAMES_FROM_ZOOM);
+  // From afar the names would cover one another; and each one that is put on the map has the whole page laid out.
+  const showNames = () => {
+    const near = map.getZoom() >= NAMES_FROM_ZOOM;
+    element.classList.toggle("near", near);
+    if (near) names.addTo(map);
+    else names.remove();
+  };
   map.on("zoomend", showNames);
   showNames();
   return map;

@@ -3,6 +3,9 @@
 
 const clock = (moment) => moment.slice(11, 16);
 const dong = (amount) => amount.toLocaleString("de-DE").replace("-", "−") + " đ";
+const PARTS = [".turn", "time", ".held"];
+// A text that stays is not written again: a thousand stops need not be laid out for two that moved.
+const write = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 export class Lanes {
@@ -29,7 +32,7 @@ export class Lanes {
   }
 
   selected() {
-    return [...this.table.querySelectorAll(".leg:has(input[name=items]:checked)")];
+    return [...this.table.querySelectorAll("input[name=items]:checked")].map((box) => box.closest(".leg"));
   }
 
   select(legs, { alone = false } = {}) {
@@ -69,12 +72,34 @@ export class Lanes {
     for (const leg of new Set(loose)) {
       if (this.laneOf(leg) === out) continue;
       out.querySelector(".legs").append(leg);
-      leg.querySelector(".turn").textContent = "";
-      leg.querySelector("time").textContent = "";
+      write(leg.querySelector(".turn"), "");
+      write(leg.querySelector("time"), "");
       this.lock(leg, "free");
     }
-    if (out) out.querySelector(".sums").textContent = String(this.legsOf(out).length);
+    if (out) write(out.querySelector(".sums"), String(this.legsOf(out).length));
     return true;
+  }
+
+  /** What the columns of a change look like before it is shown; gives the way to put them back. */
+  remember(done) {
+    const kept = ["", ...done.routes.map((route) => route.postman)].flatMap((postman) => {
+      const lane = this.lanes.get(postman);
+      if (!lane) return [];
+      const legs = this.legsOf(lane).map((leg) => [leg, leg.className, leg.dataset.lock, ...PARTS.map((part) => leg.querySelector(part).textContent)]);
+      return [{ lane, legs, sums: lane.querySelector(".sums").textContent, rules: [...lane.querySelector(".rules").children] }];
+    });
+    return () => {
+      for (const { lane, legs, sums, rules } of kept) {
+        for (const [leg, name, lock, ...texts] of legs) {
+          leg.className = name;
+          leg.dataset.lock = lock;
+          PARTS.forEach((part, number) => write(leg.querySelector(part), texts[number]));
+        }
+        lane.querySelector(".legs").replaceChildren(...legs.map(([leg]) => leg));
+        write(lane.querySelector(".sums"), sums);
+        lane.querySelector(".rules").replaceChildren(...rules);
+      }
+    };
   }
 
   fill(lane, route, legs) {
@@ -85,21 +110,20 @@ export class Lanes {
       if (next === leg) next = next.nextElementSibling;
       else list.insertBefore(leg, next);
       const stop = route.stops[place];
-      leg.querySelector(".turn").textContent = String(place + 1);
-      leg.querySelector("time").textContent = clock(stop.arrives_at);
+      write(leg.querySelector(".turn"), String(place + 1));
+      write(leg.querySelector("time"), clock(stop.arrives_at));
       this.lock(leg, stop.lock);
       leg.classList.remove("broken");
     });
     const { words, rules } = this.said;
-    lane.querySelector(".sums").textContent = legs.length
-      ? filled(words.lane_line, {
-          stops: legs.length,
-          km: Math.round(route.distance_m / 1000),
-          hours: this.hours(route),
-          cash: dong(route.cash_dong),
-          ends: clock(route.ends_at),
-        })
-      : words.no_route;
+    const sums = filled(words.lane_line, {
+      stops: legs.length,
+      km: Math.round(route.distance_m / 1000),
+      hours: this.hours(route),
+      cash: dong(route.cash_dong),
+      ends: clock(route.ends_at),
+    });
+    write(lane.querySelector(".sums"), legs.length ? sums : words.no_route);
     const faults = route.violations.map((rule) => {
       const line = document.createElement("li");
       const late = rule.seconds ? ` (${filled(words.late_by, { minutes: Math.ceil(rule.seconds / 60) })})` : "";
@@ -117,7 +141,7 @@ export class Lanes {
 
   lock(leg, lock) {
     leg.dataset.lock = lock;
-    leg.querySelector(".held").textContent = lock === "free" ? "" : this.said.locks[lock];
+    write(leg.querySelector(".held"), lock === "free" ? "" : this.said.locks[lock]);
   }
 
   /** What a change costs and breaks, in a line. */

@@ -28,41 +28,51 @@ function say(sentence, bad = false) {
   told.classList.toggle("bad", bad);
 }
 
-/** Makes a change and shows what it did. @returns {Promise<boolean>} */
-async function change(edit) {
+/** Shows what a change does; the focus stays where it was. False when the page has to be loaded anew for it. */
+function show(body) {
+  const held = document.activeElement;
+  if (!lanes.show(body)) return false;
+  if (held instanceof HTMLElement && document.activeElement !== held) held.focus({ preventScroll: false });
+  // The columns first: the map may follow a frame later.
+  requestAnimationFrame(() => setTimeout(() => {
+    for (const route of body.routes) map.draw(lanes.lanes.get(route.postman));
+    const out = lanes.lanes.get("");
+    if (out) map.draw(out);
+  }));
+  return true;
+}
+
+/** Makes a change and shows what it did. What a trial has answered already is shown at once, and put back if the server refuses. */
+async function change(edit, known = null) {
+  const putBack = known ? lanes.remember(known) : () => {};
+  if (known && show(known)) {
+    say(`${said.kinds[edit.kind]}: ${lanes.sentence(known)} · ${said.words.saving}`);
+    table.dataset.tried = String(Number(table.dataset.tried ?? 0) + 1);
+  }
   let answer;
   try {
     answer = await server.change(edit);
   } catch {
+    putBack();
     say(said.words.offline, true);
-    return false;
+    return;
   }
   const { status, body } = answer;
-  if (status === 412) {
-    overtaken(body.changes ?? []);
-    return false;
-  }
   if (status !== 200) {
-    say(body.errors?.[0]?.message ?? body.detail, true);
-    return false;
+    putBack();
+    if (status === 412) overtaken(body.changes ?? []);
+    else say(body.errors?.[0]?.message ?? body.detail, true);
+    return;
   }
-  const held = document.activeElement;
-  if (!lanes.show(body)) {
+  if (!show(body)) {
     location.reload();
-    return true;
+    return;
   }
-  if (held instanceof HTMLElement && document.activeElement !== held) held.focus({ preventScroll: false });
   for (const form of document.querySelectorAll("input[name=version]")) /** @type {HTMLInputElement} */ (form).value = String(body.version);
   buttons("undo").disabled = !body.can_undo;
   buttons("redo").disabled = !body.can_redo;
   say(`${said.kinds[edit.kind]}: ${lanes.sentence(body)}`);
   table.dataset.shown = String(body.version);
-  requestAnimationFrame(() => {
-    for (const route of body.routes) map.draw(lanes.lanes.get(route.postman));
-    const out = lanes.lanes.get("");
-    if (out) map.draw(out);
-  });
-  return true;
 }
 
 /** Somebody else was there before: what he did, and the way to see it. Nothing of this page is written. */
@@ -85,6 +95,9 @@ function moved(legs, lane, place) {
 }
 
 let trying = null;
+// The last trial that was answered: of which change of which version, and what it does.
+let tried = { of: "", body: null };
+const named = (edit) => `${server.version} ${JSON.stringify(edit)}`;
 new Drag(lanes, {
   over: (legs, lane, place, ghost) => {
     const edit = moved(legs, lane, place);
@@ -95,6 +108,7 @@ new Drag(lanes, {
     trying = setTimeout(async () => {
       try {
         const answer = await server.tryOut(edit);
+        if (answer?.status === 200) tried = { of: named(edit), body: answer.body };
         if (answer) line.textContent = answer.status === 200 ? lanes.sentence(answer.body) : (answer.body.detail ?? "");
       } catch {
         line.textContent = said.words.offline;
@@ -104,7 +118,8 @@ new Drag(lanes, {
   drop: (legs, lane, place) => {
     clearTimeout(trying);
     const edit = moved(legs, lane, place);
-    if (edit.items.length) change(edit);
+    if (edit.items.length === 0) return;
+    change(edit, server.waiting === 0 && tried.of === named(edit) ? tried.body : null);
   },
 });
 
@@ -193,7 +208,9 @@ table.addEventListener("keydown", (event) => {
 });
 
 table.dataset.ready = "1";
-map.begin();
-// The day is read once for the board; then the first drag need not wait for it.
-const first = table.querySelector(".lane:not(.out) .leg");
-if (first) server.tryOut(moved([first], lanes.laneOf(first), 1)).catch(() => say(said.words.offline, true));
+// The columns can be worked with now; once they are drawn, the map comes, and the server reads the day for the first drag.
+requestAnimationFrame(() => setTimeout(() => {
+  map.begin();
+  const first = table.querySelector(".lane:not(.out) .leg");
+  if (first) server.tryOut(moved([first], lanes.laneOf(first), 1)).catch(() => say(said.words.offline, true));
+}));

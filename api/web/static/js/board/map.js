@@ -19,6 +19,7 @@ export class BoardMap {
   }
 
   async begin() {
+    await this.fetchLeaflet();
     this.map = await drawSketch(this.element);
     if (!this.map) return;
     const leaflet = window.L;
@@ -33,6 +34,22 @@ export class BoardMap {
     if (bounds.isValid()) this.map.fitBounds(bounds, { padding: [20, 20] });
     this.choose();
     this.element.dataset.ready = "1";
+  }
+
+  /** The library for maps, which the columns do not wait for. Without it the map says in words that it could not come. */
+  async fetchLeaflet() {
+    const address = this.element.dataset.leaflet;
+    const sheet = document.createElement("link");
+    sheet.rel = "stylesheet";
+    sheet.href = `${address}.css`;
+    const script = document.createElement("script");
+    script.src = `${address}.js`;
+    const come = [sheet, script].map((one) => new Promise((done) => {
+      one.addEventListener("load", done);
+      one.addEventListener("error", done);
+    }));
+    document.head.append(sheet, script);
+    await Promise.all(come);
   }
 
   /** Draws a column anew: its way, and the colour of its stops. */

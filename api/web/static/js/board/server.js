@@ -8,21 +8,25 @@ export class Server {
     this.version = version;
     this.trial = null;
     this.turn = Promise.resolve();
+    this.waiting = 0;
   }
 
   /** Writes a change; those before it come first. @returns {Promise<{status: number, body: any}>} */
   change(edit) {
     this.forget();
-    const mine = this.turn.then(() => this.send(edit, "", undefined));
+    this.waiting += 1;
+    const mine = this.turn.then(() => this.send(edit, "", undefined)).finally(() => { this.waiting -= 1; });
     this.turn = mine.then(() => undefined, () => undefined);
     return mine;
   }
 
-  /** What a change would do; null when another trial or a change came in between. */
+  /** What a change would do once those before it are written; null when another trial or a change came in between. */
   async tryOut(edit) {
     this.forget();
     const trial = new AbortController();
     this.trial = trial;
+    await this.turn;
+    if (this.trial !== trial) return null;
     try {
       const answer = await this.send(edit, "?preview=true", trial.signal);
       return this.trial === trial ? answer : null;
