@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import ROOT, Server
-from tests.browser.phone import Phone, assert_once, deliver
+from tests.browser.phone import Phone, assert_once, deliver, postman_of
 
 # The stores as the first released version made them, with their keys. Never changed: a later version must still read them.
 FIRST_STORES = {
@@ -165,3 +165,20 @@ def test_a_page_left_open_while_a_newer_version_took_the_memory_says_so_and_save
         phone.module("outbox"),
     )
     assert fault == "NotSaved"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", [{"status": 503, "plain": True}, {"portal": True}], ids=["a gateway", "a portal"])
+def test_an_offline_half_that_did_not_come_at_first_comes_with_the_network(trouble, contexts, own_server, proxy):
+    phone = Phone(contexts.new(phone=True), own_server, proxy, postman_of(own_server))
+    proxy.fault("/phone/sw.js", **trouble)
+    phone.open()
+    phone.wait(state="sign-in", worker=0)
+    proxy.until(lambda: bool(proxy.requests("GET", "/phone/sw.js")))
+    phone.sign_in()
+    phone.choose_pin()
+    proxy.mend()
+    look_for_a_new_build(phone)
+    phone.wait_worker()
+    phone.offline()
+    phone.reopen()

@@ -257,20 +257,29 @@ async function keepBuild() {
     if (body.dataset.state === "ready") drawHead();
     else reload();
   });
-  registration = await workers.register("/phone/sw.js", { scope: "/phone", type: "module", updateViaCache: "none" });
+  workers.controller?.postMessage({ build: body.dataset.build });
+  setInterval(lookForBuild, NEW_BUILD_MS);
+  addEventListener("online", lookForBuild);
+  await lookForBuild();
+}
+
+/** Register the worker, or ask for a newer one. */
+async function lookForBuild() {
+  const workers = navigator.serviceWorker;
+  if (!workers) return;
+  try {
+    if (registration) return void (await registration.update());
+    registration = await workers.register("/phone/sw.js", { scope: "/phone", type: "module", updateViaCache: "none" });
+  } catch (fault) {
+    if (!(fault instanceof TypeError || fault instanceof DOMException)) throw fault;
+    // No network, or a portal's page instead of the worker: the build we have goes on, and it is asked for again.
+    return;
+  }
   registration.addEventListener("updatefound", () => {
     const coming = registration?.installing;
     coming?.addEventListener("statechange", () => {
       if (coming.state === "installed" && workers.controller) void takeNewBuild();
     });
-  });
-  workers.controller?.postMessage({ build: body.dataset.build });
-  setInterval(lookForBuild, NEW_BUILD_MS);
-}
-
-function lookForBuild() {
-  registration?.update().catch(() => {
-    // No network, or a portal's page instead of the worker: the build we have goes on.
   });
 }
 
@@ -298,7 +307,7 @@ function watchIdleness() {
     look();
     if (document.visibilityState !== "visible") return;
     void outbox.flush({ why: "visible" }).then(bag.load);
-    lookForBuild();
+    void lookForBuild();
   });
   addEventListener("online", () => void outbox.flush({ why: "online" }).then(bag.load));
   setInterval(() => void outbox.flush({ why: "timer" }).then(() => document.visibilityState === "visible" && bag.load()), FLUSH_MS);
