@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+import numpy as np
 from pyvrp import ProblemData
 
 from routing.engines.decomposing import Answer, Decomposition, Loads, Part, Rank, Whole
@@ -73,6 +74,8 @@ def search_part(
         return Answer(part.number, piece.loads(searcher.routes), _LACKING, piece.rank(searcher.routes, searcher.cost))
     before = piece.rank(piece.start, searcher.cost)
     searcher.run(stop)
+    if not part.routes:
+        searcher.inject(())  # where nobody must be served, idle vehicles may be best
     routes, cost = searcher.routes, searcher.cost
     after = piece.rank(routes, cost)
     if after[0] and not part.routes:
@@ -103,7 +106,8 @@ def search_in_parts(
     begin = clock()
     share = _Share(decomposition, until=until, processes=processes, clock=clock, tell=tell)
     with _workers(whole, processes, settings=settings, clock=clock) as work:
-        if len(decomposition.left_out) > _SOME * decomposition.stops:
+        lacking = np.count_nonzero(whole.compulsory[decomposition.left_out])
+        if not decomposition.plan or lacking > _SOME * decomposition.stops:
             share.allot(clock() + _FIRST_SHARE * (until - begin), rounds=1)
             work(share.all_of(decomposition.blocks()), share, seed)
         for _ in range(_SECOND_THOUGHTS):

@@ -306,6 +306,44 @@ def test_however_short_the_time_every_block_gets_its_first_routes():
     assert sum(len(visits) for _, visits in plan) > 0.9 * whole.stops
 
 
+def hardly_worth_a_visit(*, clients, prize):
+    """A day of whose clients none must be served, and hardly one has a prize that pays for the way there."""
+    data = data_of("windows", clients=clients)
+    made = [
+        pyvrp.Client(x.location, x.delivery, x.pickup, 120, x.tw_early, x.tw_late, prize=prize, required=False)
+        for x in data.clients()
+    ]
+    return data.replace(clients=made)
+
+
+def test_nobody_is_sent_to_stops_that_are_not_worth_the_way():
+    whole = DataWhole(hardly_worth_a_visit(clients=120, prize=900))
+    decomposition = Decomposition(whole, seed=1, size=35)
+    for block in decomposition.blocks():
+        answer = search_part(whole, block, seed=1, stop=moves(1))
+        alone = whole.piece(block)
+        paid = sum(client.prize for client in alone.data.clients())
+        assert answer.after[2] <= paid  # what it costs to serve none of them
+        decomposition.merge(answer)
+    judged(whole.data, whole, decomposition.plan)
+
+
+def test_a_plan_that_rightly_leaves_out_most_stops_only_becomes_cheaper():
+    data = hardly_worth_a_visit(clients=300, prize=500)
+    whole = DataWhole(data)
+    first = pyvrp.solve(data, pyvrp.stop.MaxIterations(100), seed=1, collect_stats=False, display=False).best
+    plan = whole.loads(Language(data).routes(first))
+    served = sum(len(visits) for _, visits in plan)
+    assert 0 < served < 0.5 * whole.stops
+    heard = []
+    end = time.process_time() + 0.2
+    best = search_in_parts(
+        whole, seed=1, until=end, clock=time.process_time, plan=plan, tell=heard.append, size=100
+    )  # fmt: skip
+    costs = [judged(data, whole, told) for told in (plan, *heard, best)]
+    assert costs == sorted(costs, reverse=True)
+
+
 def _children():
     with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as listed:  # noqa: PTH123 - a kernel's file
         return [int(pid) for pid in listed.read().split()]
