@@ -21,14 +21,25 @@ from pyvrp import ProblemData
 
 from routing.engines.decomposing import Answer, Decomposition, Loads, Part, Rank, Whole
 from routing.engines.forks import Forks, either, forks
-from routing.engines.pyvrp_search import INFEASIBLE, Searcher, Settings
+from routing.engines.pyvrp_search import BRISK, INFEASIBLE, Searcher, Settings
 from routing.frames import FrameReader, receive_frame, send_frame
 
-SEARCH: Final = Settings(history=20, exhaustive_on_best=False, neighbours=25)
-"""How parts are searched: with half of PyVRP's neighbours and little memory, since it lasts some hundred moves only."""
+SEARCH: Final = replace(BRISK, penalty=5.0)
+"""How parts are searched: like small problems, but what breaks a rule costs five times as much. A part lasts some hundred
+moves only, too few to come back from far outside the rules; with PyVRP's own penalties it stands still after two turns."""
 
-INSISTING: Final = replace(SEARCH, neighbours=50, penalties_every=100, penalties_rise=1.25)
+INSISTING: Final = Settings(
+    history=20, exhaustive_on_best=False, neighbours=50, penalties_every=100, penalties_rise=1.25
+)
 """How those are searched in which all must be served: what counts is the first plan that keeps all rules."""
+
+_SHAKEN: Final = (1, 100)
+"""Stops moved at random before each descent where most stops may be left out: of those no ruins are made, and where they
+lie in clusters a few that are moved come back to where they were."""
+
+_SHAKEN_EVERY: Final = 3
+_SHAKEN_FROM: Final = 2.5
+"""One part in three is searched like that once every stop has had so many turns: what is easily found comes first."""
 
 _NEIGHBOURS_OF_THE_PICKY: Final = 50
 """Where vehicles may serve only some stops, half of a stop's neighbours may be out of reach."""
@@ -51,8 +62,16 @@ _SECOND_THOUGHTS: Final = 2
 _SHORT_SHARE: Final = 0.01
 
 
-def suited(settings: Settings, data: ProblemData) -> Settings:
-    """The settings with as many neighbours as the data need."""
+def suited(settings: Settings, whole: Whole, part: Part, data: ProblemData) -> Settings:
+    """How to search this part, which `data` say to PyVRP, of a plan that is improved with these settings."""
+    if part.insists:
+        settings = INSISTING
+    elif not part.routes:  # nothing is there to be ruined yet, and what counts is to keep all rules
+        settings = replace(settings, penalty=None, ruins=0.0, fitted=False)
+    elif 2 * np.count_nonzero(whole.compulsory) < len(whole.compulsory):
+        turns = part.number * part.stops / len(whole.compulsory)
+        if turns > _SHAKEN_FROM and part.number % _SHAKEN_EVERY == 0:
+            settings = replace(settings, perturbations=_SHAKEN)
     if data.num_profiles == 1 or settings.neighbours >= _NEIGHBOURS_OF_THE_PICKY:
         return settings
     return replace(settings, neighbours=_NEIGHBOURS_OF_THE_PICKY)
@@ -66,7 +85,7 @@ def search_part(
     Of a part that insists, until all its stops are served, if they are.
     """
     piece = whole.piece(part)
-    settings = suited(INSISTING if part.insists else settings, piece.data)
+    settings = suited(settings, whole, part, piece.data)
     begun = piece.start if part.routes and part.insists < _ANEW_FROM else None
     searcher = Searcher(piece.data, seed=seed, settings=settings, start=begun)
     if part.insists:
