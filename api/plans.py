@@ -95,11 +95,15 @@ class RouteSchema(Strict):
 
 
 class ProgressSchema(Strict):
-    """How far the search is; `bound`: no plan that serves every compulsory stop costs less, null where nobody knows."""
+    """How far the search is; `bound`: no plan that serves every compulsory stop costs less, null where nobody knows.
+
+    `plans` counts the better plans found; the routes of the draft are the one numbered `shown` (0: none yet).
+    """
 
     seconds = fields.Float(required=True)
     of_seconds = fields.Float(required=True)
     plans = fields.Integer(required=True)
+    shown = fields.Integer(required=True)
     cost = fields.Integer(required=True)
     bound = fields.Integer(required=True, allow_none=True)
 

@@ -6,7 +6,7 @@ import logging
 import pickle
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -67,7 +67,7 @@ class EngineFailed(RuntimeError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far the search is: the best cost so far, what no plan that serves every compulsory stop costs less than, the
-    seconds since the call, and how many better plans were found.
+    seconds since the call, how many better plans were found, and `plan`, which works out the best of them when it is asked.
 
     `bound` is None while the best plan leaves a compulsory stop out, and where nobody knows (`routing.bounding`): for
     more than 500 stops, and searches of less than two seconds.
@@ -77,6 +77,7 @@ class Progress:
     bound: int | None
     seconds: float
     plans: int
+    plan: Callable[[], Solution] = field(compare=False, repr=False)
 
 
 def solve(
@@ -214,7 +215,16 @@ class _Search:
         if self.on_progress is not None and self.found:
             passed = time.monotonic() - self.called
             bound = self.bound if self.rank[2] == self.due else None
-            self.on_progress(Progress(cost=-self.rank[-1], bound=bound, seconds=passed, plans=self.plans))
+            best, known = self.best, self.solution
+            self.on_progress(
+                Progress(
+                    cost=-self.rank[-1],
+                    bound=bound,
+                    seconds=passed,
+                    plans=self.plans,
+                    plan=lambda: known or self.judged(best),
+                )
+            )
 
     def run(self, seed: int, known: Visits | None) -> None:
         """Search in children until it is time to end."""

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+import routing
 from courier.desk import Desk
 from courier.dispatch.office_day import (
     LEAST_SECONDS,
@@ -39,6 +40,8 @@ SOLVE_JOB: Final = "solve-plan"
 MOST_SECONDS: Final = 120.0
 _DAYS_AHEAD: Final = 60
 _TELL_EVERY_SECONDS: Final = 1.0
+# Writing a thousand stops takes some tenths of a second; a search of half a minute can spare them ten times.
+_SHOW_EVERY_SECONDS: Final = 3.0
 
 
 # --------------------------------------------------------------------------------------------------- asking for one
@@ -131,14 +134,19 @@ def work_out(desk: Desk, plan_id: UUID, *, at: datetime) -> Effect:
         seconds, seed = plan.seconds, plan.seed
 
     told, asked_to_end = 0.0, False
+    shown, shown_at = 0, -_SHOW_EVERY_SECONDS
 
-    def tell(progress: Progress) -> None:
-        nonlocal told, asked_to_end
+    def tell(progress: Progress, written: Callable[[routing.Solution], Sequence[PlannedRoute]]) -> None:
+        nonlocal told, asked_to_end, shown, shown_at
         if progress.seconds - told < _TELL_EVERY_SECONDS:
             return
         told = progress.seconds
+        routes = None
+        if progress.plans != shown and told - shown_at >= _SHOW_EVERY_SECONDS:
+            shown, shown_at = progress.plans, told
+            routes = written(progress.plan())
         with desk.database.write() as session:
-            asked_to_end = _note_progress(session, plan_id, progress, of=seconds)
+            asked_to_end = _note_progress(session, plan_id, progress, of=seconds, routes=routes)
 
     try:
         solved = _solve(sheet, seconds=seconds, seed=seed, on_progress=tell, enough=lambda: asked_to_end)
@@ -169,7 +177,7 @@ def _solve(
     *,
     seconds: float,
     seed: int,
-    on_progress: Callable[[Progress], None],
+    on_progress: Callable[[Progress, Callable[[routing.Solution], Sequence[PlannedRoute]]], None],
     enough: Callable[[], bool],
 ) -> _Solved:
     reasons = {item.id: why for item in sheet.items if (why := left_out(item, sheet.day)) is not None}
@@ -193,7 +201,14 @@ def _solve(
     # Once somebody is on the road the end of a window is what is left of it, and no time is lost any more.
     begun = any(member.last_door is not None for member in at_work)
     solve_day = solve_fairly if begun else solve_keeping_promises
-    solution = solve_day(problem, seconds=seconds, seed=seed, on_progress=on_progress, enough=enough)
+
+    def written(found: routing.Solution) -> Sequence[PlannedRoute]:
+        routes = (planned_route(route, sheet, calls, at_work, problem) for route in found.routes)
+        return [route for route in routes if route.stops]
+
+    solution = solve_day(
+        problem, seconds=seconds, seed=seed, on_progress=lambda heard: on_progress(heard, written), enough=enough
+    )
     for missed in solution.unassigned:
         call = calls[missed.index]
         if call.holder is not None:
@@ -249,8 +264,10 @@ def _draft(session: Session, plan_id: UUID) -> Plan | None:
     return plan if plan is not None and plan.state == "draft" else None
 
 
-def _note_progress(session: Session, plan_id: UUID, progress: Progress, *, of: float) -> bool:
-    """Write how far the search is; whether somebody has asked it to end."""
+def _note_progress(
+    session: Session, plan_id: UUID, progress: Progress, *, of: float, routes: Sequence[PlannedRoute] | None
+) -> bool:
+    """Write how far the search is, and the best routes so far when there are new ones; whether somebody has asked it to end."""
     plan = _draft(session, plan_id)
     if plan is None:
         return True  # solved or failed elsewhere: nobody waits for this search
@@ -260,8 +277,15 @@ def _note_progress(session: Session, plan_id: UUID, progress: Progress, *, of: f
         "bound": progress.bound,
         "seconds": round(progress.seconds, 1),
         "plans": progress.plans,
+        "shown": progress.plans if routes is not None else plan.summary.get("progress", {}).get("shown", 0),
     }
-    plan.summary, plan.version = {"progress": noted | {"of_seconds": of}, "ends": ends}, plan.version + 1
+    sums = {}
+    if routes is not None:
+        sums = totals(routes)
+        plans.erase_routes(session, plan_id)
+        plans.write_routes(session, plan_id, routes)
+    told = {"progress": noted | {"of_seconds": of}, "ends": ends}
+    plan.summary, plan.version = dict(plan.summary) | sums | told, plan.version + 1
     return ends
 
 
@@ -269,6 +293,7 @@ def _store(plan_id: UUID, solved: _Solved, at: datetime, session: Session) -> No
     plan = _draft(session, plan_id)
     if plan is None:
         return
+    plans.erase_routes(session, plan_id)  # the best so far, which were shown in the meantime
     plans.write_routes(session, plan_id, solved.routes)
     plans.write_unplanned(session, plan_id, solved.unplanned)
     plan.state, plan.solved_at, plan.version = "solved", at, plan.version + 1
@@ -278,6 +303,7 @@ def _store(plan_id: UUID, solved: _Solved, at: datetime, session: Session) -> No
 def _fail(plan_id: UUID, sentence: str, session: Session) -> None:
     plan = _draft(session, plan_id)
     if plan is not None:
+        plans.erase_routes(session, plan_id)
         plan.state, plan.error, plan.version = "failed", sentence, plan.version + 1
 
 

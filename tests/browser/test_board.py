@@ -242,3 +242,25 @@ def test_axe_finds_nothing_on_a_board(contexts, own_server, phone):
     visitor.page.locator(".leg input").first.check()
     found = complaints(visitor)
     assert found == [], found
+
+
+@pytest.mark.slow
+def test_the_best_routes_so_far_stand_on_the_page_while_the_search_goes_on_and_are_kept_when_it_is_stopped(
+    contexts, own_server
+):
+    visitor = visit(contexts.new(), own_server)
+    visitor.sign_in("dispatcher")
+    page = visitor.page
+    page.select_option("select[name=seconds]", "60")
+    page.click("form[action$='/d/plans'] button")
+    page.wait_for_selector("[data-follow]")
+    page.wait_for_selector("[data-so-far-routes]:not([hidden]) details[data-route]", timeout=60_000)
+    page.wait_for_selector("#map[data-ready]")
+    so_far = page.locator("[data-so-far-routes] tbody tr").count()
+    assert so_far > 0
+    assert page.locator("progress").get_attribute("value"), "the search still goes on"
+
+    page.click("form[action$='/stop'] button")
+
+    page.wait_for_selector("[data-board][data-ready]", timeout=40_000)
+    assert sum(map(len, lanes(page).values())) >= so_far

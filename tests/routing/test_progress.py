@@ -13,11 +13,15 @@ class Terminal(io.StringIO):
         return True
 
 
+def not_asked_for():
+    raise AssertionError("a line on the terminal needs no routes")
+
+
 def drawn(stream, *, quiet=False):
     with progress_line(10.0, quiet=quiet, stream=stream) as hear:
         if hear is not None:
-            hear(Progress(cost=12_345, bound=None, seconds=5.0, plans=3))
-            hear(Progress(cost=12_000, bound=11_000, seconds=11.0, plans=1))
+            hear(Progress(cost=12_345, bound=None, seconds=5.0, plans=3, plan=not_asked_for))
+            hear(Progress(cost=12_000, bound=11_000, seconds=11.0, plans=1, plan=not_asked_for))
     return stream.getvalue()
 
 

@@ -664,23 +664,28 @@ __all__ = ["ItemCharge", "Phone", "Plan", "itertools", "office_day"]
 
 # ----------------------------------------------------------------------------------------------------------- progress
 def test_a_draft_tells_how_far_the_search_is_and_a_solved_plan_no_longer(office):
-    scatter(office, 40)
-    plan_id = dispatch.request_plan(office.desk, office.dispatcher, office_id=None, day=DAY, at=EIGHT, seconds=4.0)
-    seen = {}
+    waiting = scatter(office, 40)
+    plan_id = dispatch.request_plan(office.desk, office.dispatcher, office_id=None, day=DAY, at=EIGHT, seconds=8.0)
+    seen, drafts = {}, {}
     with ThreadPoolExecutor(1) as aside:
         solving = aside.submit(dispatch.solve_plan, office.desk, plan_id, at=EIGHT)
         while not wait([solving], timeout=0.1).done:
             view = dispatch.get_plan(office.desk, office.dispatcher, plan_id)
             if view.state == "draft" and (progress := view.summary.get("progress")):
                 seen[view.version] = progress
+                drafts[progress["shown"]] = on_routes(view)
         solving.result()
+    assert drafts.pop(0, {}) == {}
+    assert drafts, (seen, "the best routes so far can be read while the search goes on")
+    assert all(set(doors) <= set(waiting) and len(doors) > 30 for doors in drafts.values())
     told = list(seen.values())
     assert told
     assert [p["seconds"] for p in told] == sorted({p["seconds"] for p in told})
-    assert all(p["of_seconds"] == 4.0 and p["plans"] >= 1 and p["cost"] > 0 for p in told)
+    assert all(p["of_seconds"] == 8.0 and p["plans"] >= 1 and p["cost"] > 0 for p in told)
     view = dispatch.get_plan(office.desk, office.dispatcher, plan_id)
     assert (view.state, "progress" in view.summary) == ("solved", False)
     assert view.version > max(seen)
+    assert len(set(on_routes(view))) == sum(len(stop.items) for route in view.routes for stop in route.stops)
 
 
 def test_a_search_that_is_told_to_end_gives_the_best_plan_that_it_has(sqlite_office, monkeypatch):
@@ -693,9 +698,9 @@ def test_a_search_that_is_told_to_end_gives_the_best_plan_that_it_has(sqlite_off
     told = []
     note = planning._note_progress
 
-    def noted(session, plan, progress, *, of):
+    def noted(session, plan, progress, **more):
         told.append(progress.seconds)
-        return note(session, plan, progress, of=of)
+        return note(session, plan, progress, **more)
 
     monkeypatch.setattr(planning, "_note_progress", noted)
 

@@ -1,5 +1,5 @@
 // @ts-check
-// Looks every two seconds, while the page can be seen, how the search for a plan gets on, and shows the plan when it is there.
+// Looks every two seconds, while the page can be seen, how the search for a plan gets on: its best routes so far, and the plan when it is there.
 
 const box = document.querySelector("[data-follow]");
 const EVERY_MS = 2000;
@@ -16,6 +16,21 @@ function tell(progress) {
   line.hidden = false;
 }
 
+/** Takes the routes of the page as it is now; what was opened stays open, and the map its own. */
+async function takeRoutes() {
+  const answer = await fetch(location.href);
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.querySelector("[data-so-far-routes]");
+  const here = document.querySelector("[data-so-far-routes]");
+  if (!fresh || !here) return;
+  const open = new Set([...here.querySelectorAll("details[data-route][open]")].map((one) => one.dataset.route));
+  for (const part of [".tally", ".routes", "#map-data"]) here.querySelector(part).replaceWith(fresh.querySelector(part));
+  for (const one of here.querySelectorAll("details[data-route]")) one.open = open.has(one.dataset.route);
+  here.hidden = false;
+  document.dispatchEvent(new Event("routes"));
+}
+
 async function look() {
   if (document.visibilityState === "visible") {
     try {
@@ -28,6 +43,10 @@ async function look() {
         }
         box.dataset.version = plan.version;
         if (plan.progress) tell(plan.progress);
+        if (plan.progress && String(plan.progress.shown) !== box.dataset.shown) {
+          await takeRoutes();
+          box.dataset.shown = String(plan.progress.shown);
+        }
       }
     } catch {
       // No network at the moment: the next look will tell.

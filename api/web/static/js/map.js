@@ -5,7 +5,8 @@
 import { colour, drawSketch } from "./sketch.js";
 
 const element = document.getElementById("map");
-const data = JSON.parse(document.getElementById(element?.dataset.source ?? "")?.textContent ?? "null");
+const source = () => document.getElementById(element?.dataset.source ?? "");
+let drawn = [];
 
 function drawRoute(map, route, start) {
   const hue = colour(`hue-${route.hue}`);
@@ -33,27 +34,41 @@ function showRow(anchor) {
   row.classList.add("mark");
 }
 
+/** Draws the routes that the page holds, in place of those that were drawn before. */
+function drawRoutes(map) {
+  const data = JSON.parse(source().textContent);
+  for (const layer of drawn) layer.remove();
+  const first = drawn.length === 0;
+  const layers = data.routes.map((route) => drawRoute(map, route, data.office));
+  drawn = layers;
+  const all = window.L.featureGroup(layers).getBounds();
+  if (first && all.isValid()) map.fitBounds(all, { padding: [24, 24] });
+  // Opening a route in the list shows it alone.
+  const showOpen = () => {
+    const open = [...document.querySelectorAll("details[data-route]")].filter((one) => one.open).map((one) => Number(one.dataset.route));
+    layers.forEach((layer, number) => {
+      if (open.length === 0 || open.includes(number)) layer.addTo(map);
+      else layer.remove();
+    });
+  };
+  for (const details of document.querySelectorAll("details[data-route]")) details.addEventListener("toggle", showOpen);
+  showOpen();
+}
+
 async function begin() {
   const map = await drawSketch(element);
   if (!map) return;
-  const layers = data.routes.map((route) => drawRoute(map, route, data.office));
+  const data = JSON.parse(source().textContent);
   if (data.office) {
     const label = document.createElement("span");
     label.textContent = data.office_name;
     window.L.circleMarker(data.office, { radius: 10, color: "#13202a", weight: 3, fillColor: "#ffd449", fillOpacity: 1 }).bindTooltip(label).addTo(map);
   }
-  const all = window.L.featureGroup(layers).getBounds();
-  if (all.isValid()) map.fitBounds(all, { padding: [24, 24] });
-  // Opening a route in the list shows it alone.
-  for (const details of document.querySelectorAll("details[data-route]")) {
-    details.addEventListener("toggle", () => {
-      const open = [...document.querySelectorAll("details[data-route]")].filter((one) => one.open).map((one) => Number(one.dataset.route));
-      layers.forEach((layer, number) => {
-        if (open.length === 0 || open.includes(number)) layer.addTo(map);
-        else layer.remove();
-      });
-    });
-  }
+  drawRoutes(map);
+  document.addEventListener("routes", () => {
+    map.invalidateSize();
+    drawRoutes(map);
+  });
   element.dataset.ready = "1";
 }
-if (element && data) begin();
+if (element && source()) begin();
