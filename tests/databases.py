@@ -219,6 +219,8 @@ class PostgresPool:
     def __init__(self, server: URL, template: str) -> None:
         self._server, self._template, self._made = server, template, 0
         self._free: list[str] = []
+        # One to each database, kept: to begin one, and to learn anew what the tables are, costs more than to empty them.
+        self._connections: dict[str, psycopg.Connection] = {}
         self._shapes: dict[str, str] = {}
         self._empty: list[sql.Composable] = []
         self._kept: list[sql.Composable] = []  # what a fresh database holds: the number of its schema
@@ -229,26 +231,50 @@ class PostgresPool:
         name = f"{self._template}_{self._made}"
         self._made += 1
         _command(self._server, "CREATE DATABASE {} TEMPLATE {}", name, self._template)
-        with psycopg.connect(_dsn(self._server.set(database=name)), autocommit=True) as connection:
-            if not self._empty:
-                self._empty, self._kept = self._tables_without_rows(connection)
-            self._shapes[name] = self._shape(connection)
+        connection = self._connect(name)
+        if not self._empty:
+            self._empty, self._kept = self._tables_without_rows(connection)
+        self._shapes[name] = self._shape(connection)
         return name
 
     def give_back(self, name: str) -> None:
-        with psycopg.connect(_dsn(self._server), autocommit=True) as connection:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-        with psycopg.connect(_dsn(self._server.set(database=name)), autocommit=True) as connection:
-            if self._shape(connection) == self._shapes[name]:
-                connection.execute("SET session_replication_role = replica")  # no trigger, no foreign key in the way
-                connection.execute(sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(table) for table in self._empty))
-                self._free.append(name)
-                return
-        _command(self._server, "DROP DATABASE {} WITH (FORCE)", name)
+        try:
+            connection = self._alone(self._connections.get(name) or self._connect(name))
+        except psycopg.OperationalError:  # a test ended every connection
+            connection = self._alone(self._connect(name))
+        if self._shape(connection) != self._shapes[name]:
+            self._drop(name)
+            return
+        connection.execute("SET session_replication_role = replica")  # no trigger, no foreign key in the way
+        connection.execute(sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(table) for table in self._empty))
+        self._free.append(name)
 
     def close(self) -> None:
         for name in self._free:
-            _command(self._server, "DROP DATABASE {} WITH (FORCE)", name)
+            self._drop(name)
+
+    def let_go(self, name: str) -> None:
+        """End our own connection to that database until it is given back."""
+        self._connections.pop(name).close()
+
+    def _connect(self, name: str) -> psycopg.Connection:
+        if name in self._connections:
+            self.let_go(name)
+        self._connections[name] = psycopg.connect(_dsn(self._server.set(database=name)), autocommit=True)
+        return self._connections[name]
+
+    def _drop(self, name: str) -> None:
+        self.let_go(name)
+        _command(self._server, "DROP DATABASE {} WITH (FORCE)", name)
+
+    @staticmethod
+    def _alone(connection: psycopg.Connection) -> psycopg.Connection:
+        """The same connection, once every other one to its database was told to end."""
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return connection
 
     def _shape(self, connection: psycopg.Connection) -> str:
         rows = [
@@ -280,12 +306,15 @@ def postgres_pool(postgres_server: URL, postgres_template: str) -> Iterator[Post
 
 
 @pytest.fixture
-def new_postgres(postgres_server: URL, postgres_pool: PostgresPool) -> Iterator[Maker]:
+def new_postgres(request: pytest.FixtureRequest, postgres_server: URL, postgres_pool: PostgresPool) -> Iterator[Maker]:
     """Makes another migrated and empty PostgreSQL database at every call and gives its URL; takes them back at the end."""
+    alone = request.node.get_closest_marker("alone") is not None
     made: list[str] = []
 
     def make() -> str:
         made.append(postgres_pool.take())
+        if alone:
+            postgres_pool.let_go(made[-1])
         return _text(postgres_server.set(database=made[-1]))
 
     yield make

@@ -30,6 +30,7 @@ from tests.rules.test_item_fold import naive
 SMALL = Wanted(events=200, phones=3, kills=3, seed=7)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # the server starts four times, beside whatever else a machine does
 def test_a_small_campaign_loses_nothing_and_doubles_nothing(new_database, tmp_path):
