@@ -6,7 +6,7 @@ from uuid import UUID
 
 from marshmallow import fields
 
-from api.auth import caller, public, roles
+from api.auth import caller, roles
 from api.conventions import (
     Blueprint,
     Dong,
@@ -25,7 +25,7 @@ from api.conventions import (
     page_of,
     versioned,
 )
-from api.public import PATIENCE, counted, proven_first, visitor
+from api.public import proven, visitor
 from courier import complaints, tracking
 from courier.complaints import MOST_WORDS, Case
 from courier.domain.calendar import ZONE
@@ -117,10 +117,7 @@ def _body(case: Case) -> dict[str, Any]:
 
 # ---------------------------------------------------------------------------------------------------- by the citizen
 @blueprint.route("/public/items/<string:token>/complaints", methods=["GET"])
-@public
-@blueprint.alt_response(429, description=PATIENCE)
-@counted
-@proven_first
+@proven
 @blueprint.response(200, ComplaintsSchema)
 @blueprint.alt_response(409, description="the phone was not proven")
 def list_own(token: str) -> Any:
@@ -130,10 +127,7 @@ def list_own(token: str) -> Any:
 
 
 @blueprint.route("/public/items/<string:token>/complaints", methods=["POST"])
-@public
-@blueprint.alt_response(429, description=PATIENCE)
-@counted
-@proven_first
+@proven
 @idempotent
 @blueprint.arguments(NewComplaintSchema)
 @blueprint.response(201, PublicComplaintSchema)

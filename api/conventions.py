@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, NoReturn, TypeVar, cast
+from uuid import UUID
 
 import flask_smorest
 import orjson
@@ -65,6 +66,7 @@ __all__ = [
     "Whole",
     "Word",
     "after_cursor",
+    "after_id",
     "caller_key",
     "compressed",
     "desk",
@@ -342,6 +344,21 @@ def page(rows: Sequence[Any], *, limit: int, position: Callable[[Any], Sequence[
     more = len(rows) > limit
     cursor = base64.urlsafe_b64encode(orjson.dumps(list(position(shown[-1])))).decode().rstrip("=") if more else None
     return {"data": shown, "next": cursor}
+
+
+def after_id(text: str | None) -> UUID | None:
+    """The id that a cursor of nothing else stands for; None at the beginning.
+
+    Raises:
+        Invalid: `after` is not one of our cursors.
+    """
+    after = after_cursor(text, str)
+    if after is None:
+        return None
+    try:
+        return UUID(after[0])
+    except ValueError:
+        raise Invalid(FieldError("after", "invalid", "Not a cursor of this list.")) from None
 
 
 def after_cursor(text: str | None, *kinds: type) -> tuple[Any, ...] | None:

@@ -16,6 +16,7 @@ from api.conventions import (
     Text,
     Whole,
     after_cursor,
+    after_id,
     desk,
     etag,
     idempotent,
@@ -178,8 +179,7 @@ def bring_in(query: Mapping[str, Any]) -> dict[str, Any]:
 @blueprint.response(200, ImportPage)
 def list_imports(query: Mapping[str, Any]) -> dict[str, Any]:
     """The bag lists that were sent, newest first."""
-    cursor = after_cursor(query["after"], str)
-    found = intake.list_imports(desk(), caller(), limit=query["limit"] + 1, after=_id(cursor[0]) if cursor else None)
+    found = intake.list_imports(desk(), caller(), limit=query["limit"] + 1, after=after_id(query["after"]))
     rows = [
         {
             "id": row.id,
@@ -473,13 +473,6 @@ def _file() -> tuple[str, bytes]:
     if len(content) > intake.MOST_BYTES:
         raise Problem(413, "too-large", f"The file is larger than {intake.MOST_BYTES // 2**20} MB.")
     return files[0].filename or "", content
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Invalid(FieldError("after", "invalid", "Not a cursor of this list.")) from None
 
 
 def _due(charge: Charge) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from api.conventions import (
     Strict,
     Text,
     Word,
-    after_cursor,
+    after_id,
     desk,
     idempotent,
     now,
@@ -26,7 +26,6 @@ from api.conventions import (
 )
 from courier import incidents
 from courier.domain.calendar import ZONE
-from courier.domain.errors import FieldError, Invalid
 from courier.domain.trouble import Kind, kind_of
 from courier.store.tables import Incident
 
@@ -114,20 +113,10 @@ def list_incidents(query: Mapping[str, Any]) -> Any:
         desk(),
         caller(),
         open_only=not query["all"],
-        after=_position(query["after"]),
+        after=after_id(query["after"]),
         limit=query["limit"] + 1,
     )
     return page([_body(row) for row in rows], limit=query["limit"], position=lambda body: [str(body["id"])])
-
-
-def _position(cursor: str | None) -> UUID | None:
-    after = after_cursor(cursor, str)
-    if after is None:
-        return None
-    try:
-        return UUID(after[0])
-    except ValueError:
-        raise Invalid(FieldError("after", "invalid", "Not a cursor of this list.")) from None
 
 
 @blueprint.route("/incidents/<uuid:incident_id>/close", methods=["POST"])

@@ -22,7 +22,7 @@ from api.conventions import (
     Text,
     Whole,
     Word,
-    after_cursor,
+    after_id,
     desk,
     etag,
     idempotent,
@@ -364,27 +364,17 @@ def file_wish(item_id: UUID, body: Mapping[str, Any], *, asked_by: Caller | None
 @blueprint.response(200, page_of(ItemSchema))
 def list_items(query: Mapping[str, Any]) -> Any:
     """List items, newest first."""
-    after = after_cursor(query["after"], str)
     rows = tracking.find_items(
         desk(),
         caller(),
         q=query["q"] or "",
         state=query["state"],
         doubtful=query["doubtful"],
-        after=_position(after),
+        after=after_id(query["after"]),
         limit=query["limit"] + 1,
     )
     bodies = [item_body(view) for view in rows]
     return page(bodies, limit=query["limit"], position=lambda body: [str(body["id"])])
-
-
-def _position(after: tuple[Any, ...] | None) -> UUID | None:
-    if after is None:
-        return None
-    try:
-        return UUID(after[0])
-    except ValueError:
-        raise Invalid(FieldError("after", "invalid", "Not a cursor of this list.")) from None
 
 
 @blueprint.route("/items/<uuid:item_id>", methods=["GET"])

@@ -17,7 +17,7 @@ from api.conventions import (
     Text,
     Whole,
     Word,
-    after_cursor,
+    after_id,
     desk,
     etag,
     idempotent,
@@ -30,7 +30,6 @@ from api.conventions import (
 )
 from courier import dispatch
 from courier.domain.calendar import ZONE
-from courier.domain.errors import FieldError, Invalid
 from courier.store.plans import PlanView, RouteView
 from courier.store.tables import LOCKS, MODES, PLAN_STATES, UNPLANNED_CODES
 
@@ -173,13 +172,12 @@ def ask_for_plan(body: Mapping[str, Any]) -> Any:
 @blueprint.response(200, page_of(PlanSchema))
 def list_plans(query: Mapping[str, Any]) -> dict[str, Any]:
     """Plans, the newest first."""
-    cursor = after_cursor(query["after"], str)
     found = dispatch.list_plans(
         desk(),
         caller(),
         day=query["date"],
         office_id=query["office"],
-        after=_id(cursor[0]) if cursor else None,
+        after=after_id(query["after"]),
         limit=query["limit"] + 1,
     )
     return page([shown(view) for view in found], limit=query["limit"], position=lambda row: [str(row["id"])])
@@ -235,13 +233,6 @@ def stop_solving(plan_id: UUID) -> Any:
 
 
 # ------------------------------------------------------------------------------------------------------- helpers
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Invalid(FieldError("after", "invalid", "Not a cursor of this list.")) from None
-
-
 def shown(view: PlanView) -> dict[str, Any]:
     """A plan as the API writes it."""
     return {

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from marshmallow import fields
 
-from api.auth import caller, public, roles
+from api.auth import caller, roles
 from api.conventions import Blueprint, Dong, Id, Instant, LocalDay, Strict, Text, Word, desk, idempotent, now, page_of
-from api.public import PATIENCE, counted, proven_first, visitor
+from api.public import proven, visitor
 from courier import prepaying, tracking
 from courier.domain.calendar import ZONE
 from courier.domain.money import ChargeKind, Outcome
@@ -149,10 +149,7 @@ def _notice(noted: Noted) -> dict[str, Any]:
 
 
 @blueprint.route("/public/items/<string:token>/payment", methods=["GET"])
-@public
-@blueprint.alt_response(429, description=PATIENCE)
-@counted
-@proven_first
+@proven
 @blueprint.response(200, PaymentSchema)
 @blueprint.alt_response(409, description="the phone was not proven")
 def show(token: str) -> Any:
@@ -161,10 +158,7 @@ def show(token: str) -> Any:
 
 
 @blueprint.route("/public/items/<string:token>/payment/orders", methods=["POST"])
-@public
-@blueprint.alt_response(429, description=PATIENCE)
-@counted
-@proven_first
+@proven
 @idempotent
 @blueprint.arguments(AskSchema)
 @blueprint.response(201, OrderSchema)

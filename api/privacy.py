@@ -6,7 +6,7 @@ from uuid import UUID
 
 from marshmallow import fields
 
-from api.auth import caller, public, roles
+from api.auth import caller, roles
 from api.conventions import (
     Blueprint,
     Flag,
@@ -24,7 +24,7 @@ from api.conventions import (
     page_of,
     versioned,
 )
-from api.public import PATIENCE, counted, proven_first, visitor
+from api.public import proven, visitor
 from courier import privacy, tracking
 from courier.domain.calendar import ZONE
 from courier.domain.citizen_rights import Decision, Wish
@@ -145,10 +145,7 @@ def own_data(item_id: UUID) -> dict[str, Any]:
 
 
 @blueprint.route("/public/items/<string:token>/data", methods=["GET"])
-@public
-@blueprint.alt_response(429, description=PATIENCE)
-@counted
-@proven_first
+@proven
 @blueprint.response(200, OwnDataSchema)
 @blueprint.alt_response(409, description="the phone was not proven")
 def show(token: str) -> Any:
@@ -157,10 +154,7 @@ def show(token: str) -> Any:
 
 
 @blueprint.route("/public/items/<string:token>/data/requests", methods=["POST"])
-@public
-@blueprint.alt_response(429, description=PATIENCE)
-@counted
-@proven_first
+@proven
 @idempotent
 @blueprint.arguments(NewRequestSchema)
 @blueprint.response(201, OwnRequestSchema)

@@ -280,22 +280,22 @@ class HoldSchema(Strict):
     expires_at = Instant(required=True)
 
 
-def proven_first(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Ask for the proof before an answer is kept or given again: nobody else fills the books or reads the citizen's answer."""
+def proven(view: Callable[..., Any]) -> Callable[..., Any]:
+    """A route for whoever has the link and has shown whose it is, counted as `counted` does.
+
+    The proof is asked for before an answer is kept or given again: nobody else fills the books or reads the citizen's answer.
+    """
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         tracking.require_proven(desk(), kwargs["token"], visitor(), at=now())
         return view(*args, **kwargs)
 
-    return guarded
+    return public(blueprint.alt_response(429, description=PATIENCE)(counted(guarded)))
 
 
 @blueprint.route("/public/items/<string:token>/slot-holds", methods=["POST"])
-@public
-@blueprint.alt_response(429, description=PATIENCE)
-@counted
-@proven_first
+@proven
 @blueprint.arguments(HoldQuerySchema)
 @blueprint.response(201, HoldSchema)
 @blueprint.alt_response(
@@ -310,10 +310,7 @@ def hold(body: Mapping[str, Any], token: str) -> Any:
 
 
 @blueprint.route("/public/items/<string:token>/change-requests", methods=["POST"])
-@public
-@blueprint.alt_response(429, description=PATIENCE)
-@counted
-@proven_first
+@proven
 @idempotent
 @blueprint.arguments(ChangeRequestSchema)
 @blueprint.response(201, GrantedSchema)
@@ -324,11 +321,8 @@ def ask(body: Mapping[str, Any], token: str) -> Any:
 
 
 @blueprint.route("/public/items/<string:token>/gate-photo", methods=["PUT"])
-@public
 @may_send(tracking.MOST_PHOTO_BYTES)
-@blueprint.alt_response(429, description=PATIENCE)
-@counted
-@proven_first
+@proven
 @blueprint.doc(
     requestBody={"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}, "required": True}
 )

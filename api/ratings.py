@@ -6,9 +6,9 @@ from typing import Any
 
 from marshmallow import fields
 
-from api.auth import caller, public, roles
+from api.auth import caller, roles
 from api.conventions import Blueprint, Id, Instant, LocalDay, Strict, Text, Whole, desk, now
-from api.public import PATIENCE, counted, proven_first, visitor
+from api.public import proven, visitor
 from api.reports import month_of
 from courier import ratings, tracking
 from courier.domain.calendar import ZONE, local_day
@@ -94,10 +94,7 @@ def _told(visit: Visit | None) -> dict[str, Any]:
 
 
 @blueprint.route("/public/items/<string:token>/rating", methods=["GET"])
-@public
-@blueprint.alt_response(429, description=PATIENCE)
-@counted
-@proven_first
+@proven
 @blueprint.response(200, LastVisitSchema)
 @blueprint.alt_response(409, description="the phone was not proven")
 def show(token: str) -> Any:
@@ -107,10 +104,7 @@ def show(token: str) -> Any:
 
 
 @blueprint.route("/public/items/<string:token>/rating", methods=["PUT"])
-@public
-@blueprint.alt_response(429, description=PATIENCE)
-@counted
-@proven_first
+@proven
 @blueprint.arguments(RatingSchema)
 @blueprint.response(200, LastVisitSchema)
 def rate(body: Mapping[str, Any], token: str) -> Any:

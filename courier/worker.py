@@ -3,12 +3,16 @@
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
+
+from sqlalchemy.orm import Session
 
 from courier import dispatch, intake, nightly, notices, phones, privacy, webhooks
 from courier.desk import Desk
+from courier.store.jobs import Effect, Payload
 
 # A solve under way is waited for this long at the end; what is cut off is done again by the next runner.
 PATIENCE_SECONDS: Final = 25
@@ -16,55 +20,31 @@ PATIENCE_SECONDS: Final = 25
 _log = logging.getLogger(__name__)
 
 
+class Work(Protocol):
+    """A kind of job as its use case has it."""
+
+    def __call__(self, desk: Desk, payload: Payload, /, *, at: datetime) -> Effect:
+        """Do it, and give what is written down of it."""
+
+
 def start(desk: Desk) -> None:
     """Run the jobs of this desk inside this process, until `desk.close()`."""
-    desk.jobs.register(
-        dispatch.SOLVE_JOB,
-        lambda payload: dispatch.solve_job(desk, payload, at=datetime.now(UTC)),
-        gave_up=dispatch.give_up,
-    )
-    desk.jobs.register(
-        phones.PAPERS_JOB,
-        lambda payload: phones.prepare(desk, payload, at=datetime.now(UTC)),
-        gave_up=phones.give_up,
-    )
-    desk.jobs.register(
-        intake.CHECK_JOB,
-        lambda payload: intake.check_job(desk, payload, at=datetime.now(UTC)),
-        gave_up=intake.give_up,
-    )
-    desk.jobs.register(
-        intake.COMMIT_JOB,
-        lambda payload: intake.commit_job(desk, payload, at=datetime.now(UTC)),
-        gave_up=intake.give_up,
-    )
-    desk.jobs.register(
-        nightly.JOB,
-        lambda payload: nightly.job(desk, payload, at=datetime.now(UTC)),
-        gave_up=lambda _session, _payload: None,  # it stands in the log, and the next night does it all
-    )
-    desk.jobs.register(
-        privacy.JOB,
-        lambda payload: privacy.job(desk, payload, at=datetime.now(UTC)),
-        gave_up=lambda session, payload: privacy.give_up(session, payload, at=datetime.now(UTC)),
-    )
+
+    def take(kind: str, work: Work, gave_up: Callable[[Session, Payload], None]) -> None:
+        desk.jobs.register(kind, lambda payload: work(desk, payload, at=datetime.now(UTC)), gave_up=gave_up)
+
+    take(dispatch.SOLVE_JOB, dispatch.solve_job, dispatch.give_up)
+    take(phones.PAPERS_JOB, phones.prepare, phones.give_up)
+    take(intake.CHECK_JOB, intake.check_job, intake.give_up)
+    take(intake.COMMIT_JOB, intake.commit_job, intake.give_up)
+    # A night that came to nothing stands in the log, and the next one does it all.
+    take(nightly.JOB, nightly.job, lambda _session, _payload: None)
+    take(privacy.JOB, privacy.job, lambda session, payload: privacy.give_up(session, payload, at=datetime.now(UTC)))
+    take(notices.CARRY_JOB, notices.carry_job, notices.give_up)
+    take(notices.TELL_JOB, notices.tell_job, notices.give_up_telling)
+    take(notices.ANNOUNCE_JOB, notices.announce_job, notices.give_up_telling)
     desk.jobs.every_day(nightly.JOB, from_hour=nightly.FROM_HOUR)
-    desk.jobs.register(
-        notices.CARRY_JOB,
-        lambda payload: notices.carry_job(desk, payload, at=datetime.now(UTC)),
-        gave_up=notices.give_up,
-    )
     desk.jobs.accompany("webhooks", lambda stopping: webhooks.run(desk, stopping))
-    desk.jobs.register(
-        notices.TELL_JOB,
-        lambda payload: notices.tell_job(desk, payload, at=datetime.now(UTC)),
-        gave_up=notices.give_up_telling,
-    )
-    desk.jobs.register(
-        notices.ANNOUNCE_JOB,
-        lambda payload: notices.announce_job(desk, payload, at=datetime.now(UTC)),
-        gave_up=notices.give_up_telling,
-    )
     # The processes that search for routes load their libraries now, not when the first dispatcher waits for a plan.
     dispatch.warm_up()
     desk.jobs.start()

@@ -1,6 +1,5 @@
 """Photos and signatures from the doors: taken in by parts, looked at once, kept sealed, shown to the office only."""
 
-import io
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,11 +7,10 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from PIL import Image, UnidentifiedImageError
-
 from courier.desk import Desk
 from courier.domain.errors import Missing, Refused
 from courier.domain.people import Caller
+from courier.outside import pictures
 from courier.store import audit, envelopes, media
 from courier.store.media import Shelf, TooMany, WrongOffset
 
@@ -32,8 +30,6 @@ __all__ = [
 MOST_BYTES: Final = 4 * 1024 * 1024
 MOST_PIECE: Final = 512 * 1024
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_FORMATS: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-# The largest camera of a phone; a few kilobytes can claim to be far more.
 _MOST_PIXELS: Final = 24_000_000
 
 
@@ -158,22 +154,9 @@ def _looked_at(body: bytes, digest: str) -> str:
     """The media type of what must be a picture of a sane size."""
     if sha256(body).hexdigest() != digest:
         raise Refused("wrong-digest", "Ảnh nhận được không phải là ảnh đã báo.")
-    try:
-        with Image.open(io.BytesIO(body), formats=list(_FORMATS)) as picture:
-            width, height = picture.size
-            if width * height > _MOST_PIXELS:
-                raise ValueError(f"{width} x {height}")
-            picture.load()
-            return _FORMATS[str(picture.format)]
-    except (
-        UnidentifiedImageError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,  # where the process turns warnings into errors
-        OSError,
-        SyntaxError,
-        ValueError,
-    ) as fault:
-        raise Refused("not-a-picture", "Tệp nhận được không phải là ảnh JPEG, PNG hay WebP hợp lệ.") from fault
+    with pictures.opened(body, most_pixels=_MOST_PIXELS) as picture:
+        picture.load()
+        return pictures.MEDIA_TYPES[str(picture.format)]
 
 
 def waited_for(desk: Desk, event_ids: list[UUID]) -> set[str]:

@@ -9,18 +9,18 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from courier.desk import Desk
 from courier.domain.errors import Missing, Refused
 from courier.domain.people import Caller, Role
+from courier.outside import pictures
 from courier.store import audit, devices, envelopes
 from courier.store.media import Shelf
 from courier.store.tables import Item
 
 MOST_PHOTO_BYTES: Final = 8 * 1024 * 1024
-_FORMATS: Final = ("JPEG", "PNG", "WEBP")
-# The largest camera of a phone; a few kilobytes can claim to be far more.
+# The largest camera of a phone.
 _MOST_PIXELS: Final = 50_000_000
 _LONGEST_SIDE: Final = 1280
 _QUALITY: Final = 80
@@ -69,25 +69,12 @@ def _shelf(desk: Desk) -> Shelf:
 
 
 def _drawn_anew(body: bytes) -> bytes:
-    try:
-        with Image.open(io.BytesIO(body), formats=list(_FORMATS)) as picture:
-            width, height = picture.size
-            if width * height > _MOST_PIXELS:
-                raise ValueError(f"{width} x {height}")
-            picture.draft("RGB", (_LONGEST_SIDE, _LONGEST_SIDE))
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-            upright.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
-            bare = Image.new("RGB", upright.size)
-            bare.paste(upright)
-            drawn = io.BytesIO()
-            bare.save(drawn, "JPEG", quality=_QUALITY)
-            return drawn.getvalue()
-    except (
-        UnidentifiedImageError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,  # where the process turns warnings into errors
-        OSError,
-        SyntaxError,
-        ValueError,
-    ) as fault:
-        raise Refused("not-a-picture", "Tệp này không phải là ảnh JPEG, PNG hay WebP hợp lệ.") from fault
+    with pictures.opened(body, most_pixels=_MOST_PIXELS) as picture:
+        picture.draft("RGB", (_LONGEST_SIDE, _LONGEST_SIDE))
+        upright = ImageOps.exif_transpose(picture).convert("RGB")
+        upright.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+        bare = Image.new("RGB", upright.size)
+        bare.paste(upright)
+        drawn = io.BytesIO()
+        bare.save(drawn, "JPEG", quality=_QUALITY)
+        return drawn.getvalue()
