@@ -73,7 +73,7 @@ class ImportSchema(Strict):
     assumed = fields.List(
         fields.String(),
         metadata={
-            "description": "how letters were read that the file does not explain: utf-16, cp1258, tcvn3; else absent"
+            "description": "how letters were read that the file does not explain: utf-16, cp1258, tcvn3, vni, viscii; else absent"
         },
     )
 

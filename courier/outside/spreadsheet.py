@@ -102,7 +102,7 @@ class Sheet:
     """A list as it was written, whatever its headings are called.
 
     `headings` and the cells of a row by position from 0; a cell under no heading is the row's `STRAY_AT`. `assumed` says how the
-    letters were read where the file does not say it: `utf-16`, `cp1258`, `tcvn3`.
+    letters were read where the file does not say it: `utf-16`, `cp1258`, `tcvn3`, `vni`, `viscii`.
     """
 
     line: int
@@ -287,7 +287,8 @@ def _bounded(records: Iterator[list[str]]) -> Iterator[list[str]]:
 def _decoded(content: bytes) -> tuple[str, tuple[str, ...]]:
     """The text of a .csv: UTF-8, or what its bytes give evidence of; and what was assumed.
 
-    Old programs of offices write TCVN3 (the .VnTime fonts) or code page 1258, and Excel's "Unicode text" is UTF-16. Neither says so.
+    Old programs of offices write TCVN3 (the .VnTime fonts), VNI, VISCII or code page 1258, and Excel's "Unicode text" is UTF-16.
+    None says so.
     """
     try:
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -341,15 +342,16 @@ def _read_xlsx(content: bytes) -> tuple[list[tuple[Iterable[Line], _Marks]], tup
         sentence = f"Tệp không phải bảng tính .xlsx đọc được ({type(fault).__name__})"
         raise _refused("broken-spreadsheet", sentence) from fault
     if all(_heading_line(lines[:_TITLE_LINES]) is None for lines, _ in sheets):
-        # A workbook in a .VnTime font holds TCVN3 bytes as if they were Latin letters.
-        meant = [([(number, _from_font(cells)) for number, cells in lines], marks) for lines, marks in sheets]
-        if any(_heading_line(lines[:_TITLE_LINES]) is not None for lines, _ in meant):
-            return list(meant), ("tcvn3",)
+        # A workbook in a font of old programs holds its bytes as if they were Latin letters.
+        for font in letters.FONTS:
+            meant = [([(number, _from_font(cells, font)) for number, cells in lines], marks) for lines, marks in sheets]
+            if any(_heading_line(lines[:_TITLE_LINES]) is not None for lines, _ in meant):
+                return list(meant), (font,)
     return list(sheets), ()
 
 
-def _from_font(cells: Sequence[object]) -> list[object]:
-    return [letters.from_latin(cell) if isinstance(cell, str) else cell for cell in cells]
+def _from_font(cells: Sequence[object], font: str) -> list[object]:
+    return [letters.from_latin(cell, font) if isinstance(cell, str) else cell for cell in cells]
 
 
 def _look_before_unpacking(content: bytes) -> None:

@@ -287,6 +287,27 @@ TCVN3_LIST = (
 )
 
 
+# The same in the code of the VNI-Times fonts ("Maõ böu göûi;Maõ hoà sô" on a screen without them), and in VISCII, as iconv writes it.
+VNI_LIST = (
+    b"Ma\xf5 b\xf6u g\xf6\xfbi;Ma\xf5 ho\xe0 s\xf4;C\xf4 quan;Loa\xefi gia\xe1y t\xf4\xf8;Ho\xef te\xe2n;\xd1\xf2a ch\xe6\r\n"
+    b"%s;%s;PC08;Gia\xe1y phe\xf9p la\xf9i xe;Nguye\xe3n Va\xean Ma\xe3u;A\xc1p 11, xa\xf5 Kha\xf9nh An, huye\xe4n U Minh, t\xe6nh Ca\xf8 Mau\r\n"
+)
+VISCII_LIST = (
+    b"M\xe3 b\xdfu g\xd8i;M\xe3 h\xb0 s\xbd;C\xbd quan;Lo\xd5i gi\xa4y t\xb6;H\xf7 t\xean;\xd0\xb8a ch\xef\r\n"
+    b"%s;%s;PC08;Gi\xa4y ph\xe9p l\xe1i xe;Nguy\xadn V\xe5n M\xe7u;\x84p 11, x\xe3 Kh\xe1nh An, huy\xaen U Minh, t\xefnh C\xe0 Mau\r\n"
+)
+
+
+@kind(TAKEN)
+def vni(_chance: random.Random, number: int) -> tuple[str, bytes]:
+    return "cu.csv", VNI_LIST % (b"FAULT-%04d001" % number, b"F%d.1" % number)
+
+
+@kind(TAKEN)
+def viscii(_chance: random.Random, number: int) -> tuple[str, bytes]:
+    return "cu.csv", VISCII_LIST % (b"FAULT-%04d001" % number, b"F%d.1" % number)
+
+
 @kind(TAKEN)
 def tcvn3(_chance: random.Random, number: int) -> tuple[str, bytes]:
     return "cu.csv", TCVN3_LIST % (b"FAULT-%04d001" % number, b"F%d.1" % number)

@@ -13,7 +13,7 @@ from courier.domain.people import Role
 from courier.intake import staging
 from courier.store import items as item_books
 from courier.store.tables import Item, KnownHeadings, StagedList, StagedRow
-from tests.faults.sheets import TCVN3_LIST, in_1258
+from tests.faults.sheets import TCVN3_LIST, VISCII_LIST, VNI_LIST, in_1258
 from tests.intake_office import NOW, VI, a_csv, a_row, a_sheet, open_house
 
 HOPELESS = "gần cây cầu"
@@ -374,6 +374,8 @@ LETTERS = {
     "UTF-16 without its mark": (lambda: a_csv([a_row(1)], encoding="utf-16-le"), "utf-16"),
     "code page 1258": (lambda: in_1258(a_csv([a_row(1)]).decode()), "cp1258"),
     "TCVN3": (lambda: TCVN3_LIST % (b"BUUTA-000001", b"H12.1"), "tcvn3"),
+    "VNI": (lambda: VNI_LIST % (b"BUUTA-000001", b"H12.1"), "vni"),
+    "VISCII": (lambda: VISCII_LIST % (b"BUUTA-000001", b"H12.1"), "viscii"),
 }
 
 
@@ -391,13 +393,17 @@ def test_old_letters_are_read_and_it_is_said_what_was_assumed(house_on_sqlite, l
     assert intake.get_import(house.desk, house.dispatcher, commit(house, list_id)).assumed == (assumed,)
 
 
-def test_a_workbook_in_an_old_font_is_read(house_on_sqlite):
-    """Word processors keep the bytes of a .VnTime font as if they were Latin letters."""
+@pytest.mark.parametrize(
+    ("written", "latin", "font"),
+    [(TCVN3_LIST, "latin-1", "tcvn3"), (VNI_LIST, "cp1252", "vni"), (VISCII_LIST, "latin-1", "viscii")],
+)
+def test_a_workbook_in_an_old_font_is_read(house_on_sqlite, written, latin, font):
+    """Word processors keep the bytes of a .VnTime or VNI font as if they were Latin letters."""
     house = house_on_sqlite
     book = Workbook()
-    for line in (TCVN3_LIST % (b"BUUTA-000001", b"H12.1")).decode("latin-1").splitlines():
+    for line in (written % (b"BUUTA-000001", b"H12.1")).decode(latin).split("\r\n"):
         book.active.append(line.split(";"))
     out = io.BytesIO()
     book.save(out)
     found = trial(house, stage(house, [], content=out.getvalue()))
-    assert (found.assumed, found.accepted) == (("tcvn3",), 1)
+    assert (found.assumed, found.accepted) == ((font,), 1)
