@@ -162,13 +162,14 @@ class ChosenSchema(Strict):
 
 
 class PlaceFoundSchema(Strict):
-    """The cheapest place on a round: `cost` in seconds of travel."""
+    """The cheapest place on a round: `cost` in seconds of travel. `by_office`: the postman comes back to the office for it first."""
 
     postman = Id(required=True)
     postman_name = fields.String(required=True)
     sequence = Whole(required=True)
     cost = fields.Integer(required=True)
     arrives_at = Instant(required=True)
+    by_office = fields.Boolean(required=True)
 
 
 class PlacesFoundSchema(Strict):
@@ -280,6 +281,7 @@ def places(body: Mapping[str, Any], plan_id: UUID) -> Any:
                 "sequence": place.sequence,
                 "cost": place.cost,
                 "arrives_at": place.arrives_at.astimezone(ZONE),
+                "by_office": place.by_office,
             }
             for place in found
         ]

@@ -4,6 +4,7 @@ Every answer is a new plan beside the published one. Nothing changes for anybody
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -15,7 +16,7 @@ import routing
 from courier.desk import Desk
 from courier.dispatch.office_day import LEAST_SECONDS, plan_of
 from courier.dispatch.standing import StandingPlan, read_standing, write_solution
-from courier.dispatch.writing import planned_route, totals
+from courier.dispatch.writing import planned_route, stops_of, totals
 from courier.domain.calendar import at_local, local_day
 from courier.domain.doors import left_out
 from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Refused, Stale
@@ -24,7 +25,7 @@ from courier.domain.people import Caller, Role
 from courier.store import items, plans
 from courier.store.tables import Item, Plan
 from routing.insertion import Insertion
-from routing.problem import frozen_visits
+from routing.problem import TaskKind, frozen_visits
 from routing.replanning import Replanned, replan
 from routing.solving import EngineFailed, visits_of
 from routing.telling import standing_route
@@ -38,6 +39,10 @@ USUAL_STABILITY: Final = 1800
 """A loaded stop goes to somebody else only for half an hour of travel: two people have to meet for it."""
 MOST_STABILITY: Final = 86_400
 MOST_MOVED: Final = 0.03
+_CASH: Final = 1
+"""Which dimension of a load is money; the first is items."""
+_HANDING_OUT_SECONDS: Final = 300
+"""Our assumption: an item is found, signed for and in the bag within five minutes."""
 _LOOSE: Final = (routing.Lock.FREE, routing.Lock.KEEP_POSTMAN)
 
 
@@ -374,19 +379,25 @@ def _two(values: list[int]) -> tuple[int, int]:
 # --------------------------------------------------------------------------------------------------- an urgent item
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """Where an item would fit: the cheapest place on a postman's round, `cost` in seconds of travel, and when he would come."""
+    """Where an item would fit: the cheapest place on a postman's round, `cost` in seconds of travel, and when he would come.
+
+    `by_office`: he is on the road and comes back to the office for it first; `cost` and time have that in them.
+    """
 
     postman_id: UUID
     name: str
     sequence: int
     cost: int
     arrives_at: datetime
+    by_office: bool
 
 
 def places_for(
     desk: Desk, caller: Caller, plan_id: UUID, item_id: UUID, *, version: int, at: datetime
 ) -> list[Opening]:
     """The places for an item on a running plan, the cheapest first, one for each round that could take it.
+
+    Rounds go on from where people are now. Who is on the road already comes back for what lies in the office.
 
     Raises:
         Forbidden, Missing, Stale: as usual.
@@ -455,18 +466,27 @@ def _call_of(session: Session, caller: Caller, standing: StandingPlan, item_id: 
 def _places(standing: StandingPlan, number: int, at: datetime) -> list[tuple[Opening, routing.Route]]:
     """For each round that can take the call: where, and the round with it."""
     problem = _as_of(standing, at).problem
+    call, job = standing.calls[number], problem.jobs[number]
+    lies_there = frozenset[int]()
+    if call.holder is None and call.loads and job.allowed_vehicles is not None:
+        lies_there = frozenset(vehicle.id for vehicle in problem.vehicles) - job.allowed_vehicles
+        problem = problem.replace(shipments=(_fetched_first(job, lies_there),))
+    fetching = next((n for n, task in enumerate(problem.tasks) if task.kind is TaskKind.PICKUP), None)
     timetable = Timetable(problem)
     insertion = Insertion(problem, timetable)
     facts = frozen_visits(problem)
     found = []
     for seat, order in enumerate(visits_of(problem, standing.solution)):
         visits = (*facts[seat], *(n for n in order if n not in facts[seat]))
-        best = insertion.cheapest(seat, visits, number)
+        by_office = seat in lies_there and fetching is not None
+        if by_office and not _pays(problem, seat, (*visits, number)):
+            continue
+        best = insertion.cheapest(seat, visits, fetching if by_office and fetching is not None else number)
         if best is None:
             continue
         cost, with_it = best
         route = standing_route(problem, timetable, seat, with_it)
-        steps = [step for step in route.visits if step.id is not None and step.id < len(standing.calls)]
+        steps = [step for step in stops_of(route) if (step.id or 0) < len(standing.calls)]
         sequence, step = next((n, step) for n, step in enumerate(steps, start=1) if step.id == number)
         member = standing.crew[seat]
         place = Opening(
@@ -475,6 +495,33 @@ def _places(standing: StandingPlan, number: int, at: datetime) -> list[tuple[Ope
             sequence=sequence,
             cost=cost,
             arrives_at=at_local(standing.sheet.day, step.begins),
+            by_office=by_office,
         )
         found.append((place, route))
     return sorted(found, key=lambda pair: (pair[0].cost, pair[0].name))
+
+
+def _fetched_first(job: routing.Job, seats: frozenset[int]) -> routing.Shipment:
+    """The call as two: the way back to the office, where the paper is handed out, and the door; for those who have left."""
+    return routing.Shipment(
+        pickup=routing.ShipmentStop(id=job.id, location_index=0, service=_HANDING_OUT_SECONDS),
+        delivery=routing.ShipmentStop(
+            id=job.id,
+            location_index=job.location_index,
+            setup=job.setup,
+            service=job.service,
+            time_windows=job.time_windows,
+        ),
+        amount=job.delivery,
+        skills=job.skills,
+        priority=job.priority,
+        allowed_vehicles=seats,
+        preferred_vehicles=job.preferred_vehicles,
+        preference_cost=job.preference_cost,
+    )
+
+
+def _pays(problem: routing.Problem, seat: int, visits: Sequence[int]) -> bool:
+    """False when the cash of these calls is more than the postman may carry: a shipment's two ends cannot say that."""
+    due = sum(problem.jobs[n].pickup[_CASH] for n in visits if n < len(problem.jobs) and problem.jobs[n].pickup)
+    return due <= problem.vehicles[seat].capacity[_CASH]

@@ -44,7 +44,7 @@ def planned_route(
 ) -> PlannedRoute:
     """A route with the locks that its jobs have in the problem; jobs that are no call (a present position) are no stops."""
     member = crew[route.vehicle]
-    visits = [step for step in route.visits if step.id is not None and step.id < len(calls)]
+    visits = [step for step in stops_of(route) if (step.id or 0) < len(calls)]
     rests = _rests(route)
     stops = [
         PlannedStop(
@@ -75,6 +75,11 @@ def planned_route(
     )
 
 
+def stops_of(route: routing.Route) -> list[routing.Step]:
+    """The visits of a route that are calls at doors: not where something is fetched first."""
+    return [step for step in route.visits if step.id is not None and step.kind is not routing.StepKind.PICKUP]
+
+
 def _rests(route: routing.Route) -> dict[int, int]:
     """By call the seconds of rest since the one before."""
     rests: dict[int, int] = {}
@@ -82,7 +87,7 @@ def _rests(route: routing.Route) -> dict[int, int]:
     for step in route.steps:
         if step.kind is routing.StepKind.BREAK:
             rested += step.waiting + step.service
-        elif step.id is not None:
+        elif step.id is not None and step.kind is not routing.StepKind.PICKUP:
             rests[step.id], rested = rested, 0
     return rests
 

@@ -1,5 +1,6 @@
 """What is left of a running day planned anew: visited stays, bags stay, a broken-down postman's calls go to others, an urgent item comes in."""
 
+import math
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from courier.domain.item import Direction, State
 from courier.store import bag, plans
 from courier.store.tables import Item, Stop
 from tests.builders import DAY, MORNING
-from tests.planning_office import on_routes, open_office, place, published, scatter, take_out
+from tests.planning_office import OFFICE, on_routes, open_office, place, published, scatter, take_out
 
 NINE = MORNING + timedelta(hours=3)
 
@@ -107,8 +108,9 @@ def test_an_urgent_item_finds_its_best_places_and_only_the_chosen_round_changes(
     for item in (urgent, fresh):
         found = dispatch.places_for(house.desk, house.dispatcher, view.id, item, version=view.version, at=NINE)
         assert [p.cost for p in found] == sorted(p.cost for p in found)
-        # What lies in the office nobody can load who has left it; what is to be fetched anybody can.
-        assert len(found) == (0 if item == urgent else 2)
+        assert len(found) == 2
+        # For what lies in the office whoever has left comes back first; what is to be fetched at its door he meets on his way.
+        assert {p.by_office for p in found} == {item == urgent}
     best = found[0]
     with house.database.read() as session:
         versions = {r.postman: bag.version_of(session, r.postman, DAY) for r in view.routes}
@@ -129,12 +131,48 @@ def test_an_urgent_item_finds_its_best_places_and_only_the_chosen_round_changes(
         dispatch.insert(
             house.desk, house.dispatcher, view.id, urgent, postman_id=best.postman_id, version=view.version, at=NINE
         )
-    for item, code in ((fresh, "on-a-route"), (urgent, "no-place")):
+    for item, postman, code in ((fresh, best.postman_id, "on-a-route"), (urgent, house.dispatcher.id, "no-place")):
         with pytest.raises(Refused) as refusal:
             dispatch.insert(
-                house.desk, house.dispatcher, view.id, item, postman_id=best.postman_id, version=new.version, at=NINE
+                house.desk, house.dispatcher, view.id, item, postman_id=postman, version=new.version, at=NINE
             )
         assert refusal.value.code == code
+
+
+def kilometres(one, other):
+    """Straight, on the flat: no road is shorter."""
+    return math.hypot((one[0] - other[0]) * 111.0, (one[1] - other[1]) * 111.3 * math.cos(math.radians(one[0])))
+
+
+def test_who_is_on_the_road_comes_back_to_the_office_for_an_urgent_item_and_his_phone_hears_of_it(running):
+    house, view, tried = running
+    urgent = place(house, km_north=2.0, km_east=1.0, priority=100)
+    chosen, *_ = dispatch.places_for(house.desk, house.dispatcher, view.id, urgent, version=view.version, at=NINE)
+    with house.database.read() as session:
+        version = bag.version_of(session, chosen.postman_id, DAY)
+
+    new = dispatch.insert(
+        house.desk, house.dispatcher, view.id, urgent, postman_id=chosen.postman_id, version=view.version, at=NINE
+    )
+
+    before, after = (next(r for r in one.routes if r.postman == chosen.postman_id) for one in (view, new))
+    stop = after.stops[chosen.sequence - 1]
+    assert (stop.items, stop.arrives_at) == ((urgent,), chosen.arrives_at)
+    assert [s.items for s in after.stops if s is not stop] == [s.items for s in before.stops], (
+        "the others in their order"
+    )
+    assert set(after.stops[0].items) <= set(tried), "what was visited stays first"
+    # Behind the door before it he rides to the office, takes the paper and rides on: no faster than 90 km/h.
+    last = after.stops[chosen.sequence - 2]
+    way = min(kilometres((s.lat, s.lon), OFFICE) for s in after.stops[: chosen.sequence - 1])
+    way += kilometres(OFFICE, (stop.lat, stop.lon))
+    assert stop.arrives_at - max(NINE, after.stops[0].leaves_at) >= timedelta(hours=way / 90, minutes=5)
+    assert stop.arrives_at > last.leaves_at
+    assert chosen.cost >= 0
+    with house.database.read() as session:
+        assert session.get_one(Item, urgent).state == State.PLANNED
+        assert bag.version_of(session, chosen.postman_id, DAY) > version
+    take_out(house, chosen.postman_id, [urgent], at=stop.arrives_at)  # at the counter, without a conflict
 
 
 def test_only_the_plan_that_runs_today_can_be_planned_anew_and_only_as_it_was_seen(running):
