@@ -37,6 +37,9 @@ _SIZES: Final = ((3000, 250), (700, 200), (0, 120))
 
 _NEAREST: Final = 10
 
+_NEXT_TO_NOTHING: Final = 0.001
+"""Share of a part's cost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -45,6 +48,7 @@ class Part:
     `routes` are to be made better; `spare` vehicles may be used, `extra` stops are left out as yet and may stay so,
     at a high price where they are compulsory. A part that `insists` (for the how manyth time, 0: it does not) is about
     nothing but serving them: prices do not tell a search in time that half a dozen others must give way to a stop.
+    The one before a `stuck` part gained next to nothing.
     """
 
     number: int
@@ -52,6 +56,7 @@ class Part:
     spare: tuple[int, ...]
     extra: tuple[int, ...]
     insists: int = 0
+    stuck: bool = False
 
     @property
     def stops(self) -> int:
@@ -168,6 +173,7 @@ class Decomposition:
         self._insisted = np.zeros(self.stops, dtype=np.intp)  # how often on each stop
         self._in_vain = 0  # parts that insisted since one did with success
         self._rest = 0  # parts that have their turn before the next one insists
+        self._stuck = False
         self._vehicle_of = np.full(self.stops, -1, dtype=np.intp)
         self._parts: dict[int, Part] = {}
         self._next = 0
@@ -346,7 +352,9 @@ class Decomposition:
         bundles = self.whole.bundles
         extra = dict.fromkeys(other for stop in extra for other in bundles.get(stop, (stop,)))
         self._next += 1
-        part = Part(self._next, routes, tuple(int(vehicle) for vehicle in spare), tuple(extra), insists)
+        part = Part(
+            self._next, routes, tuple(int(vehicle) for vehicle in spare), tuple(extra), insists, stuck=self._stuck
+        )
         self._parts[part.number] = part
         self._busy[[*(vehicle for vehicle, _ in routes), *part.spare]] = True
         self._given[list(part.extra)] = True
@@ -364,6 +372,11 @@ class Decomposition:
         """Put the answer into the plan if it is better than what it replaces; whether it was."""
         part = self._parts[answer.number]
         self.given_up(part)
+        if part.routes and not part.insists:
+            before, after = answer.before, answer.after
+            self._stuck = after >= before or (
+                after[:2] == before[:2] and before[2] - after[2] < _NEXT_TO_NOTHING * before[2]
+            )
         if answer.after >= answer.before if part.routes else not answer.routes:
             if part.insists:
                 # Where too few vehicles work, nobody is served by insisting, and the plan should still become cheaper.

@@ -33,13 +33,10 @@ INSISTING: Final = Settings(
 )
 """How those are searched in which all must be served: what counts is the first plan that keeps all rules."""
 
-_SHAKEN: Final = (1, 100)
-"""Stops moved at random before each descent where most stops may be left out: of those no ruins are made, and where they
-lie in clusters a few that are moved come back to where they were."""
-
-_SHAKEN_EVERY: Final = 3
-_SHAKEN_FROM: Final = 2.5
-"""One part in three is searched like that once every stop has had so many turns: what is easily found comes first."""
+_OF_PRIZES: Final = Settings(history=20, exhaustive_on_best=False, neighbours=25)
+_OF_PRIZES_STUCK: Final = replace(SEARCH, perturbations=(1, 100))
+"""How parts are searched where most stops may be left out, and of those no ruins are made: with PyVRP's own penalties, and
+where that gains next to nothing, with many stops moved at random before each descent. In clusters, few come back."""
 
 _NEIGHBOURS_OF_THE_PICKY: Final = 50
 """Where vehicles may serve only some stops, half of a stop's neighbours may be out of reach."""
@@ -69,9 +66,7 @@ def suited(settings: Settings, whole: Whole, part: Part, data: ProblemData) -> S
     elif not part.routes:  # nothing is there to be ruined yet, and what counts is to keep all rules
         settings = replace(settings, penalty=None, ruins=0.0, fitted=False)
     elif 2 * np.count_nonzero(whole.compulsory) < len(whole.compulsory):
-        turns = part.number * part.stops / len(whole.compulsory)
-        if turns > _SHAKEN_FROM and part.number % _SHAKEN_EVERY == 0:
-            settings = replace(settings, perturbations=_SHAKEN)
+        settings = replace(_OF_PRIZES_STUCK if part.stuck else _OF_PRIZES, neighbours=settings.neighbours)
     if data.num_profiles == 1 or settings.neighbours >= _NEIGHBOURS_OF_THE_PICKY:
         return settings
     return replace(settings, neighbours=_NEIGHBOURS_OF_THE_PICKY)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import pyvrp
 
-from routing.engines.decomposing import Decomposition
+from routing.engines.decomposing import Answer, Decomposition
 from routing.engines.farming import search_in_parts, search_part
 from routing.engines.pyvrp_search import Language
 from routing.engines.wholes import DataWhole, ProblemWhole, drawn_from
@@ -304,6 +304,16 @@ def test_however_short_the_time_every_block_gets_its_first_routes():
     until = time.process_time() + 0.6
     plan = search_in_parts(whole, seed=1, until=until, clock=time.process_time, size=20)
     assert sum(len(visits) for _, visits in plan) > 0.9 * whole.stops
+
+
+@pytest.mark.parametrize(("gain", "stuck"), [(0, True), (1, True), (2, False), (500, False)])
+def test_after_a_part_that_gained_next_to_nothing_the_next_one_is_stuck(gain, stuck):
+    _, decomposition = a_line(seats=(3, 3), given=((0, (0, 1)), (1, (2, 3))))
+    part = decomposition.next()
+    assert not part.stuck
+    routes = part.routes[::-1]
+    decomposition.merge(Answer(part.number, routes, before=(0, 0, 2_000), after=(0, 0, 2_000 - gain)))
+    assert decomposition.next().stuck is stuck
 
 
 def hardly_worth_a_visit(*, clients, prize):
