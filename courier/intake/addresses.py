@@ -13,8 +13,9 @@ from courier.domain.item import FINAL, State
 from courier.domain.people import Caller, Role
 from courier.domain.plus_code import locate
 from courier.gazetteer import Gazetteer
-from courier.store import intake as books
-from courier.store.intake import KnownPlace, Place
+from courier.store import places as books
+from courier.store.intake import Place
+from courier.store.places import KnownPlace
 
 _MAY_SETTLE: Final = frozenset({Role.DISPATCHER, Role.CLERK, Role.ADMIN})
 

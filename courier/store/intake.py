@@ -7,18 +7,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, insert, or_, select, text, tuple_, update
+from sqlalchemy import Select, insert, select, text, tuple_, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from courier.domain.bylaws import Bylaws
 from courier.domain.calendar import local_day
-from courier.domain.doors import is_one_household
-from courier.domain.errors import Missing, Stale
-from courier.domain.item import FINAL, Direction, Event, EventType, State, life_of
+from courier.domain.errors import Missing
+from courier.domain.item import Direction, Event, EventType, State, life_of
 from courier.domain.money import Charge, ChargeKind, Dong, due_accepted
 from courier.domain.people import Caller, Role
 from courier.domain.text import fold
@@ -124,10 +123,10 @@ def known_items(session: Session, *, barcodes: Collection[str], dossiers: Collec
         .outerjoin(ImportBatch, ImportBatch.id == Item.batch_id)
         .where(ImportBatch.undone_at.is_(None))
     )
-    for some in _portions(sorted(barcodes)):
+    for some in portions(sorted(barcodes)):
         found |= _known(session, query.where(Item.barcode.in_(some)))
     for agency, pairs in _by_agency(dossiers).items():
-        for some in _portions(sorted(pairs)):
+        for some in portions(sorted(pairs)):
             found |= _known(
                 session,
                 query.where(
@@ -169,7 +168,8 @@ def _by_agency(dossiers: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
     return by_agency
 
 
-def _portions(values: Iterable[T]) -> Iterator[list[T]]:
+def portions(values: Iterable[T]) -> Iterator[list[T]]:
+    """The values in lists that a statement can take."""
     rest = iter(values)
     while portion := list(islice(rest, _AT_ONCE)):
         yield portion
@@ -303,7 +303,7 @@ def _dossiers(
     """The dossier of each item, made where it is not known yet; a result means that the procedure is at its last step."""
     wanted = {(item.agency_id, item.dossier_key): item.dossier_code for item in new}
     known: dict[tuple[UUID, str], UUID] = {}
-    for some in _portions(wanted):
+    for some in portions(wanted):
         rows = session.execute(
             select(Dossier.id, Dossier.agency_id, Dossier.code_key, Dossier.step).where(
                 tuple_(Dossier.agency_id, Dossier.code_key).in_(some)
@@ -531,7 +531,7 @@ def touched_since(session: Session, batch_id: UUID) -> list[str]:
 def take_back(session: Session, batch: ImportBatch, *, caller: Caller, at: datetime, bylaws: Bylaws) -> None:
     """Cancel every item of a batch and free its barcode: the item that stays behind keeps it with a mark."""
     ids = list(session.scalars(select(Item.id).where(Item.batch_id == batch.id).order_by(Item.id)))
-    for some in _portions(ids):
+    for some in portions(ids):
         data = {"batch": str(batch.id), "undone": True}
         items.record_intent(session, EventType.CANCELLED, some, caller=caller, at=at, bylaws=bylaws, data=data)
     session.flush()
@@ -550,165 +550,3 @@ def take_back(session: Session, batch: ImportBatch, *, caller: Caller, at: datet
         )
     )
     session.flush()
-
-
-# ------------------------------------------------------------------------------------------------ addresses
-def item_of(session: Session, caller: Caller, item_id: UUID, *, version: int) -> Item:
-    """An item of the caller's office, locked for a change of what the caller read at `version`.
-
-    Raises:
-        Missing: no such item, or of another office.
-        Stale: it has changed since.
-    """
-    (row,) = items.lock(session, [item_id])
-    if caller.role is not Role.ADMIN and row.office_id != caller.office_id:
-        raise Missing("item", item_id)
-    if row.version != version:
-        raise Stale("item", expected=version, found=row.version)
-    return row
-
-
-def doubtful_like(session: Session, item: Item, *, locked: bool = True) -> list[Item]:
-    """Other items of the office that are still asked about and go to the same household; locked unless they are only shown."""
-    rows = session.execute(
-        select(Item.id, Item.address_raw, Item.recipient_phone).where(
-            Item.office_id == item.office_id,
-            Item.precision == "unknown",
-            Item.id != item.id,
-            Item.state.not_in([state.value for state in FINAL]),
-        )
-    )
-    wanted = (item.address_raw, item.recipient_phone)
-    ids = [item_id for item_id, address, phone in rows if is_one_household((address, phone), wanted)]
-    return items.lock(session, ids) if locked else list(session.scalars(select(Item).where(Item.id.in_(ids))))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownPlace:
-    """Where an earlier item of the same recipient was brought; `taught` by a handover, else set by a person at a desk.
-
-    `by_phone`: found by the phone, else by the same name at the same address.
-    """
-
-    item_id: UUID
-    commune_code: str
-    hamlet: str | None
-    lat: float
-    lon: float
-    taught: bool
-    by_phone: bool
-    name: str
-    address: str
-    since: datetime
-
-
-_SURE: Final = ("doorstep", "handover", "pin", "plus_code")
-_MOST_PLACES: Final = 5
-
-
-def known_places(session: Session, wanted: Sequence[Item]) -> dict[UUID, list[KnownPlace]]:
-    """The exact places of earlier items of the same recipients, by item: the surest first, then the newest."""
-    found: dict[UUID, list[KnownPlace]] = {item.id: [] for item in wanted}
-    for some in _portions(wanted):
-        rows = session.scalars(
-            select(Item)
-            .where(
-                Item.office_id.in_({item.office_id for item in some}),
-                Item.precision.in_(_SURE),
-                Item.commune_code.is_not(None),
-                or_(
-                    Item.recipient_phone.in_({item.recipient_phone for item in some if item.recipient_phone}),
-                    Item.address_raw.in_({item.address_raw for item in some}),
-                ),
-            )
-            .order_by(Item.created_at.desc())
-        ).all()
-        for item in some:
-            found[item.id] = _places_of(item, rows)
-    return found
-
-
-def _places_of(item: Item, rows: Sequence[Item]) -> list[KnownPlace]:
-    places: dict[tuple[float, float], KnownPlace] = {}
-    for row in sorted(rows, key=lambda row: _SURE.index(row.precision)):
-        by_phone = row.recipient_phone is not None and row.recipient_phone == item.recipient_phone
-        # Without a phone the name stands for the household: "ấp 3, xã U Minh" is many houses.
-        by_name = row.address_raw == item.address_raw and fold(row.recipient_name) == fold(item.recipient_name)
-        if row.id == item.id or row.office_id != item.office_id or not (by_phone or by_name):
-            continue
-        if row.lat is None or row.lon is None or row.commune_code is None:
-            continue
-        places.setdefault(
-            (round(row.lat, 4), round(row.lon, 4)),
-            KnownPlace(
-                item_id=row.id,
-                commune_code=row.commune_code,
-                hamlet=row.hamlet,
-                lat=row.lat,
-                lon=row.lon,
-                taught=row.precision in ("doorstep", "handover"),
-                by_phone=by_phone,
-                name=row.recipient_name,
-                address=row.address_raw,
-                since=row.created_at,
-            ),
-        )
-    return list(places.values())[:_MOST_PLACES]
-
-
-def items_seen(session: Session, caller: Caller, item_ids: Collection[UUID]) -> list[Item]:
-    """Items of the caller's office, to be looked at.
-
-    Raises:
-        Missing: one of them does not exist or is another office's.
-    """
-    rows: list[Item] = []
-    for some in _portions(item_ids):
-        rows += session.scalars(select(Item).where(Item.id.in_(some)))
-    known = {row.id for row in rows if caller.role is Role.ADMIN or row.office_id == caller.office_id}
-    for item_id in item_ids:
-        if item_id not in known:
-            raise Missing("item", item_id)
-    return rows
-
-
-def items_in(session: Session, caller: Caller, item_ids: Iterable[UUID]) -> list[Item]:
-    """Items of the caller's office, locked.
-
-    Raises:
-        Missing: one of them does not exist or is another office's.
-    """
-    rows = items.lock(session, item_ids)
-    for row in rows:
-        if caller.role is not Role.ADMIN and row.office_id != caller.office_id:
-            raise Missing("item", row.id)
-    return rows
-
-
-def settle_places(
-    session: Session,
-    places: Sequence[tuple[Item, Place]],
-    *,
-    caller: Caller,
-    at: datetime,
-    act: str = "address settled",
-) -> None:
-    """Write where items are to be brought, and who decided it."""
-    for row, place in places:
-        row.commune_code, row.hamlet = place.commune_code, place.hamlet
-        row.lat, row.lon, row.precision = place.lat, place.lon, place.precision
-        row.candidates = []
-        row.version += 1
-        session.add(
-            AuditEntry(
-                id=uuid7(),
-                at=at,
-                actor_id=caller.id,
-                actor_role=caller.role.value,
-                act=act,
-                thing=f"item:{row.id}",
-                detail={"commune": place.commune_code, "precision": place.precision},
-            )
-        )
-    session.flush()
-    items.bump_bags(session, [row.id for row, _ in places])

@@ -357,7 +357,7 @@ def test_a_new_change_ends_what_could_be_done_again(office):
 
 
 def test_only_the_last_hundred_changes_are_remembered(office, monkeypatch):
-    monkeypatch.setattr("courier.store.plans.MOST_EDITS", 3)
+    monkeypatch.setattr("courier.store.plans.solved.MOST_EDITS", 3)
     view, one, _ = two_routes(office)
     for n in range(5):
         edit(office, view, "lock", items=(one.stops[0].items[0],), lock="keep_postman" if n % 2 == 0 else "free")
