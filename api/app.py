@@ -163,7 +163,7 @@ def create_app(desk: Desk, *, clock: Callable[[], datetime] = lambda: datetime.n
     app.url_map.strict_slashes = False
     if desk.settings.trusted_proxies:
         hops = desk.settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # the way that Flask documents
     logs.install(app)
     app.before_request(_refuse_broken_text)
     app.before_request(_allow_large)

@@ -70,7 +70,7 @@ def public(view: View) -> View:
 
 def _marked(access: Access) -> Callable[[View], View]:
     def mark(view: View) -> View:
-        view.access = access  # type: ignore[attr-defined]
+        view.access = access  # type: ignore[attr-defined]  # a view carries what it asks of its callers
         return view
 
     return mark

@@ -163,7 +163,7 @@ def _refuse_nul(value: Any, path: tuple[str, ...]) -> None:
             _refuse_nul(inner, (*path, str(position)))
 
 
-class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # it has no types
     """A blueprint of the API; `create_app` takes no other kind."""
 
     ARGUMENTS_PARSER = Parser()
@@ -220,7 +220,7 @@ def may_send(most_bytes: int) -> Callable[[AnyView], AnyView]:
     """This view takes larger bodies than others do; `create_app` allows them before anybody reads."""
 
     def mark(view: AnyView) -> AnyView:
-        view.most_bytes = most_bytes  # type: ignore[attr-defined]
+        view.most_bytes = most_bytes  # type: ignore[attr-defined]  # a view carries what it asks of its callers
         return view
 
     return mark
@@ -243,7 +243,7 @@ def compressed(answer: Response) -> Response:
 
 def versioned(view: View) -> View:
     """Publish that the view needs `If-Match`; the view itself asks `if_match()`."""
-    view.needs_if_match = True  # type: ignore[attr-defined]
+    view.needs_if_match = True  # type: ignore[attr-defined]  # a view carries what it asks of its callers
     return view
 
 
@@ -290,7 +290,7 @@ def idempotent(view: View) -> View:
             )
         return _answer_and_keep(view, args, kwargs, caller=caller, key=key)
 
-    guarded.takes_idempotency_key = True  # type: ignore[attr-defined]
+    guarded.takes_idempotency_key = True  # type: ignore[attr-defined]  # a view carries what it asks of its callers
     return guarded
 
 

@@ -44,7 +44,7 @@ if (window.SwaggerUIBundle) {
 """
 
 
-class Api(flask_smorest.Api):  # type: ignore[misc]
+class Api(flask_smorest.Api):  # type: ignore[misc]  # it has no types
     """flask-smorest without its error handler; its document goes through `corrected` once."""
 
     ERROR_SCHEMA = ProblemSchema

@@ -13,7 +13,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from courier.logs import told_without_message
 
 
-class Log(glogging.Logger):  # type: ignore[misc]
+class Log(glogging.Logger):  # type: ignore[misc]  # it has no types
     """`courier serve` gives this class to gunicorn. `api.logs` writes one line a request already."""
 
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
@@ -32,7 +32,7 @@ class Log(glogging.Logger):  # type: ignore[misc]
 READ_SECONDS: Final = 30.0
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(ThreadWorker):  # type: ignore[misc]  # it has no types
     """`courier serve` gives this class to gunicorn: nobody keeps a thread by beginning a request and falling silent.
 
     gunicorn waits for the rest of a request without end, and eight such visitors are all its threads. This takes back what

@@ -143,10 +143,10 @@ class ClockTime(fields.String):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(validate=None, metadata={"pattern": CLOCK_TIME}, **kwargs)
 
-    def _serialize(self, value: int | None, *_args: Any, **_: Any) -> str | None:  # type: ignore[override]
+    def _serialize(self, value: int | None, *_args: Any, **_: Any) -> str | None:  # type: ignore[override]  # a clock time is no text inside
         return None if value is None else f"{value // 3600:02d}:{value % 3600 // 60:02d}"
 
-    def _deserialize(self, value: Any, *_args: Any, **_: Any) -> int:  # type: ignore[override]
+    def _deserialize(self, value: Any, *_args: Any, **_: Any) -> int:  # type: ignore[override]  # a clock time is no text inside
         if not isinstance(value, str) or re.fullmatch(CLOCK_TIME, value) is None:
             raise self.make_error("invalid")
         hours, minutes = value.split(":")

@@ -65,7 +65,7 @@ def plainly(command: Command) -> Command:
         except OSError as fault:
             _stop(f"{fault.strerror or fault}: {fault.filename}" if fault.filename else str(fault))
 
-    return told  # type: ignore[return-value]
+    return told  # type: ignore[return-value]  # `wraps` keeps the signature
 
 
 def _where(error: Any) -> str:

@@ -136,7 +136,7 @@ class Gazetteer:
 
         def add(text: str, **more: object) -> None:
             key = fold(text).replace(" ", "")
-            names[key] = replace(names.get(key, Name(key, text)), **more)  # type: ignore[arg-type]
+            names[key] = replace(names.get(key, Name(key, text)), **more)  # type: ignore[arg-type]  # fields of Name
 
         for commune in self._communes.values():
             known = names.get(fold(commune.name).replace(" ", ""))

@@ -213,4 +213,4 @@ def once(view: View) -> View:
             if not kept:
                 answers.release(office.database, caller=holder, key=key)
 
-    return guarded  # type: ignore[return-value]
+    return guarded  # type: ignore[return-value]  # `wraps` keeps the signature

@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font, PatternFill
@@ -58,9 +58,9 @@ def written(tables: Sequence[Table]) -> bytes:
     return file.getvalue()
 
 
-def _write(sheet: object, row: int, values: Sequence[Cell]) -> None:
+def _write(sheet: Any, row: int, values: Sequence[Cell]) -> None:
     for column, value in enumerate(values, start=1):
-        cell = sheet.cell(row, column)  # type: ignore[attr-defined]
+        cell = sheet.cell(row, column)
         if isinstance(value, str):
             cell.value = value
             cell.data_type = "s"

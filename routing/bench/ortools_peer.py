@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import numpy as np
-from ortools.constraint_solver import pywrapcp, routing_enums_pb2  # type: ignore[import-untyped]
+from ortools.constraint_solver import pywrapcp, routing_enums_pb2  # type: ignore[import-untyped]  # it has no types
 
 from routing.bench.peers import Tell, enough_carriers
 from routing.instances import Instance

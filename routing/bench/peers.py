@@ -81,7 +81,7 @@ def pyvrp_data(instance: Instance, file: Path | None) -> Any:
     if file is not None:
         if any(carrier.allowed is not None for carrier in instance.carriers):
             # With its own sign for "no way", 2**44, the search of PyVRP 0.14.1 never comes back from these files.
-            sys.modules["pyvrp.read"].MAX_VALUE = 10**9  # type: ignore[attr-defined]
+            sys.modules["pyvrp.read"].MAX_VALUE = 10**9  # type: ignore[attr-defined]  # a module's own constant
         return pyvrp.read(file, round_func=instance.convention)
     assert instance.distances is not None  # noqa: S101 - generated instances have tables
     windows = instance.windows if instance.windows is not None else [(0, 2**40)] * instance.size

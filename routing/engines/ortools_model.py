@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.constraint_solver import pywrapcp  # type: ignore[import-untyped]
+from ortools.constraint_solver import pywrapcp  # type: ignore[import-untyped]  # it has no types
 
 from routing.engines.ortools_loads import add_loads
 from routing.engines.ortools_prices import Prices

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.constraint_solver import pywrapcp  # type: ignore[import-untyped]
+from ortools.constraint_solver import pywrapcp  # type: ignore[import-untyped]  # it has no types
 
 from routing.problem import MAX_PRIORITY, UNREACHABLE, Costs, Lock, Task, TaskKind, Vehicle
 

@@ -238,20 +238,15 @@ def tiny(environ: Any, start_response: Any) -> list[bytes]:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """A server of two threads."""
-    with socket.create_server(("127.0.0.1", 0)) as chosen:
-        number = chosen.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "tests.api.test_attacks:tiny", f"--bind=127.0.0.1:{number}"]
-    command += ["--threads=2", "--worker-class=tests.api.test_attacks.Hasty", "--no-control-socket"]
-    server = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    """A server of two threads. Whoever comes before it is ready waits in the queue of its socket."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        number = listening.getsockname()[1]
+        command = [sys.executable, "-m", "gunicorn", "tests.api.test_attacks:tiny", f"--bind=fd://{listening.fileno()}"]
+        command += ["--threads=2", "--worker-class=tests.api.test_attacks.Hasty", "--no-control-socket"]
+        server = subprocess.Popen(command, cwd=Path(__file__).parents[2], pass_fds=[listening.fileno()])
     try:
-        for _ in range(600):
-            assert server.poll() is None, "the server did not start"
-            try:
-                socket.create_connection(("127.0.0.1", number), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+        # Its patience counts from when it works, so the visitors come after its first answer.
+        assert httpx.post(f"http://127.0.0.1:{number}/", content=b"1", timeout=60).text == "1"
         yield number
     finally:
         server.terminate()
