@@ -79,6 +79,7 @@ class StoredSchema(Strict):
     charges = fields.List(fields.Dict(keys=fields.String()), required=True)
     events = fields.List(fields.Dict(keys=fields.String()), required=True)
     change_requests = fields.List(fields.Dict(keys=fields.String()), required=True)
+    heard_at_the_door = fields.List(fields.Dict(keys=fields.String()), required=True)
     complaints = fields.List(fields.Dict(keys=fields.String()), required=True)
     ratings = fields.List(fields.Dict(keys=fields.String()), required=True)
     transfers = fields.List(fields.Dict(keys=fields.String()), required=True)

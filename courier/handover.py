@@ -20,7 +20,7 @@ from courier.domain.errors import FieldError, Forbidden, Invalid, Missing, Refus
 from courier.domain.item import INTENTS, EventType
 from courier.domain.people import Caller, Role
 from courier.domain.release import Breach, DoorAct, breaches
-from courier.store import devices, envelopes, items, links, media, messages, people, sealing, shifts, worklists
+from courier.store import devices, envelopes, items, links, media, messages, people, sealing, shifts, wishes, worklists
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,7 @@ def sync(
         items.hold(session, {item_id for letter in letters if upload.is_new(letter) for item_id in letter.items})
         answers = _take_in(upload, letters) if letters else []
         messages.tell(session, desk.jobs, _recorded(letters, answers))
+        _have_wishes_answered(session, desk, letters, answers)
         ack_through = devices.acknowledge(session, device)
     return answers, ack_through
 
@@ -105,6 +106,17 @@ def _recorded(letters: Sequence["Letter"], answers: Sequence[Answer]) -> list[tu
         and isinstance(letter.act.type, EventType)
         and answer.result in ("applied", "accepted_with_conflict")
     ]
+
+
+def _have_wishes_answered(session: Session, desk: Desk, letters: Sequence["Letter"], answers: Sequence[Answer]) -> None:
+    """What was wished at a door is answered now, or when the paper is back from the bag that held it up."""
+    about: set[UUID] = set()
+    for letter, answer in zip(letters, answers, strict=True):
+        if letter.act is not None and answer.result in ("applied", "accepted_with_conflict"):
+            about.update(letter.items)
+    if about:
+        first = next(letter.act.event_id for letter in letters if letter.act is not None and letter.items)
+        wishes.ask_for_answers(session, desk.jobs, about, key=first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +439,7 @@ def report(
             recorded = _record(book, desk, caller, act, kind, device_id=None, digest=payload_hash(body))
             items.write_down(book)
         messages.tell(session, desk.jobs, [(recorded.event_id, kind)])
+        wishes.ask_for_answers(session, desk.jobs, item_ids, key=recorded.event_id)
         return recorded
 
 

@@ -41,6 +41,7 @@ from courier.store.tables import (
     ProvenVisitor,
     Rating,
     SignInFailure,
+    SpokenWish,
 )
 
 JOB: Final = "privacy"
@@ -182,6 +183,10 @@ def _told(session: Session, item_id: UUID) -> dict[str, list[dict[str, Any]]]:
             for one in of(
                 select(ChangeRequest).where(ChangeRequest.item_id == item_id).order_by(ChangeRequest.asked_at)
             )
+        ],
+        "heard_at_the_door": [
+            {"kind": one.kind, "at": _moment(one.heard_at), "outcome": one.outcome, **one.body}
+            for one in of(select(SpokenWish).where(SpokenWish.item_id == item_id).order_by(SpokenWish.heard_at))
         ],
         "complaints": [
             {"kind": one.kind, "at": _moment(one.filed_at), "text": one.words, "answer": one.answer}

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from sqlalchemy.orm import Session
 
-from courier import dispatch, intake, nightly, notices, phones, privacy, webhooks
+from courier import dispatch, intake, nightly, notices, phones, privacy, tracking, webhooks
 from courier.desk import Desk
 from courier.store.jobs import Effect, Payload
 
@@ -41,6 +41,11 @@ def start(desk: Desk) -> None:
     take(nightly.JOB, nightly.job, lambda _session, _payload: None)
     take(privacy.JOB, privacy.job, lambda session, payload: privacy.give_up(session, payload, at=datetime.now(UTC)))
     take(notices.CARRY_JOB, notices.carry_job, notices.give_up)
+    take(
+        tracking.ANSWER_JOB,
+        _answer_wishes,
+        lambda session, payload: tracking.give_up_answering(session, payload, at=datetime.now(UTC)),
+    )
     take(notices.TELL_JOB, notices.tell_job, notices.give_up_telling)
     take(notices.ANNOUNCE_JOB, notices.announce_job, notices.give_up_telling)
     desk.jobs.every_day(nightly.JOB, from_hour=nightly.FROM_HOUR)
@@ -48,6 +53,17 @@ def start(desk: Desk) -> None:
     # The processes that search for routes load their libraries now, not when the first dispatcher waits for a plan.
     dispatch.warm_up()
     desk.jobs.start()
+
+
+def _answer_wishes(desk: Desk, payload: Payload, /, *, at: datetime) -> Effect:
+    """What postmen heard at doors is answered with the windows that every citizen is offered."""
+    return tracking.answer_job(
+        desk,
+        payload,
+        offer=lambda item_id: dispatch.slots(desk, item_id, at=at),
+        take=lambda session, item_id, slot_id: dispatch.take_slot_now(session, desk, item_id, slot_id, at=at),
+        at=at,
+    )
 
 
 def run(desk: Desk) -> None:

@@ -319,7 +319,7 @@ class Phone:
         self.rng = rng
 
     def event(
-        self, kind: str, items: Sequence[UUID], minutes: float = 0, *, at: datetime | None = None, **data: Any
+        self, kind: str, items: Sequence[UUID], /, minutes: float = 0, *, at: datetime | None = None, **data: Any
     ) -> dict[str, Any]:
         """One event as it stands in the outbox; the server's estimate of its moment is exactly the moment given."""
         self.seq += 1

@@ -14,9 +14,9 @@ from api.items import file_wish
 from api.public import remember, visitor
 from api.sessions import address
 from api.web import forms, page
-from api.web.clerk import wish_body, wish_kind
 from api.web.page import Trouble
 from api.web.texts import t
+from api.web.wishes import wish_body, wish_kind
 from courier import dispatch, tracking
 from courier.domain.errors import FieldError, Invalid, Missing, Refused
 from courier.domain.item import State

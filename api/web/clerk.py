@@ -9,11 +9,12 @@ from flask import Response, request
 from api.auth import caller, roles
 from api.conventions import desk, may_send, now
 from api.items import file_wish
-from api.web import forms, page, texts
+from api.web import forms, page
 from api.web.dispatcher import found_items
 from api.web.page import Trouble
 from api.web.postman import door_data, relations_of, surrender_of
 from api.web.texts import t
+from api.web.wishes import WISHES, wish_body, wish_kind
 from courier import dispatch, handover, privacy, tracking
 from courier.domain.calendar import local_day
 from courier.domain.errors import FieldError, Invalid, Refused
@@ -37,7 +38,6 @@ _ACTS: Final = (
     EventType.CANCELLED,
 )
 _NEEDS_A_MARK: Final = EventType.FOUND
-WISHES: Final = ("reschedule", "instruct", "authorise", "redirect", "pick_up")
 _NO_OBJECTION: Final = frozenset({"transfer-unconfirmed"})
 
 
@@ -74,6 +74,7 @@ def _item_page(view: tracking.ItemView, trouble: Trouble | None = None) -> Respo
         history=history,
         waiting=media.waited_for(desk(), [event.id for event in history]),
         notes=tracking.notes(desk(), view.row.id),
+        heard=tracking.heard(desk(), view.row.id),
         may_see_pictures=caller().role in (Role.DISPATCHER, Role.CASHIER),
         acts=[act for act in _ACTS if _allowed(view, act)] if may_act else [],
         wishes=wishes,
@@ -139,50 +140,6 @@ def wish(item_id: UUID) -> Response:
     except (Invalid, Refused) as fault:
         return _item_page(view, Trouble.of(fault))
     return page.go("clerk_pages.item", item_id=item_id, done="wish_granted")
-
-
-def wish_kind() -> str:
-    """What kind of change a form asks for.
-
-    Raises:
-        Invalid: it is none of ours.
-    """
-    kind = request.form.get("kind", "")
-    if kind not in WISHES:
-        raise Invalid(FieldError("kind", "invalid", kind[:30]))
-    return kind
-
-
-def wish_body() -> dict[str, Any]:
-    """A change request as the API takes it, read from a form.
-
-    Raises:
-        Invalid: the kind is none of ours, or a text is too long.
-    """
-    kind = wish_kind()
-    return {
-        "kind": kind,
-        "slot": forms.text("slot", at_most=100) or None,
-        "office": forms.identity("office") if request.form.get("office") else None,
-        "address": forms.text("address") or None,
-        "person": forms.text("person", at_most=200) or None,
-        "text": forms.text("text") or None,
-        "landmark": forms.text("landmark", at_most=200) or None,
-        "lat": forms.degrees("lat"),
-        "lon": forms.degrees("lon"),
-        "call_first": request.form.get("call_first") == "1",
-        "photo": _photo_sent(kind),
-    }
-
-
-def _photo_sent(kind: str) -> str | None:
-    """The digest of the picture of the gate that came with the form, put away; None when there is none."""
-    sent = request.files.get("photo") if kind == "instruct" else None
-    body = sent.read() if sent is not None else b""
-    try:
-        return tracking.put_away_photo(desk(), body) if body else None
-    except Refused as fault:
-        raise Invalid(FieldError("photo", fault.code, texts.refusal(fault.code, fault.sentence))) from fault
 
 
 # -------------------------------------------------------------------------------------------------- over the counter

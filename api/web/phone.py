@@ -47,6 +47,7 @@ _GROUPS: Final = (
     "done",
     "event",
     "form",
+    "heard",
     "id_check",
     "incident",
     "method",

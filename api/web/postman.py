@@ -10,11 +10,14 @@ import orjson
 from flask import Response, request
 
 from api.auth import caller, roles
-from api.conventions import desk, now
+from api.conventions import desk, may_send, now
+from api.items import file_wish
 from api.web import forms, page
 from api.web.page import Trouble
 from api.web.texts import t
-from courier import cashdesk, handover, tracking
+from api.web.wishes import wish_body, wish_kind
+from courier import cashdesk, dispatch, handover, tracking
+from courier.domain import acts
 from courier.domain.calendar import local_day
 from courier.domain.errors import FieldError, Invalid, Missing, Refused
 from courier.domain.item import EventType, State
@@ -29,6 +32,7 @@ DONE: Final = frozenset({State.DELIVERED, State.PICKED_UP, State.FETCHED, State.
 _OPEN: Final = frozenset({State.PLANNED, State.OUT, State.ATTEMPTED})
 # The bank's word comes later; that is no objection at the door.
 _NO_OBJECTION: Final = frozenset({"transfer-unconfirmed"})
+_IN_THE_OFFICE: Final = (State.RECEIVED, State.PLANNED, State.HELD, State.REQUESTED)
 _UNDOABLE: Final = frozenset({"handed_over", "attempt_failed", "fetched"})
 _ANYBODY: Final = ("owner", "authorised")
 _MOST_PAPERS: Final = 30
@@ -121,6 +125,7 @@ def day() -> Response:
         waiting=sum(item["state"] == State.PLANNED for item in items),
         bag=len(_bag()),
         money=cashdesk.cash_day(desk(), caller(), caller().id, _today()),
+        filed=tracking.filed(desk(), caller(), at=now()),
         plain_http=not page.is_secure_context(),
     )
 
@@ -386,6 +391,71 @@ def _counted(chosen: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     if other:
         papers.append({"name": other, "original": True, "present": True})
     return papers[:_MOST_PAPERS]
+
+
+# -------------------------------------------------------------------------------------------------- for the recipient
+@blueprint.get("/stops/<uuid:stop_id>/wishes/<uuid:item_id>")
+@roles("postman")
+def wishes(stop_id: UUID, item_id: UUID) -> Response:
+    """What the recipient of an item wants changed, filed for somebody without a phone."""
+    return _wishes_page(_one_stop(stop_id), item_id)
+
+
+def _wishes_page(found: StopView, item_id: UUID, trouble: Trouble | None = None) -> Response:
+    item = _item_of(found, item_id)
+    here = State(item["state"]) in _IN_THE_OFFICE
+    return page.show(
+        "postman/wish.html",
+        trouble.status if trouble else 200,
+        trouble=trouble,
+        stop=found,
+        item=item,
+        in_office=here,
+        heard=tracking.heard(desk(), item_id),
+        slots=dispatch.slots(desk(), item_id, at=now()) if here else [],
+        days=desk().facts.bylaws.calendar.delivery_days(_today(), _DAYS_OFFERED),
+        halves=acts.HALVES,
+        open=State(item["state"]) not in DONE,
+        collects=item["direction"] == "result",
+    )
+
+
+def _item_of(found: StopView, item_id: UUID) -> Mapping[str, Any]:
+    item = next((item for item in found.items if UUID(item["id"]) == item_id), None)
+    if item is None:
+        raise Missing("item", item_id)
+    return item
+
+
+@blueprint.post("/stops/<uuid:stop_id>/wishes/<uuid:item_id>")
+@may_send(tracking.MOST_PHOTO_BYTES + 65_536)
+@roles("postman")
+@forms.once
+def wish(stop_id: UUID, item_id: UUID) -> Response:
+    """Grant a wish or say why not; what must wait for the paper is written down, and the office answers."""
+    found = _one_stop(stop_id)
+    item = _item_of(found, item_id)
+    try:
+        kind = wish_kind()
+        tracking.require_visible(desk(), caller(), item_id)
+        waits = kind == "reschedule" and bool(request.form.get("day"))
+        if waits or (kind == "pick_up" and State(item["state"]) not in _IN_THE_OFFICE):
+            told = {"kind": kind, "day": forms.text("day", at_most=10), "half": forms.text("half", at_most=10) or None}
+            body = acts.read_wish(told)
+            body.pop("kind")
+            tracking.hear_wish(desk(), caller(), item_id, kind, body, at=now())
+            return page.go("postman_pages.day", done="wish_heard")
+        tracking.require_allowed(desk(), item_id, kind, at=now())
+        file_wish(item_id, wish_body(), asked_by=caller())
+    except acts.Unreadable as fault:
+        field = fault.code.removeprefix("unreadable-")
+        return _wishes_page(
+            found, item_id, Trouble.of(Invalid(FieldError(field, "unreadable", t("stop.next_on_wrong"))))
+        )
+    except (Invalid, Refused) as fault:
+        return _wishes_page(found, item_id, Trouble.of(fault))
+    # What was granted may have led the paper off his route.
+    return page.go("postman_pages.day", done="wish_granted")
 
 
 @blueprint.post("/stops/<uuid:stop_id>/undo")

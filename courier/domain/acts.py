@@ -36,9 +36,12 @@ class ShiftType(StrEnum):
     PINNED = "pinned"
     REORDERED = "reordered"
     BROKE_DOWN = "broke_down"
+    WISHED = "wished"
 
 
 _TOLD: Final = FROM_A_PHONE | frozenset(ShiftType)
+WISHES_AT_A_DOOR: Final = ("reschedule", "pick_up", "authorise", "instruct")
+HALVES: Final = ("morning", "afternoon")
 RECIPIENT_CODE: Final = "recipient_code"
 ID_CHECKS: Final = ("match", "mismatch", "none")
 MOST_ITEMS = 200
@@ -122,6 +125,8 @@ def _shift_data(kind: ShiftType, data: Mapping[str, Any]) -> dict[str, Any]:
             "lon": _between(data.get("lon"), "lon", -180, 180),
             "accuracy_m": _between(data.get("accuracy_m"), "accuracy_m", 0, 1_000_000),
         }
+    if kind is ShiftType.WISHED:
+        return read_wish(data)
     if kind is ShiftType.REORDERED:
         stops = [str(_uuid(stop, "stops")) for stop in _list(data, "stops")]
         return {
@@ -131,6 +136,36 @@ def _shift_data(kind: ShiftType, data: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(data.get("can_go_on"), bool):
         raise Unreadable("can_go_on", data.get("can_go_on"))
     return {"text": _text(data.get("text"), "text"), "can_go_on": data["can_go_on"]}
+
+
+def read_wish(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what somebody wished at a door, to be answered by the office; only what belongs to the kind is kept.
+
+    Raises:
+        Unreadable: the kind is none of ours, or what it needs is missing.
+    """
+    kind = data.get("kind")
+    if kind not in WISHES_AT_A_DOOR:
+        raise Unreadable("kind", kind)
+    read: dict[str, Any] = {"kind": kind}
+    if kind == "reschedule":
+        read["day"] = _day(data.get("day"), "day").isoformat()
+        if data.get("half") is not None:
+            if data["half"] not in HALVES:
+                raise Unreadable("half", data["half"])
+            read["half"] = data["half"]
+    elif kind == "authorise":
+        read["person"] = _text(data.get("person"), "person")
+    elif kind == "pick_up":
+        if data.get("office") is not None:
+            read["office"] = str(_uuid(data["office"], "office"))
+    else:
+        read |= {part: _text(data[part], part) for part in ("text", "landmark") if data.get(part) is not None}
+        if data.get("call_first"):
+            read["call_first"] = True
+        if len(read) == 1:
+            raise Unreadable("text", data.get("text"))
+    return read
 
 
 def read_data(kind: EventType, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,21 @@ from courier.store.session import Database
 KINDS: Final = ("lost", "twice", "projection", "money", "aside", "picture", "told")
 """An acknowledged act that is not there; an effect that is there again; a wrong projection; a wrong amount; what was or was not set
 aside; a picture that did not arrive; an answer that no phone should have got."""
-_KEPT_WORD_FOR_WORD: Final = ("corrects", "reason", "next_on", "text", "lat", "lon", "accuracy_m", "stops", "can_go_on")
+_KEPT_WORD_FOR_WORD: Final = (
+    "corrects",
+    "reason",
+    "next_on",
+    "text",
+    "lat",
+    "lon",
+    "accuracy_m",
+    "stops",
+    "can_go_on",
+    "kind",
+    "landmark",
+    "call_first",
+    "person",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,7 @@ def differences(database: Database, shelf: Shelf, story: Story, expected: Expect
         items = {item.id: item for item in books.kept_items(session)}
         accounts = Counter(ledger.balances(session, ""))
         incidents, breakdowns = books.open_incidents(session)
+        spoken, changes = books.spoken_wishes(session)
         posted_twice = books.posted_twice(session)
         aside = books.set_aside(session)
         through = books.acknowledged(session)
@@ -55,6 +70,10 @@ def differences(database: Database, shelf: Shelf, story: Story, expected: Expect
     found += _items(items, expected)
     found += _incidents(incidents, expected)
     found += _counted("projection", "breakdowns of postman", breakdowns, expected.breakdowns)
+    found += _counted("projection", "wish", spoken, expected.wishes)
+    found += [
+        Difference("twice", f"wish {w}: answered by {times} requests") for w, times in changes.items() if times > 1
+    ]
     found += _accounts(accounts, expected)
     found += _counted("aside", "set aside", aside, claims.aside)
     found += _counted("lost", "acknowledged through, phone", Counter(through), Counter(claims.through))

@@ -26,6 +26,7 @@ _RESULTS: Final = (
     "taken_out handed_over",
     "taken_out handed_over",
     "taken_out pinned handed_over",
+    "taken_out wished handed_over",
     "taken_out attempt_failed handed_over",
     "taken_out attempt_failed brought_back",
     "taken_out attempt_failed noted brought_back next taken_out handed_over",
@@ -45,7 +46,13 @@ _SUBMISSIONS: Final = (
 )
 _ANYTHING: Final = (
     *("taken_out", "brought_back", "handed_over", "attempt_failed", "fetched", "passed_on", "taken_over", "corrected"),
-    *("noted", "pinned"),
+    *("noted", "pinned", "wished"),
+)
+# What the office may grant without moving the paper: the worker answers while the campaign runs.
+_WISHES: Final[tuple[dict[str, Any], ...]] = (
+    {"kind": "instruct", "text": "Gọi trước khi đến.", "landmark": "cạnh trạm y tế", "call_first": True},
+    {"kind": "instruct", "landmark": "qua cầu sắt bên trái"},
+    {"kind": "authorise", "person": "Trần Thị Mẫu"},
 )
 _POISON: Final = (
     "unknown-item",
@@ -196,6 +203,8 @@ class Inventor:
             data = {"text": "Nhà sau cây cầu, hỏi quán nước."}
         elif kind == "pinned":
             data = self._pin()
+        elif kind == "wished":
+            data = dict(rng.choice(_WISHES))
         self._tell(kind, [thing.id for thing in some], who, at, data, wrong=wrong)
 
     def _correction(self, who: int, at: datetime) -> tuple[dict[str, Any], int, datetime]:

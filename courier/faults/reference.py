@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 MONEY: Final = ("handed_over", "fetched")
-SHIFT: Final = ("noted", "pinned", "reordered", "broke_down")
+SHIFT: Final = ("noted", "pinned", "reordered", "broke_down", "wished")
 NOT_COUNTED: Final = {
     "refused",
     "payment_refused",
@@ -111,6 +111,8 @@ class Expected:
     accounts: Counter[str] = field(default_factory=Counter)
     incidents: set[tuple[UUID, UUID, str]] = field(default_factory=set)
     breakdowns: Counter[UUID] = field(default_factory=Counter)
+    wishes: Counter[tuple[UUID, UUID, str]] = field(default_factory=Counter)
+    """What was heard at a door, as (act, item, what was wished): each once, whatever else happened there."""
 
 
 def tell(things: Sequence[Thing], told: Iterable[Told], *, office: UUID, near: tuple[float, float]) -> Expected:
@@ -123,6 +125,8 @@ def tell(things: Sequence[Thing], told: Iterable[Told], *, office: UUID, near: t
             of_item[item].append(act)
         if act.kind == "broke_down":
             expected.breakdowns[act.by] += 1
+        if act.kind == "wished":
+            expected.wishes.update((act.id, item, act.data["kind"]) for item in act.about)
     owner = {charge: thing.id for thing in things for charge, _, _ in thing.charges}
     for thing in things:
         _one(expected, thing, of_item[thing.id], owner, office=office, near=near)

@@ -18,7 +18,7 @@ from courier.domain.money import Method, cash_account, claimed_account
 from courier.domain.pins import metres_between
 from courier.facts import Facts
 from courier.settings import BankAccount
-from courier.store import ledger, plans, prepayments, shifts, worklists
+from courier.store import ledger, plans, prepayments, shifts, wishes, worklists
 from courier.store.envelopes import to_text
 from courier.store.tables import (
     Agency,
@@ -38,6 +38,7 @@ from courier.store.tables import (
 # A deadline is a reason to come today when it is this close.
 _PRESSING: Final = timedelta(days=2)
 _DAYS_TO_CHOOSE: Final = 10
+_WISHES_SHOWN: Final = timedelta(days=4)  # over a week-end
 _PAYEES: Final = {"treasury": "Kho bạc Nhà nước", "post": "Bưu điện"}
 
 
@@ -99,6 +100,10 @@ def bag_of(
             pages.item(item, agency)
             | {"address": item.address_raw, "phone": item.recipient_phone, "lat": item.lat, "lon": item.lon}
             for item, agency in extra
+        ],
+        "filed": [
+            _wish(heard) | {"recipient": recipient, "barcode": barcode}
+            for heard, recipient, barcode in wishes.filed_by(session, postman_id, since=at - _WISHES_SHOWN)
         ],
         "done": {"ack_through": device.ack_through if device is not None else 0},
     }
@@ -224,6 +229,26 @@ def _reasons(facts: Facts, calendar: WorkingCalendar, day: date) -> list[dict[st
     ]
 
 
+def _wish(heard: wishes.Heard) -> dict[str, Any]:
+    """What was wished at the door, and what the office answered."""
+    return {
+        "id": heard.id,
+        "kind": heard.kind,
+        "heard_at": heard.heard_at,
+        "day": heard.day,
+        "half": heard.half,
+        "words": heard.words,
+        "outcome": heard.outcome,
+        "code": heard.code,
+        "window": _hours(heard.window) if heard.window else None,
+        "offered": [_hours(window) for window in heard.offered],
+    }
+
+
+def _hours(window: tuple[datetime, datetime]) -> dict[str, datetime]:
+    return {"from": window[0], "to": window[1]}
+
+
 class _Pages:
     """The items of a bag with all that belongs to them, read in a few questions however many there are."""
 
@@ -241,6 +266,9 @@ class _Pages:
         self._notes: dict[UUID, list[str]] = prepayments.notes(session, self._charges)
         for note in shifts.notes_of(session, items):
             self._notes.setdefault(note.item_id, []).append(note.text)
+        self._wishes: dict[UUID, list[wishes.Heard]] = {}
+        for heard in wishes.heard_of(session, items):
+            self._wishes.setdefault(heard.item_id, []).append(heard)
         self._digests: dict[UUID, dict[str, ItemDigest]] = {}
         for digest in session.scalars(
             select(ItemDigest)
@@ -274,6 +302,7 @@ class _Pages:
             "instructions": item.instructions,
             "authorised": item.authorised_name,
             "gate_photo": item.gate_photo is not None,
+            "wishes": [_wish(heard) for heard in self._wishes.get(item.id, ())],
             "window": {
                 "from": at_local(self._day, item.wanted_from or 0),
                 "to": at_local(self._day, item.wanted_to or 0),

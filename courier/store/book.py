@@ -30,6 +30,7 @@ from courier.store.tables import (
     Remittance,
     ShiftEvent,
     ShiftEventOfItem,
+    SpokenWish,
     Staff,
     Table,
     plain,
@@ -39,7 +40,7 @@ MONEY_EVENTS: Final = (EventType.HANDED_OVER, EventType.FETCHED, EventType.PICKE
 # Databases take only so many parameters in one statement.
 _AT_ONCE: Final = 1000
 # In the order in which rows refer to each other.
-_WRITTEN: Final = (ItemEvent, EventOfItem, ShiftEvent, ShiftEventOfItem, CitedMedia)
+_WRITTEN: Final = (ItemEvent, EventOfItem, ShiftEvent, ShiftEventOfItem, SpokenWish, CitedMedia)
 
 
 def in_parts(ids: Collection[UUID]) -> Iterator[list[UUID]]:

@@ -42,6 +42,7 @@ from courier.store.tables import (
     ShiftEvent,
     ShiftEventOfItem,
     SlotHold,
+    SpokenWish,
     StagedRow,
     Stop,
     StopItem,
@@ -54,7 +55,7 @@ TREATED: Final = frozenset(
     {
         "bank_notice", "change_request", "complaint", "data_request", "event_item", "import_row", "incident", "item_digest",
         "message", "one_time_code",
-        "proven_visitor", "rating", "shift_event_item", "slot_hold", "stop_item", "unplanned_item",
+        "proven_visitor", "rating", "shift_event_item", "slot_hold", "spoken_wish", "stop_item", "unplanned_item",
     }
 )  # fmt: skip
 KEPT: Final[Mapping[str, str]] = {
@@ -71,7 +72,7 @@ KEPT: Final[Mapping[str, str]] = {
 _OURS: Final = frozenset(
     {
         "relation", "id_check", "charge", "method", "kind", "sha256", "next_on", "on", "from", "to", "commune", "corrects",
-        "other_device", "receipt", "surrendered", "papers", "reason", "office", "day", "slot",
+        "other_device", "receipt", "surrendered", "papers", "reason", "office", "day", "slot", "half",
     }
 )  # fmt: skip
 _PLACE: Final = frozenset({"lat", "lon", "metres", "accuracy", "position", "point", "photo"})
@@ -169,6 +170,8 @@ def _forget_events(session: Session, item_id: UUID, traces: Iterable[str]) -> No
 def _forget_what_was_asked(session: Session, item_id: UUID, traces: Iterable[str], *, at: datetime) -> None:
     for request in session.scalars(select(ChangeRequest).where(ChangeRequest.item_id == item_id)):
         request.body = _redacted(request.body, traces)
+    for wish in session.scalars(select(SpokenWish).where(SpokenWish.item_id == item_id)):
+        wish.body = _redacted(wish.body, traces)
     for complaint in session.scalars(select(Complaint).where(Complaint.item_id == item_id)):
         complaint.words = GONE
         complaint.answer = GONE if complaint.answer else None

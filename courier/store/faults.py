@@ -35,6 +35,7 @@ from courier.store.tables import (
     QuarantinedEvent,
     ShiftEvent,
     ShiftEventOfItem,
+    SpokenWish,
     Table,
 )
 
@@ -313,6 +314,17 @@ def open_incidents(session: Session) -> tuple[Counter[tuple[UUID | None, UUID | 
     return (
         Counter((event_id, item_id, code) for event_id, item_id, code, _ in rows if code != BREAKDOWN),
         Counter(postman_id for *_, code, postman_id in rows if code == BREAKDOWN),
+    )
+
+
+def spoken_wishes(session: Session) -> tuple[Counter[tuple[UUID | None, UUID, str]], Counter[UUID]]:
+    """What was heard at doors as (event, item, kind), and by how many requests each change request of a wish is named."""
+    rows = session.execute(
+        select(SpokenWish.event_id, SpokenWish.item_id, SpokenWish.kind, SpokenWish.request_id)
+    ).all()
+    return (
+        Counter((event_id, item_id, kind) for event_id, item_id, kind, _ in rows),
+        Counter(request_id for *_, request_id in rows if request_id is not None),
     )
 
 

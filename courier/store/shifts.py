@@ -1,4 +1,4 @@
-"""What postmen tell of their way, in the database: notes, pins, another order, breakdowns, and what follows from them."""
+"""What postmen tell of their way, in the database: notes, pins, wishes, another order, breakdowns, and what follows from them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from courier.domain.acts import Act, ShiftType
 from courier.domain.calendar import local_day
 from courier.domain.people import Caller, Role
 from courier.domain.pins import believable
+from courier.store import wishes
 from courier.store.book import Book, in_parts
 from courier.store.tables import (
     ChangeRequest,
@@ -66,6 +67,8 @@ def record(book: Book, act: Act, *, caller: Caller, device_id: UUID, digest: str
         for row in rows:
             book.pins[row.id].append((act.occurred_at, act.event_id, act.data))
             _place(book, row)
+    if act.type is ShiftType.WISHED:
+        wishes.enter(book, act, rows, caller=caller)
     if act.type is ShiftType.BROKE_DOWN:
         _open_breakdown(book, act, caller)
     book.shown |= {row.id for row in rows}

@@ -15,7 +15,7 @@ from courier.domain.attempts import AttemptRule
 from courier.domain.calendar import at_local, local_day
 from courier.domain.item import Direction, EventType, State
 from courier.domain.release import ReleaseRule
-from courier.store import links, rounds, slot_holds, visitors
+from courier.store import links, rounds, slot_holds, visitors, wishes
 from courier.store.tables import (
     Agency,
     EventOfItem,
@@ -28,6 +28,7 @@ from courier.store.tables import (
     Stop,
     StopItem,
 )
+from courier.store.wishes import Heard
 from courier.tracking.finding import still_due
 from courier.tracking.overtaken import Overtaken, overtaken
 from courier.tracking.proving import is_proven, item_of_link, knows_digits, note_unknown, require_few_unknown
@@ -73,6 +74,8 @@ class PublicView:
     done_at: datetime | None = None
     hold_days: int | None = None
     """For how many days the rule keeps the item, counted from the first invitation; None while nothing is kept."""
+    heard: tuple[Heard, ...] = ()
+    """What the postman wrote down at the door on the citizen's behalf, with the answers, the latest first; after a proof."""
 
 
 def by_link(desk: Desk, token: str, *, visitor: str | None, at: datetime) -> PublicView:
@@ -177,6 +180,7 @@ def public_view(session: Session, desk: Desk, row: Item, *, proven: bool, at: da
         overtaken=overtaken(session, row),
         done_at=_done_at(session, row),
         hold_days=_hold_days(session, desk, row, at) if row.held_until is not None else None,
+        heard=tuple(wishes.heard_of(session, [row.id])) if proven else (),
     )
 
 

@@ -310,6 +310,8 @@ TABLE: dict[str, Row] = {
     "POST /p/stops/<uuid:stop_id>/fetch": page(P, form={}),
     "POST /p/stops/<uuid:stop_id>/handover": page(P, form={}),
     "POST /p/stops/<uuid:stop_id>/undo": page(P, form={}),
+    "GET /p/stops/<uuid:stop_id>/wishes/<uuid:item_id>": page(P),
+    "POST /p/stops/<uuid:stop_id>/wishes/<uuid:item_id>": page(P, form={}),
     # the dispatcher's pages
     "GET /d": page(D),
     "GET /d/addresses": page(D),

@@ -41,6 +41,7 @@ from courier.store.tables import (
     QuarantinedEvent,
     ShiftEvent,
     ShiftEventOfItem,
+    SpokenWish,
 )
 from tests.builders import DAY, MORNING, House, Phone, a_house, an_event, an_item, clock, done_right, the_facts
 from tests.rules.test_item_fold import Step, _standing
@@ -94,7 +95,7 @@ class History:
 
     things: list[Thing]
     told: list[Told] = field(default_factory=list)
-    way: list[Told] = field(default_factory=list)  # notes, pins, another order, breakdowns
+    way: list[Told] = field(default_factory=list)  # notes, pins, wishes, another order, breakdowns
     poison: list[Told] = field(default_factory=list)  # `data` holds the code under which it must be set aside
 
     @property
@@ -213,6 +214,14 @@ def _on_the_way(rng: random.Random, phones: list[Phone], history: History, minut
         about, data = [], {"stops": [str(_id(rng))], "extra_seconds": rng.randint(-60, 60)}
     elif kind is ShiftType.BROKE_DOWN:
         about = []
+    elif kind is ShiftType.WISHED:
+        data = rng.choice(
+            [
+                {"kind": "pick_up"},
+                {"kind": "authorise", "person": "Trần Thị Mẫu"},
+                {"kind": "reschedule", "day": "2026-12-02"},
+            ]
+        )
     else:
         data = {"text": "Hỏi quán nước."}
     return _as_sent(rng, kind.value, about, rng.randrange(minutes), phone.bearer, data, phone)
@@ -598,6 +607,9 @@ def nothing_is_lost(house: House, history: History) -> None:
     with house.database.read() as session:
         acts = _ties(session, ItemEvent, EventOfItem, history.told)
         way = _ties(session, ShiftEvent, ShiftEventOfItem, history.way)
+        heard = session.execute(
+            select(SpokenWish.event_id, SpokenWish.item_id, SpokenWish.kind, SpokenWish.heard_by)
+        ).all()
         aside = session.execute(
             select(QuarantinedEvent.event_id, QuarantinedEvent.code).where(
                 QuarantinedEvent.event_id.in_([str(told.event_id) for told in history.poison])
@@ -605,6 +617,12 @@ def nothing_is_lost(house: House, history: History) -> None:
         ).all()
     assert acts == _links(history)
     assert way == {told.event_id: set(told.items) for told in history.way}
+    assert sorted(map(tuple, heard)) == sorted(
+        (told.event_id, item, told.data["kind"], told.actor.id)
+        for told in history.way
+        if told.kind == "wished"
+        for item in told.items
+    )
     assert sorted(map(tuple, aside)) == sorted((str(told.event_id), told.data["code"]) for told in history.poison)
     for phone in {id(told.phone): told.phone for told in history.everything if told.phone}.values():
         assert phone.send().ack_through == phone.seq

@@ -12,6 +12,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from courier.domain.acts import WISHES_AT_A_DOOR
 from courier.domain.citizen_rights import Decision, Scope, Trouble, Wish
 from courier.domain.money import MOST_DONG
 from courier.store.tables.base import Amount, Key, Table, one_of
@@ -32,6 +33,36 @@ class ChangeRequest(Table):
     asked_at: Mapped[datetime]
     body: Mapped[dict[str, Any]]
     event_id: Mapped[UUID] = mapped_column(ForeignKey("event.id"))
+
+
+class SpokenWish(Table):
+    """What a postman heard at a door, and what the office answered: a wish is kept as it was heard, and granted by the rules."""
+
+    __tablename__ = "spoken_wish"
+    __table_args__ = (
+        one_of("kind", WISHES_AT_A_DOOR),
+        one_of("outcome", ("waiting", "granted", "refused", "overtaken")),
+        CheckConstraint("(outcome = 'waiting') = (answered_at IS NULL)", name="answered"),
+        UniqueConstraint("event_id", "item_id"),
+        Index(None, "item_id", "heard_at"),
+        Index(None, "heard_by", "heard_at"),
+        {"sqlite_strict": True},
+    )
+    id: Mapped[Key]
+    event_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("shift_event.id"), comment="the act of a phone; none for what was told by form"
+    )
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("item.id"))
+    heard_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    kind: Mapped[str]
+    body: Mapped[dict[str, Any]]
+    heard_at: Mapped[datetime]
+    told_at: Mapped[datetime]
+    outcome: Mapped[str]
+    code: Mapped[str | None] = mapped_column(comment="why it was not granted")
+    answered_at: Mapped[datetime | None]
+    answer: Mapped[dict[str, Any]] = mapped_column(comment="the window that was given, or those that were free")
+    request_id: Mapped[UUID | None] = mapped_column(ForeignKey("change_request.id"))
 
 
 class SlotHold(Table):

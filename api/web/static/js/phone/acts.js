@@ -105,6 +105,7 @@ function detail(local) {
     local.count > 0 && t("phone.core.outbox.count", { count: local.count }),
     sums.length > 0 && money(sums.reduce((whole, sum) => whole + sum, 0)),
     local.receipt,
+    local.wish,
   ].filter(Boolean);
   return words.length > 0 && h("p", words.join(" · "));
 }

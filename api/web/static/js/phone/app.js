@@ -26,6 +26,7 @@ const SCREENS = [
   ["/notice/:event", "notice"],
   ["/undo/:event", "undo"],
   ["/address/:id", "address"],
+  ["/wish/:stop/:item", "wish"],
   ["/order", "order"],
   ["/trouble", "trouble"],
   ["/map", "map"],

@@ -28,6 +28,8 @@ export async function screen() {
     known.stops.length > 0 && search(fill),
     doors,
     beside(known),
+    // What was wished may lead a paper off the route: the answers stand here too.
+    known.filed?.length > 0 && (await import("./heard.js")).filedPart(known.filed),
     tools(known),
     bar(mainAction(known, next)),
   );

@@ -5,9 +5,12 @@
 import * as bag from "./bag.js";
 import { noteCall } from "./calls.js";
 import { bar, button, clock, freshNote, h, has, heading, money, say, t, word } from "./dom.js";
+import { heardPart } from "./heard.js";
 import { reasons, standing } from "./list.js";
 
 export const live = true;
+// Nothing is left to be wished for.
+const FINAL = ["delivered", "picked_up", "returned", "lodged", "cancelled", "fetched", "at_office"];
 
 /** @param {{id: string}} params */
 export async function screen({ id }) {
@@ -30,7 +33,7 @@ export async function screen({ id }) {
       button("pin", t("stop.navigate"), { href: `geo:${place}` }),
       button("paper", t("phone.door.address"), { href: `#/address/${stop.id}`, id: "address" }),
     ),
-    stop.items.map((/** @type {any} */ item) => card(known, item)),
+    stop.items.map((/** @type {any} */ item) => card(known, stop, item)),
     acts(stop),
     bar(...actions(stop)),
   );
@@ -63,6 +66,7 @@ function acts(stop) {
         "div",
         { class: "card", dataset: { event: act.event_id } },
         h("p", { class: "row apart" }, h("span", { class: "strong" }, whatOf(act.type)), h("span", { class: "number" }, clock(act.at))),
+        act.local.wish && h("p", act.local.wish),
         h("p", standing({ standing: bag.standingOfAct(act) })),
         act.local.receipt && h("p", button("paper", t("phone.receipt.show", { number: act.local.receipt }), { look: "wide", href: `#/receipt/${act.event_id}` })),
         h(
@@ -79,8 +83,8 @@ function acts(stop) {
 /** @param {string} type an act on an item, or what was told of the way */
 const whatOf = (type) => (has(`event.${type}`) ? word("event", type) : t(`phone.core.shift.${type}`));
 
-/** @param {any} known @param {any} item */
-function card(known, item) {
+/** @param {any} known @param {any} stop @param {any} item */
+function card(known, stop, item) {
   const rule = known.rules[item.rule];
   const lines = /** @type {[string, string | null][]} */ ([
     ["stop.instructions", item.instructions],
@@ -109,5 +113,7 @@ function card(known, item) {
           h("p", { class: "pocket" }, h("span", `${word("charge", charge.kind)} · ${charge.payee_name}`), h("span", { class: "money" }, money(charge.amount_dong))),
         )
       : h("p", t("stop.nothing_due")),
+    heardPart(item),
+    !FINAL.includes(item.state) && h("p", button("person", t("phone.wish.open"), { look: "wide", href: `#/wish/${stop.id}/${item.id}`, dataset: { wish: item.id } })),
   );
 }

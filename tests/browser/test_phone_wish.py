@@ -1,0 +1,113 @@
+"""What a recipient without a phone wants changed: written down without a signal and answered by the office, promised at once with one."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.phone import Phone, rows
+from tests.browser.test_axe import complaints
+from tests.browser.test_phone_failed import a_stop
+
+HEARD = "SELECT kind, body, outcome, code, event_id FROM spoken_wish"
+
+
+def open_wish(phone: Phone, stop: dict, item: dict) -> None:
+    phone.go(f"/stop/{stop['id']}")
+    phone.wait_screen("stop")
+    phone.page.click(f"a[data-wish='{item['id']}']")
+    phone.wait_screen("wish")
+
+
+def a_planned_stop(phone: Phone) -> dict:
+    """A door whose papers are still in the office, but the first of the day."""
+    stops = phone.call("bag", "today")["stops"]
+    return next(s for s in stops[1:] if s["open"] and all(i["direction"] == "result" for i in s["items"]))
+
+
+def wait_answered(phone: Phone, outcome: str) -> None:
+    """Until the day as the office signs it holds the answer; each look is a request, so the office is not asked without end."""
+    for _ in range(200):
+        phone.call("bag", "load")
+        outcomes = [wish["outcome"] for wish in phone.call("bag", "today")["filed"]]
+        if outcomes == [outcome]:
+            return
+    raise AssertionError(outcomes)
+
+
+@pytest.mark.slow
+def test_a_wish_is_saved_without_a_signal_and_answered_when_the_phone_is_heard(phone, own_server):
+    stop = a_stop(phone)
+    item = stop["items"][0]
+    phone.offline()
+    open_wish(phone, stop, item)
+    phone.page.click("#save")
+    phone.says(phone.words("phone.wish.choose"))
+    phone.page.check("input[name=kind][value=reschedule]")
+    phone.says(phone.words("phone.wish.in_bag"))
+    phone.says(phone.words("phone.wish.honest"))
+    phone.page.check("input[name=half][value=morning]")
+    assert complaints(phone) == []
+    # A word for the door needs no paper: it is granted as soon as it is heard.
+    phone.page.check("input[name=kind][value=instruct]")
+    phone.page.fill("#landmark", "cạnh trạm y tế")
+    phone.page.check("input[name=call_first]")
+    phone.page.dblclick("#save")
+    phone.wait_screen("stop")
+    expect(phone.page.locator("#saved-note")).to_have_text(phone.words("phone.wish.saved"))
+    phone.says("cạnh trạm y tế")
+    assert rows(own_server, HEARD) == []
+    phone.online()
+    phone.wait_pending(0)
+    wait_answered(phone, "granted")
+    (row,) = rows(own_server, HEARD)
+    assert (row["kind"], row["outcome"]) == ("instruct", "granted")
+    phone.go("/")
+    phone.wait_screen("list")
+    phone.page.click("#filed > summary")
+    expect(phone.page.locator("#filed .state")).to_have_text(phone.words("heard.outcome.granted"))
+    assert complaints(phone) == []
+    phone.go(f"/stop/{stop['id']}")
+    phone.says("Gọi điện trước khi đến. Mốc dễ thấy: cạnh trạm y tế.")
+
+
+@pytest.mark.slow
+def test_with_a_signal_the_recipient_is_offered_what_every_citizen_is_offered(phone, own_server):
+    stop = a_planned_stop(phone)
+    item = stop["items"][0]
+    open_wish(phone, stop, item)
+    phone.page.check("input[name=kind][value=reschedule]")
+    expect(phone.page.locator("input[name=slot]").first).to_be_visible()
+    phone.page.click("#take-window")
+    phone.says(phone.words("phone.wish.choose"))
+    chosen = phone.page.locator("input[name=slot]").first
+    slot = chosen.get_attribute("value")
+    chosen.check()
+    assert complaints(phone) == []
+    phone.page.click("#take-window")
+    expect(phone.page.locator("#saved-note")).to_contain_text("Đã hẹn")
+    (row,) = rows(
+        own_server,
+        "SELECT asked_by, kind, body FROM change_request WHERE replace(item_id, '-', '') = ?",
+        item["id"].replace("-", ""),
+    )
+    assert (row["asked_by"], row["kind"]) == ("postman", "reschedule")
+    assert slot[:8] in row["body"].replace("-", "")
+    assert rows(own_server, HEARD) == []
+
+
+@pytest.mark.slow
+def test_without_an_answer_the_wanted_day_is_written_down_instead(phone, own_server):
+    """The network goes between the offer and the tap: nobody knows whether the window is promised, and nothing moves twice."""
+    stop = a_planned_stop(phone)
+    item = stop["items"][0]
+    open_wish(phone, stop, item)
+    phone.page.check("input[name=kind][value=reschedule]")
+    phone.page.locator("input[name=slot]").first.check()
+    phone.offline()
+    phone.page.click("#take-window")
+    phone.says(phone.words("phone.wish.lost"))
+    phone.page.click("#save")
+    phone.wait_screen("stop")
+    phone.online()
+    phone.wait_pending(0)
+    (row,) = rows(own_server, HEARD)
+    assert row["kind"] == "reschedule"
