@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from flask import Response, request
 from marshmallow import fields
 
 from api.auth import caller, roles
@@ -21,6 +22,7 @@ from api.conventions import (
     etag,
     idempotent,
     if_match,
+    may_send,
     now,
     page_of,
     versioned,
@@ -52,6 +54,7 @@ class PublicComplaintSchema(Strict):
     answer = fields.String(required=True, allow_none=True)
     answered_at = Instant(required=True, allow_none=True)
     compensation_dong = fields.Integer(required=True, allow_none=True)
+    has_photo = fields.Boolean(required=True, metadata={"description": "only who handles it sees the picture"})
 
 
 class ComplaintSchema(PublicComplaintSchema):
@@ -98,6 +101,7 @@ def told(case: Case) -> dict[str, Any]:
         "answer": row.answer,
         "answered_at": row.answered_at.astimezone(ZONE) if row.answered_at else None,
         "compensation_dong": row.compensation_dong,
+        "has_photo": row.photo is not None,
     }
 
 
@@ -148,7 +152,34 @@ def _filed(item_id: UUID, body: Mapping[str, Any], *, by_desk: bool) -> Case:
     )
 
 
+@blueprint.route("/public/items/<string:token>/complaints/<string:number>/photo", methods=["PUT"])
+@may_send(complaints.MOST_PHOTO_BYTES)
+@proven
+@blueprint.doc(
+    requestBody={"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}, "required": True}
+)
+@blueprint.response(200, PublicComplaintSchema)
+@blueprint.alt_response(404, description="no such link, or no complaint of that number")
+@blueprint.alt_response(409, description="`not-a-picture`, `photo-there`, `already-answered`, or not proven")
+@blueprint.alt_response(413, description="larger than 8 MiB")
+def photo_of_own(token: str, number: str) -> Any:
+    """Put a picture to a complaint that is still open: JPEG, PNG or WebP, drawn anew without what the camera wrote beside it."""
+    item_id = tracking.require_proven(desk(), token, visitor(), at=now())
+    return told(complaints.add_photo(desk(), item_id, number, request.get_data(), at=now()))
+
+
 # ------------------------------------------------------------------------------------------------------ by the office
+@blueprint.route("/complaints/<uuid:complaint_id>/photo", methods=["GET"])
+@roles("dispatcher", "admin")
+@blueprint.alt_response(200, description="the picture", content_type="image/jpeg")
+@blueprint.alt_response(409, description="`no-photo`: none came with it")
+def show_photo(complaint_id: UUID) -> Response:
+    """Give the picture that came with a complaint to who handles it. Every look is written down."""
+    answer = Response(complaints.photo(desk(), caller(), complaint_id, at=now()), mimetype="image/jpeg")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
 @blueprint.route("/items/<uuid:item_id>/complaints", methods=["POST"])
 @roles("dispatcher", "clerk", "admin")
 @idempotent

@@ -17,11 +17,15 @@ from courier.domain.errors import FieldError, Invalid, Missing, Refused, Stale
 from courier.domain.item import FINAL, State
 from courier.domain.money import MOST_DONG
 from courier.domain.people import Caller, Role
-from courier.store import audit, devices, items, plans
+from courier.outside import pictures as sent
+from courier.store import audit, devices, items, pictures, plans
+from courier.store.media import Shelf
 from courier.store.tables import Complaint, EventOfItem, Incident, Item, ItemEvent, Office
 
 MOST_WORDS: Final = 2000
+MOST_PHOTO_BYTES: Final = sent.MOST_BYTES
 OVERDUE: Final = "complaint-overdue"
+PHOTO_SHOWN: Final = "complaint photo shown"
 _MOST: Final = 500
 
 
@@ -36,12 +40,22 @@ class Case:
     is_overdue: bool
 
 
-def file(desk: Desk, item_id: UUID, *, kind: Trouble, words: str, filed_by: Caller | None, at: datetime) -> Case:
-    """Take a complaint in; `filed_by` is who wrote it down for the citizen, None when he did.
+def file(
+    desk: Desk,
+    item_id: UUID,
+    *,
+    kind: Trouble,
+    words: str,
+    filed_by: Caller | None,
+    at: datetime,
+    photo: bytes | None = None,
+) -> Case:
+    """Take a complaint in; `filed_by` is who wrote it down for the citizen, None when he did. `photo` is an image file as sent.
 
     Raises:
         Invalid: no words, or too many.
         Missing: a desk may not file for that item.
+        Refused: of the photo `not-a-picture`, `too-large`.
         Refused: `too-late` after the legal period, `too-many-complaints` where enough are open or were ever filed.
     """
     said = words.strip()
@@ -49,6 +63,8 @@ def file(desk: Desk, item_id: UUID, *, kind: Trouble, words: str, filed_by: Call
         raise Invalid(FieldError("text", "required", "Mời ghi điều ông/bà khiếu nại."))
     if len(said) > MOST_WORDS:
         raise Invalid(FieldError("text", "too-long", f"Tối đa {MOST_WORDS} chữ, nhận {len(said)}."))
+    # Looked at before anybody waits for this transaction; put away only when the complaint is taken in.
+    picture = pictures.sealed(sent.drawn_anew(photo), secrets=desk.settings.secrets) if photo else None
     with desk.database.write() as session:
         if filed_by is not None:
             devices.require_visible(session, filed_by, [item_id])
@@ -79,6 +95,7 @@ def file(desk: Desk, item_id: UUID, *, kind: Trouble, words: str, filed_by: Call
             kind=kind.value,
             scope=scope.value,
             words=said,
+            photo=picture.digest if picture else None,
             filed_at=at,
             filed_by=filed_by.id if filed_by else None,
             due_on=rule.due_on(today, scope, plans.calendar(session, desk.facts.bylaws)),
@@ -86,7 +103,56 @@ def file(desk: Desk, item_id: UUID, *, kind: Trouble, words: str, filed_by: Call
         )
         session.add(made)
         session.flush()
+        if picture is not None:
+            _shelf(desk).keep(picture.digest, picture.sealed)
         return _case(session, made, row, at=at)
+
+
+def add_photo(desk: Desk, item_id: UUID, number: str, body: bytes, *, at: datetime) -> Case:
+    """Put a picture to a complaint of an item that is still open and has none; for whoever proved that the item is his.
+
+    Raises:
+        Missing: the item has no complaint of that number.
+        Refused: `already-answered`, `photo-there`; `not-a-picture`, `too-large`.
+    """
+    picture = pictures.sealed(sent.drawn_anew(body), secrets=desk.settings.secrets)
+    with desk.database.write() as session:
+        row = items.lock(session, [item_id])[0]
+        about = select(Complaint).where(Complaint.item_id == item_id)
+        cases = [_case(session, one, row, at=at) for one in session.scalars(about)]
+        case = next((one for one in cases if one.number == number), None)
+        if case is None:
+            raise Missing("complaint", number)
+        if case.row.answered_at is not None:
+            raise Refused("already-answered", "Khiếu nại này đã được trả lời.")
+        if case.row.photo not in (None, picture.digest):
+            raise Refused("photo-there", "Khiếu nại này đã có ảnh.")
+        case.row.photo = picture.digest
+        session.flush()
+        _shelf(desk).keep(picture.digest, picture.sealed)
+        return case
+
+
+def photo(desk: Desk, caller: Caller, complaint_id: UUID, *, at: datetime) -> bytes:
+    """The picture of a complaint as JPEG, for who handles it. Every look is written down where its author can read it.
+
+    Raises:
+        Missing: the complaint is not there, or not for this caller.
+        Refused: `no-photo`: none came with it.
+    """
+    with desk.database.read() as session:
+        row = _one(session, caller, complaint_id, at=at).row
+    body = pictures.shown(_shelf(desk), row.photo, secrets=desk.settings.secrets) if row.photo else None
+    if body is None:
+        raise Refused("no-photo", "Khiếu nại này không có ảnh.")
+    office = {"office": str(caller.office_id)} if caller.office_id else {}
+    with desk.database.write() as session:
+        audit.note(session, caller, PHOTO_SHOWN, f"item:{row.item_id}", at=at, **office)
+    return body
+
+
+def _shelf(desk: Desk) -> Shelf:
+    return Shelf(desk.settings.var_dir / "media")
 
 
 def _ended_on(session: Session, row: Item) -> date | None:

@@ -3,6 +3,7 @@
 A request is answered within two working days by the admin; what is granted is done by a durable job, once.
 """
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -20,7 +21,7 @@ from courier.domain.errors import FieldError, Invalid, Missing, Refused, Stale
 from courier.domain.item import FINAL, State
 from courier.domain.money import Outcome
 from courier.domain.people import Caller, Role
-from courier.store import audit, erasing, items, ledger, plans, sealing
+from courier.store import audit, erasing, items, ledger, pictures, plans, sealing
 from courier.store.jobs import Effect
 from courier.store.media import Shelf
 from courier.store.tables import (
@@ -48,7 +49,7 @@ JOB: Final = "privacy"
 OVERDUE: Final = "data-request-overdue"
 FAILED: Final = "data-request-failed"
 LOOKED: Final = "item looked at"
-_LOOKS: Final = (LOOKED, "gate photo shown")
+_LOOKS: Final = (LOOKED, "gate photo shown", "complaint photo shown")
 MOST_WORDS: Final = 1000
 _MOST: Final = 500
 _MOST_LOOKS: Final = 200
@@ -109,8 +110,11 @@ def _looks(session: Session, item_id: UUID) -> list[Look]:
 
 
 # -------------------------------------------------------------------------------------------------- what is stored
-def stored(desk: Desk, item_id: UUID, *, at: datetime) -> dict[str, Any]:
-    """Everything about a person that is stored with an item, ready to become JSON; of the ID number the last four digits."""
+def stored(desk: Desk, item_id: UUID, *, at: datetime, whole: bool = True) -> dict[str, Any]:
+    """Everything about a person that is stored with an item, ready to become JSON; of the ID number the last four digits.
+
+    The pictures that he sent with complaints are in it when it is asked for `whole`.
+    """
     with desk.database.read() as session:
         row = session.get_one(Item, item_id)
         rule = in_force(desk.facts.rights.retention, local_day(at))
@@ -146,11 +150,11 @@ def stored(desk: Desk, item_id: UUID, *, at: datetime) -> dict[str, Any]:
                 "has_gate_photo": row.gate_photo is not None,
                 "note": row.note,
             },
-            **_told(session, item_id),
+            **_told(session, desk, item_id, whole=whole),
         }
 
 
-def _told(session: Session, item_id: UUID) -> dict[str, list[dict[str, Any]]]:
+def _told(session: Session, desk: Desk, item_id: UUID, *, whole: bool) -> dict[str, list[dict[str, Any]]]:
     def of(query: Any) -> Sequence[Any]:
         return session.scalars(query).all()
 
@@ -189,7 +193,14 @@ def _told(session: Session, item_id: UUID) -> dict[str, list[dict[str, Any]]]:
             for one in of(select(SpokenWish).where(SpokenWish.item_id == item_id).order_by(SpokenWish.heard_at))
         ],
         "complaints": [
-            {"kind": one.kind, "at": _moment(one.filed_at), "text": one.words, "answer": one.answer}
+            {
+                "kind": one.kind,
+                "at": _moment(one.filed_at),
+                "text": one.words,
+                "answer": one.answer,
+                "photo_jpeg_base64": _picture(desk, one.photo) if whole else None,
+                "has_photo": one.photo is not None,
+            }
             for one in of(select(Complaint).where(Complaint.item_id == item_id).order_by(Complaint.filed_at))
         ],
         "ratings": [
@@ -383,6 +394,11 @@ def _do(desk: Desk, session: Session, request_id: UUID, *, at: datetime) -> None
         item.version += 1
     row.state, row.done_at = Decision.DONE.value, at
     row.version += 1
+
+
+def _picture(desk: Desk, digest: str | None) -> str | None:
+    body = pictures.shown(_shelf(desk), digest, secrets=desk.settings.secrets) if digest else None
+    return b64encode(body).decode() if body is not None else None
 
 
 def _shelf(desk: Desk) -> Shelf:

@@ -5,7 +5,7 @@ from uuid import UUID
 from flask import Response, request
 
 from api.auth import caller, roles
-from api.conventions import desk, now
+from api.conventions import desk, may_send, now
 from api.ratings import asked_month
 from api.web import forms, page
 from api.web.page import Trouble
@@ -91,6 +91,7 @@ def _behalf_page(item_id: UUID, trouble: Trouble | None = None) -> Response:
 
 
 @blueprint.post("/items/<uuid:item_id>/complaint")
+@may_send(cases_of.MOST_PHOTO_BYTES + 65_536)
 @roles("dispatcher", "clerk", "admin")
 @forms.once
 def file(item_id: UUID) -> Response:

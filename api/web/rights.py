@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Response, current_app, request
 
 from api.auth import form_token, public
-from api.conventions import desk, now
+from api.conventions import desk, may_send, now
 from api.privacy import own_data
 from api.public import visitor
 from api.web import barcodes, forms, page
@@ -82,6 +82,7 @@ def _complaint_page(token: str, item_id: UUID, trouble: Trouble | None = None) -
 
 
 @blueprint.post("/complaint")
+@may_send(complaints.MOST_PHOTO_BYTES + 65_536)
 @public
 @_proven
 @forms.once
@@ -124,7 +125,10 @@ def complaint_sent() -> dict[str, Any]:
         kind = citizen_rights.Trouble(request.form.get("kind", ""))
     except ValueError:
         raise Invalid(FieldError("kind", "invalid", t("form.choose"))) from None
-    return {"kind": kind, "words": forms.prose("text", at_most=complaints.MOST_WORDS)}
+    words = forms.prose("text", at_most=complaints.MOST_WORDS)
+    sent = request.files.get("photo")
+    # Its name is the sender's word and is never used.
+    return {"kind": kind, "words": words, "photo": (sent.read() if sent is not None else b"") or None}
 
 
 # -------------------------------------------------------------------------------------------------------------- rating
@@ -206,7 +210,7 @@ def data(token: str, item_id: UUID) -> Response:
 
 
 def _data_page(token: str, item_id: UUID, trouble: Trouble | None = None) -> Response:
-    stored = privacy.stored(desk(), item_id, at=now())
+    stored = privacy.stored(desk(), item_id, at=now(), whole=False)
     restricted = stored["item"]["restricted_at"]
     return page.show(
         "citizen/data.html",

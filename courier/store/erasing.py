@@ -17,7 +17,7 @@ from courier.domain.item import EventType
 from courier.domain.notices import OPEN
 from courier.domain.notices import State as Sending
 from courier.domain.text import fold
-from courier.store import items
+from courier.store import items, pictures
 from courier.store.media import Shelf
 from courier.store.tables import (
     BankNotice,
@@ -83,7 +83,7 @@ _LEAST_TRACE: Final = 4  # shorter words stand in too many sentences
 def erase(session: Session, item_id: UUID, *, shelf: Shelf, why: str, at: datetime) -> bool:
     """Forget the recipient of an item, within the caller's transaction; False when that was done before.
 
-    The picture of his gate leaves the shelf at once: where the transaction fails afterwards, the next try finds it gone.
+    The pictures that he sent leave the shelf at once: where the transaction fails afterwards, the next try finds it gone.
 
     Raises:
         Missing: there is no such item.
@@ -95,7 +95,7 @@ def erase(session: Session, item_id: UUID, *, shelf: Shelf, why: str, at: dateti
     session.flush()  # from here on the books of events take the change
     traces = _traces(session, row)
     _forget_events(session, item_id, traces)
-    _forget_what_was_asked(session, item_id, traces, at=at)
+    photos = _forget_what_was_asked(session, item_id, traces, at=at)
     _forget_what_came_in(session, item_id)
     _forget_places(session, row)
     for incident in session.scalars(select(Incident).where(Incident.item_id == item_id)):
@@ -103,7 +103,10 @@ def erase(session: Session, item_id: UUID, *, shelf: Shelf, why: str, at: dateti
         incident.resolution = _without(incident.resolution, traces) if incident.resolution else None
     for table in (ProvenVisitor, OneTimeCode, ItemDigest, SlotHold):
         session.execute(delete(table).where(table.item_id == item_id))
-    _forget_gate(session, row, shelf)
+    if row.gate_photo is not None:
+        photos.add(row.gate_photo)
+    row.gate_photo = None
+    pictures.forget(session, shelf, photos)
     _forget_item(session, row)
     items.bump_bags(session, [item_id])
     session.flush()
@@ -167,13 +170,18 @@ def _forget_events(session: Session, item_id: UUID, traces: Iterable[str]) -> No
         row.body = {"forgotten": True}
 
 
-def _forget_what_was_asked(session: Session, item_id: UUID, traces: Iterable[str], *, at: datetime) -> None:
+def _forget_what_was_asked(session: Session, item_id: UUID, traces: Iterable[str], *, at: datetime) -> set[str]:
+    """The digests of pictures that were named there and are named no more."""
+    photos: set[str] = set()
     for request in session.scalars(select(ChangeRequest).where(ChangeRequest.item_id == item_id)):
         request.body = _redacted(request.body, traces)
     for wish in session.scalars(select(SpokenWish).where(SpokenWish.item_id == item_id)):
         wish.body = _redacted(wish.body, traces)
     for complaint in session.scalars(select(Complaint).where(Complaint.item_id == item_id)):
         complaint.words = GONE
+        if complaint.photo is not None:
+            photos.add(complaint.photo)
+        complaint.photo = None
         complaint.answer = GONE if complaint.answer else None
     about = Message.item_id == item_id
     still_open = update(Message).where(about, Message.state.in_([state.value for state in OPEN]))
@@ -189,6 +197,7 @@ def _forget_what_was_asked(session: Session, item_id: UUID, traces: Iterable[str
     for notice in session.scalars(select(BankNotice).where(BankNotice.item_id == item_id)):
         # The payer's own words stand beside the code, his name among them.
         notice.purpose = f"TT{codes.get(notice.order_id)}" if notice.order_id else GONE
+    return photos
 
 
 def _forget_what_came_in(session: Session, item_id: UUID) -> None:
@@ -209,13 +218,6 @@ def _forget_places(session: Session, row: Item) -> None:
     office = session.get_one(Office, row.office_id)
     stops = select(StopItem.stop_id).where(StopItem.item_id == row.id)
     session.execute(update(Stop).where(Stop.id.in_(stops)).values(lat=office.lat, lon=office.lon))
-
-
-def _forget_gate(session: Session, row: Item, shelf: Shelf) -> None:
-    digest, row.gate_photo = row.gate_photo, None
-    shared = select(Item.id).where(Item.gate_photo == digest, Item.id != row.id).limit(1)
-    if digest is not None and session.scalar(shared) is None:
-        shelf.finished(digest).unlink(missing_ok=True)
 
 
 def _forget_item(session: Session, row: Item) -> None:

@@ -1,29 +1,18 @@
-"""The picture of the gate that a citizen gives, so that the postman finds the house: looked at, made small, kept sealed.
+"""The picture of the gate that a citizen gives, so that the postman finds the house."""
 
-What a camera writes beside the picture (place, time, device) is left behind: it is drawn anew.
-"""
-
-import io
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 from uuid import UUID
-
-from PIL import Image, ImageOps
 
 from courier.desk import Desk
 from courier.domain.errors import Missing, Refused
 from courier.domain.people import Caller, Role
-from courier.outside import pictures
-from courier.store import audit, devices, envelopes
+from courier.outside import pictures as sent
+from courier.store import audit, devices, pictures
 from courier.store.media import Shelf
 from courier.store.tables import Item
 
-MOST_PHOTO_BYTES: Final = 8 * 1024 * 1024
-# The largest camera of a phone.
-_MOST_PIXELS: Final = 50_000_000
-_LONGEST_SIDE: Final = 1280
-_QUALITY: Final = 80
+MOST_PHOTO_BYTES: Final = sent.MOST_BYTES
 
 
 def put_away_photo(desk: Desk, body: bytes) -> str:
@@ -32,14 +21,9 @@ def put_away_photo(desk: Desk, body: bytes) -> str:
     Raises:
         Refused: `not-a-picture`, `too-large`.
     """
-    if len(body) > MOST_PHOTO_BYTES:
-        raise Refused("too-large", f"Ảnh lớn hơn {MOST_PHOTO_BYTES // 1024 // 1024} MB. Mời Ông/Bà chọn ảnh nhỏ hơn.")
-    drawn = _drawn_anew(body)
-    digest = sha256(drawn).hexdigest()
-    key = envelopes.sealing_key(desk.settings.secrets)
-    sealed = envelopes.seal(drawn, key.public, bound_to=envelopes.medium_label(digest))
-    _shelf(desk).keep(digest, sealed.to_bytes())
-    return digest
+    picture = pictures.sealed(sent.drawn_anew(body), secrets=desk.settings.secrets)
+    _shelf(desk).keep(picture.digest, picture.sealed)
+    return picture.digest
 
 
 def gate_photo(desk: Desk, caller: Caller, item_id: UUID, *, at: datetime) -> bytes:
@@ -54,11 +38,9 @@ def gate_photo(desk: Desk, caller: Caller, item_id: UUID, *, at: datetime) -> by
         if caller.role is Role.POSTMAN and not devices.on_route_of(session, caller.id, item_id):
             raise Missing("item", item_id)
         digest = session.get_one(Item, item_id).gate_photo
-    if digest is None or not _shelf(desk).finished(digest).exists():
+    body = pictures.shown(_shelf(desk), digest, secrets=desk.settings.secrets) if digest is not None else None
+    if body is None:
         raise Refused("no-photo", "Chưa có ảnh cổng nhà.")
-    envelope = envelopes.Envelope.of_bytes(_shelf(desk).read(digest))
-    key = envelopes.sealing_key(desk.settings.secrets)
-    body = envelopes.unseal(envelope, key, bound_to=envelopes.medium_label(digest))
     with desk.database.write() as session:
         audit.note(session, caller, "gate photo shown", f"item:{item_id}", at=at)
     return body
@@ -66,15 +48,3 @@ def gate_photo(desk: Desk, caller: Caller, item_id: UUID, *, at: datetime) -> by
 
 def _shelf(desk: Desk) -> Shelf:
     return Shelf(desk.settings.var_dir / "media")
-
-
-def _drawn_anew(body: bytes) -> bytes:
-    with pictures.opened(body, most_pixels=_MOST_PIXELS) as picture:
-        picture.draft("RGB", (_LONGEST_SIDE, _LONGEST_SIDE))
-        upright = ImageOps.exif_transpose(picture).convert("RGB")
-        upright.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
-        bare = Image.new("RGB", upright.size)
-        bare.paste(upright)
-        drawn = io.BytesIO()
-        bare.save(drawn, "JPEG", quality=_QUALITY)
-        return drawn.getvalue()

@@ -230,7 +230,9 @@ TABLE: dict[str, Row] = {
     f"POST {V1}/public/items/<string:token>/complaints": Row(PUBLIC),
     f"POST {V1}/items/<uuid:item_id>/complaints": Row((D, K, A), body={"kind": "late", "text": "Chậm"}),
     f"GET {V1}/complaints": Row((D, A)),
+    f"PUT {V1}/public/items/<string:token>/complaints/<string:number>/photo": Row(PUBLIC),
     f"GET {V1}/complaints/<uuid:complaint_id>": Row((D, A)),
+    f"GET {V1}/complaints/<uuid:complaint_id>/photo": Row((D, A)),
     f"POST {V1}/complaints/<uuid:complaint_id>/answer": Row((D, A), body={"answer": "Đã xem"}, headers=VERSION),
     # ratings
     f"GET {V1}/public/items/<string:token>/rating": Row(PUBLIC),

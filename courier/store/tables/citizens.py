@@ -131,6 +131,9 @@ class Complaint(Table):
     kind: Mapped[str]
     scope: Mapped[str]
     words: Mapped[str] = mapped_column(comment="of the citizen")
+    photo: Mapped[str | None] = mapped_column(
+        comment="the digest of a picture that came with it, drawn anew and sealed"
+    )
     filed_at: Mapped[datetime]
     filed_by: Mapped[UUID | None] = mapped_column(
         ForeignKey("staff.id"), comment="who wrote it for a citizen at a desk"
