@@ -38,6 +38,8 @@ DESK_FACTS = {
     EventType.RECALLED: (Role.DISPATCHER, Role.CLERK, Role.ADMIN, Role.AGENCY),
     EventType.FOUND: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),
     EventType.CORRECTED: (Role.DISPATCHER, Role.ADMIN),
+    EventType.SENT_ON: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),
+    EventType.ARRIVED: (Role.CLERK, Role.ADMIN),
     EventType.INVITED: (Role.DISPATCHER, Role.CLERK, Role.ADMIN),
     EventType.CANCELLED: (Role.DISPATCHER, Role.ADMIN, Role.AGENCY),
 }
@@ -425,6 +427,8 @@ def report(
     act = acts.Act(event_id, None, kind, tuple(item_ids), at, at, trusted=True, position=None, data=read)
     with desk.database.write() as session:
         devices.require_visible(session, caller, item_ids)
+        if kind is EventType.ARRIVED:
+            devices.require_collected_at(session, caller, item_ids)
         known = devices.event_row(session, event_id)
         if known is not None:
             if known.payload_hash != payload_hash(body):

@@ -50,6 +50,8 @@ _CAN_GO_BACK: Final = frozenset(
         State.PLANNED,
         State.HELD,
         State.REQUESTED,
+        State.TO_FORWARD,
+        State.FORWARDED,
         State.AWAITING_PICKUP,
         State.RETURNING,
         State.RETURNED,

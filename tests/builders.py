@@ -82,6 +82,8 @@ _WAY = {
     (Direction.RESULT, State.OUT): "received taken_out",
     (Direction.RESULT, State.ATTEMPTED): "received taken_out attempt_failed",
     (Direction.RESULT, State.HELD): "received taken_out brought_back",
+    (Direction.RESULT, State.TO_FORWARD): "received directed",
+    (Direction.RESULT, State.FORWARDED): "received directed sent_on",
     (Direction.RESULT, State.AWAITING_PICKUP): "received taken_out brought_back invited",
     (Direction.RESULT, State.DELIVERED): "received taken_out handed_over",
     (Direction.RESULT, State.PICKED_UP): "received taken_out brought_back picked_up",

@@ -28,9 +28,10 @@ blueprint = page.pages("citizen_pages", __name__)
 _TO_THE_DOOR: Final = ("announced", "received", "planned", "out", "delivered")
 _FROM_THE_DOOR: Final = ("requested", "planned", "out", "fetched", "lodged")
 _AT_THE_OFFICE: Final = ("announced", "received", "awaiting_pickup", "picked_up")
+_TO_ANOTHER_OFFICE: Final = ("announced", "received", "forwarded", "awaiting_pickup", "picked_up")
 _BACK: Final = ("announced", "received", "returning", "returned")
 _CALLED_OFF: Final = ("announced", "cancelled")
-_STEP_OF: Final = {"attempted": "out", "held": "received", "at_office": "fetched"}
+_STEP_OF: Final = {"attempted": "out", "held": "received", "to_forward": "received", "at_office": "fetched"}
 
 
 @blueprint.after_request
@@ -47,6 +48,8 @@ def _steps(view: PublicView) -> list[tuple[str, str]]:
     way: Sequence[str] = _TO_THE_DOOR if view.direction == "result" else _FROM_THE_DOOR
     if state in (State.AWAITING_PICKUP, State.PICKED_UP):
         way = _AT_THE_OFFICE
+    elif state in (State.TO_FORWARD, State.FORWARDED):
+        way = _TO_ANOTHER_OFFICE
     elif state in (State.RETURNING, State.RETURNED):
         way = _BACK
     elif state == State.CANCELLED:
@@ -216,13 +219,16 @@ def ask(token: str) -> Response:
         item_id, secret = _who_asks(token)
         tracking.require_allowed(desk(), item_id, wish_kind(), at=now())
         kind = wish_kind()
+        done = f"wish_{kind}"
         if not _granted_already(token, kind, secret):
-            file_wish(item_id, wish_body(), asked_by=None)
+            granted = file_wish(item_id, wish_body(), asked_by=None)
+            # He comes when it is there, and not before.
+            done += "_elsewhere" if granted.view.state == State.TO_FORWARD else ""
     except Missing:
         return unknown_link()
     except (Invalid, Refused) as fault:
         return _link_page(token, Trouble.of(fault))
-    return page.go("citizen_pages.link", token=token, done=f"wish_{kind}")
+    return page.go("citizen_pages.link", token=token, done=done)
 
 
 def _granted_already(token: str, kind: str, secret: str) -> bool:

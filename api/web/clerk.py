@@ -28,6 +28,8 @@ blueprint = page.pages("clerk_pages", __name__)
 
 # What a desk may record with one press, beside the counter's own pick-up.
 _ACTS: Final = (
+    EventType.ARRIVED,
+    EventType.SENT_ON,
     EventType.INVITED,
     EventType.GIVEN_BACK,
     EventType.AGENCY_SIGNED,
@@ -44,9 +46,14 @@ _NO_OBJECTION: Final = frozenset({"transfer-unconfirmed"})
 @blueprint.get("/k")
 @roles("clerk")
 def search() -> Response:
-    """Search; and what waits here to be collected."""
+    """Search; what waits here to be collected, and what goes to another office or comes from there for it."""
     waiting = tracking.find_items(desk(), caller(), state=State.AWAITING_PICKUP, limit=20)
-    return found_items("clerk_pages.search", beside=waiting)
+    mail = [
+        view
+        for state in (State.FORWARDED, State.TO_FORWARD)
+        for view in tracking.find_items(desk(), caller(), state=state, limit=20)
+    ]
+    return found_items("clerk_pages.search", beside=waiting, mail=mail)
 
 
 # ------------------------------------------------------------------------------------------------------------ an item
@@ -93,6 +100,8 @@ def _allowed(view: tracking.ItemView, act: EventType) -> bool:
     if caller().role not in handover.DESK_FACTS.get(act, ()):
         return False
     if act is _NEEDS_A_MARK and not view.row.marks:
+        return False
+    if act is EventType.ARRIVED and caller().role is Role.CLERK and view.row.collect_at != caller().office_id:
         return False
     return (Direction(view.row.direction), State(view.row.state), act) in TRANSITIONS
 

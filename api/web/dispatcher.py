@@ -28,7 +28,15 @@ blueprint = page.pages("dispatcher_pages", __name__, prefix="/d")
 
 _DONE: Final = frozenset({State.DELIVERED, State.FETCHED, State.PICKED_UP, State.AT_OFFICE, State.LODGED})
 _OFF_THE_ROUTE: Final = frozenset(
-    {State.ANNOUNCED, State.RECEIVED, State.REQUESTED, State.AWAITING_PICKUP, State.CANCELLED}
+    {
+        State.ANNOUNCED,
+        State.RECEIVED,
+        State.REQUESTED,
+        State.TO_FORWARD,
+        State.FORWARDED,
+        State.AWAITING_PICKUP,
+        State.CANCELLED,
+    }
 )
 _MOST: Final = 200
 _SECONDS: Final = (3, 8, 20, 60)
@@ -237,7 +245,9 @@ def items() -> Response:
     return found_items("dispatcher_pages.items")
 
 
-def found_items(endpoint: str, *, beside: Sequence[tracking.ItemView] = ()) -> Response:
+def found_items(
+    endpoint: str, *, beside: Sequence[tracking.ItemView] = (), mail: Sequence[tracking.ItemView] = ()
+) -> Response:
     """The page of a search over items: `?q=`, `?state=`, 50 at a time."""
     q = request.args.get("q", "").replace("\0", "").strip()[:100]
     state = request.args.get("state") or None
@@ -251,7 +261,7 @@ def found_items(endpoint: str, *, beside: Sequence[tracking.ItemView] = ()) -> R
     more = url_for(endpoint, q=q or None, state=state, after=rows[49].row.id) if len(rows) > 50 else None
     return page.show(
         "items/search.html", q=q, state=state, states=list(State), rows=rows[:50], more=more, here_at=endpoint,
-        beside=beside,
+        beside=beside, mail=mail,
     )  # fmt: skip
 
 

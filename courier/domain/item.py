@@ -34,6 +34,8 @@ class State(StrEnum):
     OUT = "out"
     ATTEMPTED = "attempted"
     HELD = "held"
+    TO_FORWARD = "to_forward"
+    FORWARDED = "forwarded"
     AWAITING_PICKUP = "awaiting_pickup"
     DELIVERED = "delivered"
     PICKED_UP = "picked_up"
@@ -59,6 +61,9 @@ class EventType(StrEnum):
     HANDED_OVER = "handed_over"
     ATTEMPT_FAILED = "attempt_failed"
     BROUGHT_BACK = "brought_back"
+    DIRECTED = "directed"
+    SENT_ON = "sent_on"
+    ARRIVED = "arrived"
     INVITED = "invited"
     PICKED_UP = "picked_up"
     GIVEN_BACK = "given_back"
@@ -84,6 +89,7 @@ INTENTS: Final = frozenset(
     {
         EventType.PLANNED,
         EventType.UNPLANNED,
+        EventType.DIRECTED,
         EventType.INVITED,
         EventType.CANCELLED,
         EventType.RESCHEDULED,
@@ -140,6 +146,10 @@ _ROWS: Final[tuple[tuple[Direction, tuple[State, ...], EventType, State | str | 
     (_R, (State.OUT, State.ATTEMPTED), EventType.TAKEN_OVER, None),
     # Held after its attempts, or because the citizen asked to collect it before anybody set out.
     (_R, (State.RECEIVED, State.PLANNED, State.HELD), EventType.INVITED, State.AWAITING_PICKUP),
+    # Where he asked to collect it at another office it goes there with the mail, and waits for him once it has arrived.
+    (_R, (State.RECEIVED, State.PLANNED, State.HELD), EventType.DIRECTED, State.TO_FORWARD),
+    (_R, (State.TO_FORWARD,), EventType.SENT_ON, State.FORWARDED),
+    (_R, (State.TO_FORWARD, State.FORWARDED), EventType.ARRIVED, State.AWAITING_PICKUP),
     (_R, (State.HELD, State.AWAITING_PICKUP), EventType.PICKED_UP, State.PICKED_UP),
     (_R, (State.HELD, State.AWAITING_PICKUP), EventType.GIVEN_BACK, State.RETURNING),
     (_R, (State.RETURNING,), EventType.AGENCY_SIGNED, State.RETURNED),
@@ -411,7 +421,7 @@ class _Fold:
             self.marks.discard(EventType.LOST)
         if kind is EventType.ATTEMPT_FAILED:
             self.failed.append(event)
-        elif kind is EventType.INVITED:
+        elif kind in (EventType.INVITED, EventType.ARRIVED):
             self.invitations.append(event.occurred_at)
         elif kind is EventType.RESCHEDULED:
             self.moves += 1

@@ -150,6 +150,7 @@ _OF_EVENT: Final[Mapping[tuple[Direction, EventType], Kind]] = {
     (Direction.RESULT, EventType.ATTEMPT_FAILED): Kind.MISSED,
     (Direction.SUBMISSION, EventType.ATTEMPT_FAILED): Kind.MISSED,
     (Direction.RESULT, EventType.INVITED): Kind.READY_TO_COLLECT,
+    (Direction.RESULT, EventType.ARRIVED): Kind.READY_TO_COLLECT,
     (Direction.RESULT, EventType.AGENCY_SIGNED): Kind.RETURNED,
 }
 TELLING: Final = frozenset(event for _, event in _OF_EVENT)

@@ -30,6 +30,8 @@ _TOLD: Final[Mapping[EventType, str]] = MappingProxyType(
         EventType.PICKED_UP: "item.picked_up",
         EventType.ATTEMPT_FAILED: "item.attempt_failed",
         EventType.BROUGHT_BACK: "item.held",
+        EventType.SENT_ON: "item.forwarded",
+        EventType.ARRIVED: "item.awaiting_pickup",
         EventType.INVITED: "item.awaiting_pickup",
         EventType.GIVEN_BACK: "item.returning",
         EventType.FETCHED: "item.fetched",

@@ -107,9 +107,9 @@ def _news(session: Session, desk: Desk, told: set[UUID], about: set[UUID], *, at
 def _words(first: _News, members: Iterable[_News], offices: Mapping[UUID, str]) -> dict[str, Any]:
     """What the templates of the kind may say. The next visit is the earliest of the papers that come together."""
     event, row = first.event, first.row
-    # Somebody may have chosen another office to collect at.
-    chosen = event.data.get("office") if event.type is EventType.INVITED else None
-    office = offices.get(UUID(str(chosen))) if chosen else None
+    # Somebody may have chosen another office to collect at, and it is ready only there.
+    ready = event.type in (EventType.INVITED, EventType.ARRIVED)
+    office = offices.get(row.collect_at) if ready and row.collect_at else None
     words: dict[str, Any] = {
         "day": local_day(event.occurred_at).isoformat(),
         "office": office or offices[row.office_id],

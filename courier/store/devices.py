@@ -9,13 +9,14 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import CompoundSelect, exists, func, insert, or_, select, union_all, update
+from sqlalchemy import ColumnElement, CompoundSelect, and_, exists, func, insert, or_, select, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from courier.domain.errors import Missing, Refused
+from courier.domain.errors import Forbidden, Missing, Refused
+from courier.domain.item import State
 from courier.domain.people import Caller, Role
 from courier.store import people
 from courier.store.book import in_parts
@@ -323,12 +324,30 @@ def require_visible(session: Session, caller: Caller, item_ids: Iterable[UUID]) 
     if caller.role is Role.AGENCY:
         query = query.where(Item.agency_id == caller.agency_id)
     elif caller.role is Role.CLERK:
-        query = query.where((Item.office_id == caller.office_id) | (Item.collect_at == caller.office_id))
+        query = query.where((Item.office_id == caller.office_id) | comes_to(caller.office_id))
     elif caller.role is not Role.ADMIN:
         query = query.where(Item.office_id == caller.office_id)
     found = set(session.scalars(query))
     if found != wanted:
         raise Missing("item", min(wanted - found))
+
+
+def comes_to(office_id: UUID | None) -> ColumnElement[bool]:
+    """Items that people collect at an office, from when they were sent there on."""
+    return and_(Item.collect_at == office_id, Item.state != State.TO_FORWARD.value)
+
+
+def require_collected_at(session: Session, caller: Caller, item_ids: Iterable[UUID]) -> None:
+    """Check that it is the office where the items are collected that says they have arrived; an admin says it for any.
+
+    Raises:
+        Forbidden: another office says so.
+    """
+    if caller.role is Role.ADMIN:
+        return
+    elsewhere = select(Item.id).where(Item.id.in_(set(item_ids)), Item.collect_at.is_distinct_from(caller.office_id))
+    if session.scalar(elsewhere.limit(1)) is not None:
+        raise Forbidden
 
 
 def on_route_of(session: Session, postman_id: UUID, item_id: UUID) -> bool:

@@ -315,10 +315,11 @@ def _project(row: Item, life: Life, events: Sequence[Event], bylaws: Bylaws, *, 
 
 
 def _collect_at(life: Life, events: Sequence[Event]) -> UUID | None:
-    """The counter where the citizen asked to collect what waits for him, None for the item's own office."""
-    if life.state not in (State.AWAITING_PICKUP, State.PICKED_UP):
+    """The office where the citizen asked to collect what waits for him or goes there, None for the item's own office."""
+    if life.state not in (State.TO_FORWARD, State.FORWARDED, State.AWAITING_PICKUP, State.PICKED_UP):
         return None
-    invited = [e for e in events if e.type is EventType.INVITED and e.event_id not in life.withdrawn]
+    asked = (EventType.INVITED, EventType.DIRECTED)
+    invited = [e for e in events if e.type in asked and e.event_id not in life.withdrawn]
     chosen = max(invited, key=lambda e: e.order).data.get("office") if invited else None
     return UUID(chosen) if chosen else None
 
@@ -541,6 +542,7 @@ _ASKED: Final = {
     EventType.RESCHEDULED: "hẹn ngày giờ khác",
     EventType.REDIRECTED: "phát đến địa chỉ khác",
     EventType.INVITED: "đến bưu cục nhận",
+    EventType.DIRECTED: "đến bưu cục khác nhận",
     EventType.AUTHORISED: "nhờ người khác nhận thay",
     EventType.INSTRUCTED: "dặn bưu tá",
     EventType.UNPLANNED: "đổi lượt phát",

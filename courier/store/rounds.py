@@ -44,7 +44,16 @@ LEARNT_FROM_DAYS: Final = 60
 DONE: Final = frozenset({State.DELIVERED, State.FETCHED, State.PICKED_UP, State.AT_OFFICE, State.LODGED})
 # Off the route since it was published: called off, collected at the office, or given back.
 _OFF: Final = frozenset(
-    {State.ANNOUNCED, State.RECEIVED, State.AWAITING_PICKUP, State.CANCELLED, State.RETURNING, State.RETURNED}
+    {
+        State.ANNOUNCED,
+        State.RECEIVED,
+        State.TO_FORWARD,
+        State.FORWARDED,
+        State.AWAITING_PICKUP,
+        State.CANCELLED,
+        State.RETURNING,
+        State.RETURNED,
+    }
 )
 _STILL_OPEN: Final = frozenset({State.PLANNED, State.OUT})
 # With a visit today these are its failure; without one the office has taken the item off.

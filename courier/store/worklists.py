@@ -54,6 +54,15 @@ _shelf = _Shelf()
 _VERSION = select(BagVersion.version).where(
     BagVersion.postman_id == bindparam("postman_id"), BagVersion.day == bindparam("day")
 )
+_OFF_THE_ROUTE = (
+    State.ANNOUNCED,
+    State.RECEIVED,
+    State.REQUESTED,
+    State.AWAITING_PICKUP,
+    State.TO_FORWARD,
+    State.FORWARDED,
+    State.CANCELLED,
+)
 ON_ROUTE = (
     select()
     .select_from(Stop)
@@ -66,7 +75,7 @@ ON_ROUTE = (
         Plan.day == bindparam("day"),
         Plan.state == "published",
         # Taken off the route since it was published: called off, collected at the office, or moved to another day.
-        Item.state.not_in((State.ANNOUNCED, State.RECEIVED, State.REQUESTED, State.AWAITING_PICKUP, State.CANCELLED)),
+        Item.state.not_in(_OFF_THE_ROUTE),
         ~and_(Item.state == State.HELD, Item.wanted_on.is_not(None), Item.wanted_on > Plan.day),
     )
 )

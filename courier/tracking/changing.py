@@ -229,7 +229,13 @@ def _pick_up(
     offices = {office.id: office for office in collecting_offices(session, row)}
     if wish.office is not None and wish.office not in offices:
         raise Refused("other-office", "Bưu gửi không thể chuyển đến nơi đó. Mời Ông/Bà chọn một nơi trong danh sách.")
-    chosen = str(wish.office) if wish.office not in (None, row.office_id) else None
+    bylaws = desk.facts.bylaws
+    if wish.office not in (None, row.office_id):
+        # It is ready only when it has been received there; until then nobody is told to come, and no time runs.
+        data = {"text": wish.text, "office": str(wish.office)}
+        return items.record_intent(
+            session, EventType.DIRECTED, [row.id], caller=asked_by, at=at, bylaws=bylaws, data=data
+        )
     recorded = items.record_intent(
         session,
         EventType.INVITED,
@@ -237,7 +243,7 @@ def _pick_up(
         caller=asked_by,
         at=at,
         bylaws=desk.facts.bylaws,
-        data={"asked": True, "text": wish.text, "office": chosen},
+        data={"asked": True, "text": wish.text},
     )
     messages.tell(session, desk.jobs, [(recorded.event_id, EventType.INVITED)])
     return recorded

@@ -13,7 +13,7 @@ from courier.domain.errors import Missing
 from courier.domain.item import State
 from courier.domain.people import Caller, Role
 from courier.domain.text import fold
-from courier.store import ledger, links, shifts
+from courier.store import devices, ledger, links, shifts
 from courier.store.shifts import Note
 from courier.store.tables import (
     Agency,
@@ -134,8 +134,8 @@ def _visible(query: Select[Any], caller: Caller) -> Select[Any]:
     if caller.role is Role.AGENCY:
         return query.where(Item.agency_id == caller.agency_id)
     if caller.role is Role.CLERK:
-        # Also what people collect at this counter while it belongs to the office behind it.
-        return query.where((Item.office_id == caller.office_id) | (Item.collect_at == caller.office_id))
+        # Also what people collect here while it belongs to another office.
+        return query.where((Item.office_id == caller.office_id) | devices.comes_to(caller.office_id))
     query = query.where(Item.office_id == caller.office_id)
     if caller.role is Role.POSTMAN:
         routed = (

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from courier.desk import Desk
@@ -14,6 +14,7 @@ from courier.domain.arrivals import CONFIDENCE
 from courier.domain.attempts import AttemptRule
 from courier.domain.calendar import at_local, local_day
 from courier.domain.item import Direction, EventType, State
+from courier.domain.people import Role
 from courier.domain.release import ReleaseRule
 from courier.store import links, rounds, slot_holds, visitors, wishes
 from courier.store.tables import (
@@ -25,6 +26,7 @@ from courier.store.tables import (
     Office,
     Plan,
     Route,
+    Staff,
     Stop,
     StopItem,
 )
@@ -116,11 +118,11 @@ def coarse_state(desk: Desk, barcode: str, *, address: str, at: datetime) -> str
     if state is None:
         note_unknown(desk, visitors.UNKNOWN_CODE, address=address, at=at)
         return None
-    if state in (State.OUT, State.ATTEMPTED, State.FETCHED):
+    if state in (State.OUT, State.ATTEMPTED, State.FETCHED, State.FORWARDED):
         return "on_the_way"
     if state in (State.HELD, State.AWAITING_PICKUP):
         return "at_office"
-    waiting = (State.ANNOUNCED, State.RECEIVED, State.PLANNED, State.REQUESTED)
+    waiting = (State.ANNOUNCED, State.RECEIVED, State.PLANNED, State.REQUESTED, State.TO_FORWARD)
     return "waiting" if state in waiting else "done"
 
 
@@ -230,15 +232,18 @@ def _code(desk: Desk, row: Item, promise: Promise | None, *, at: datetime) -> st
 
 
 def collecting_offices(session: Session, row: Item) -> list[Office]:
-    """Where the item can be collected: its own office first, then the counters of that office.
+    """Where the item can be collected: its own office first, then its counters, then every other with somebody at a counter.
 
-    A paper is not sent across the province for this; from its office to a counter of that office it goes with the mail.
+    To any but its own office it goes with the mail, and is ready when it has been received there.
     """
     own = session.get_one(Office, row.office_id)
-    counters = session.scalars(
-        select(Office).where(Office.parent_id == own.id, Office.active).order_by(Office.name, Office.id)
+    staffed = select(Staff.id).where(Staff.office_id == Office.id, Staff.role == Role.CLERK.value, Staff.active)
+    others = session.scalars(
+        select(Office)
+        .where(Office.id != own.id, Office.active, (Office.parent_id == own.id) | exists(staffed))
+        .order_by(Office.parent_id.is_distinct_from(own.id), Office.name, Office.id)
     )
-    return [own, *counters]
+    return [own, *others]
 
 
 def office_name(desk: Desk, office_id: UUID) -> str:

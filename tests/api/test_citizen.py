@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 from PIL import Image
+from uuid_utils.compat import uuid7
 
 from courier.store import links
 from courier.store.tables import Item
-from tests.api.conftest import Town
+from tests.api.conftest import Person, Town, sign
 from tests.builders import DATA
 from tests.planning_office import adjust, place
 
@@ -112,8 +113,33 @@ def test_who_names_somebody_hears_which_paper_that_person_must_bring(app, desk, 
 
 def test_an_office_that_is_none_of_the_item_s_is_refused_and_not_left_aside(app, desk, town):
     citizen = Visitor(app, desk, town)
-    refused = citizen.post("change-requests", kind="pick_up", office=str(town.there.office_id))
+    refused = citizen.post("change-requests", kind="pick_up", office=str(citizen.item))
     assert (refused.status_code, refused.json["code"]) == (409, "other-office")
+
+
+def test_who_collects_elsewhere_is_told_to_come_when_it_is_there_and_not_before(app, desk, town):
+    citizen = Visitor(app, desk, town)
+    page = citizen.path.replace(f"{V1}/public/items", "/t")
+    text = citizen.client.get(page).text
+    hidden = {name: text.split(f'name="{name}" value="')[1].split('"')[0] for name in ("form_token", "key")}
+    fields = {**hidden, "kind": "pick_up", "office": str(town.there.office_id)}
+    shown = citizen.client.post(f"{page}/wishes", data=fields, follow_redirects=True).text
+    assert "bưu cục báo khi có thể đến nhận" in shown
+    assert "Mời ông/bà đến bưu cục nhận" not in shown
+    assert citizen.client.get(citizen.path).json["state"] == "to_forward"
+    from tests.api.test_pages import Browser  # noqa: PLC0415 (its fixtures are not wanted here)
+
+    clerk = Person(app, town.there.clerk, sign(desk.database, town.there.clerk))
+    assert clerk.get(f"{V1}/items/{citizen.item}").status_code == 404
+    for browser, act in (("here", "sent_on"), ("there", "arrived")):
+        person = town.clerk if browser == "here" else clerk
+        path = f"/items/{citizen.item}"
+        desk_of = Browser(app, person)
+        assert f'value="{act}"' in desk_of.get(path).text
+        assert desk_of.send(path, f"{path}/acts", {"act": act, "key": str(uuid7())}).status_code == 303
+    assert "Đang chuyển" not in citizen.client.get(page).text
+    assert citizen.client.get(citizen.path).json["state"] == "awaiting_pickup"
+    assert citizen.item.hex in Browser(app, clerk).get("/k").text.replace("-", "")
 
 
 def test_the_link_tells_by_which_rule_a_visit_may_be_moved(app, desk, town):

@@ -165,7 +165,10 @@ def test_another_address_of_another_office_is_refused_and_collecting_is_granted(
         sound(citizen, with_scripts)
     open_wish(citizen, "pick_up")
     sound(citizen, with_scripts)
-    page.locator("input[name=office]").last.check(force=True)
+    if page.locator("select[name=office]").count():
+        page.locator("select[name=office]").select_option(index=0)
+    else:
+        page.locator("input[name=office]").first.check(force=True)
     send(citizen, "pick_up")
     told(citizen, "Mời ông/bà đến bưu cục nhận")
     expect(page.locator("main")).to_contain_text("Chờ ông/bà đến nhận")

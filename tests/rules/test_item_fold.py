@@ -16,7 +16,17 @@ from tests.builders import MORNING, an_event, number
 from tests.rules.test_item_table import EVERYWHERE_BUT_AT_THE_END, _written
 
 A, B, DESK = number(0xA), number(0xB), number(0xD)
-WISHED = {"planned", "unplanned", "invited", "cancelled", "rescheduled", "redirected", "authorised", "instructed"}
+WISHED = {
+    "planned",
+    "unplanned",
+    "directed",
+    "invited",
+    "cancelled",
+    "rescheduled",
+    "redirected",
+    "authorised",
+    "instructed",
+}
 KINDS = [kind for kind in EventType if kind is not EventType.CORRECTED]
 PAPER_CHANGES_PLACE = {"taken_out", "set_out", "taken_over", "brought_back", "brought_in", "found"}
 WITNESSED = {"handed_over", "fetched"}
@@ -135,7 +145,7 @@ def agrees(direction: Direction, events: list[Event]) -> None:
 # ----------------------------------------------------------------------------------------------------- histories
 # The events of a plain day come more often than the others, so that random histories get somewhere.
 USUAL = {
-    Direction.RESULT: "received planned taken_out handed_over attempt_failed brought_back invited cancelled",
+    Direction.RESULT: "received planned taken_out handed_over attempt_failed brought_back invited directed sent_on arrived cancelled",
     Direction.SUBMISSION: "planned set_out taken_out fetched attempt_failed brought_in brought_back cancelled",
 }
 

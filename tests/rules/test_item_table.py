@@ -10,14 +10,17 @@ HOLDER = number(0xB0)
 OTHER = number(0xB1)
 
 # state | what each event makes of it. An event that is not named has no row: nothing happens, and a conflict is kept.
-# Beyond the design: a citizen may ask to collect an item before anybody sets out (`invited` from received and planned).
+# Beyond the design: a citizen may ask to collect an item before anybody sets out (`invited` from received and planned), also at
+# another office, to which it is sent (`directed`, `sent_on`) and where it waits once it has `arrived`.
 RESULT = """
 announced        received>received                                           cancelled>cancelled
-received         planned>planned  taken_out>out  invited>awaiting_pickup     cancelled>cancelled
-planned          unplanned>received  taken_out>out  invited>awaiting_pickup  cancelled>cancelled
+received         planned>planned  taken_out>out  invited>awaiting_pickup  directed>to_forward  cancelled>cancelled
+planned          unplanned>received  taken_out>out  invited>awaiting_pickup  directed>to_forward  cancelled>cancelled
 out              handed_over>delivered  attempt_failed>attempted  brought_back>held  passed_on>out  taken_over>out
 attempted        handed_over>delivered  attempt_failed>attempted  brought_back>held  passed_on>attempted  taken_over>attempted
-held             planned>planned  taken_out>out  invited>awaiting_pickup  picked_up>picked_up  given_back>returning
+held             planned>planned  taken_out>out  invited>awaiting_pickup  directed>to_forward  picked_up>picked_up  given_back>returning
+to_forward       sent_on>forwarded  arrived>awaiting_pickup
+forwarded        arrived>awaiting_pickup
 awaiting_pickup  picked_up>picked_up  given_back>returning
 returning        agency_signed>returned
 delivered
@@ -89,10 +92,14 @@ def test_every_cell_of_the_table_does_what_the_design_says(direction, state, eve
         assert (after.state.value, after.conflicts) == (wanted, ())
         return
     # A fact that the present state has no row for may still follow from the state before the last wishes.
-    last_fact = {"planned": "received" if direction is Direction.RESULT else "requested", "awaiting_pickup": "held"}
+    last_fact = {
+        "planned": "received" if direction is Direction.RESULT else "requested",
+        "awaiting_pickup": "held",
+        "to_forward": "received",
+    }
     last_fact["cancelled"] = "received" if direction is Direction.RESULT else "requested"
     behind = _written(direction).get((last_fact.get(state.value, ""), event.value))
-    wish = event.value in {"planned", "unplanned", "invited", "cancelled", *EVERYWHERE_BUT_AT_THE_END[-4:]}
+    wish = event.value in {"planned", "unplanned", "directed", "invited", "cancelled", *EVERYWHERE_BUT_AT_THE_END[-4:]}
     if behind is not None and not wish and behind != last_fact[state.value]:
         assert after.state.value == behind
         assert [conflict.code for conflict in after.conflicts] == ["overtaken-by-fact"]
@@ -139,6 +146,10 @@ CUSTODY = [
     (Direction.RESULT, "received taken_out brought_back picked_up", "recipient"),
     (Direction.RESULT, "received taken_out brought_back given_back", "office"),
     (Direction.RESULT, "received taken_out brought_back given_back agency_signed", "agency"),
+    (Direction.RESULT, "received directed sent_on", "office"),
+    (Direction.RESULT, "received directed sent_on arrived", "office"),
+    (Direction.RESULT, "received directed sent_on arrived picked_up", "recipient"),
+    (Direction.RESULT, "received directed sent_on lost found", "office"),
     (Direction.RESULT, "received taken_out lost", "postman"),
     (Direction.RESULT, "received taken_out lost found", "office"),
     (Direction.SUBMISSION, "planned set_out", "recipient"),

@@ -93,6 +93,7 @@ TOLD = {
     ("submission", "attempt_failed", "requested"): "missed",
     ("submission", "attempt_failed", "planned"): "missed",
     ("result", "invited", "awaiting_pickup"): "ready_to_collect",
+    ("result", "arrived", "awaiting_pickup"): "ready_to_collect",
     ("result", "agency_signed", "returned"): "returned",
 }  # fmt: skip
 

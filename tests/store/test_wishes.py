@@ -1,20 +1,24 @@
 """What a citizen asks for and what becomes of it: at the door, at the counter, and where the postman was quicker."""
 
 import io
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from PIL import Image
 from sqlalchemy import select
+from uuid_utils.compat import uuid7
 
-from courier import dispatch, tracking
-from courier.domain.errors import Invalid, Missing, Refused
+from courier import dispatch, handover, notices, tracking
+from courier.domain.calendar import local_day
+from courier.domain.errors import Forbidden, Invalid, Missing, Refused
+from courier.domain.item import EventType
 from courier.domain.people import Caller, Role
 from courier.store import links
-from courier.store.tables import Incident, Item, Office
+from courier.store.tables import EventOfItem, Incident, Item, Message, Office
 from courier.tracking import Wish
-from tests.builders import MORNING, House, Phone, clock, done_right
+from tests.builders import DAY, MORNING, House, Phone, _caller, _staff, clock, done_right, paying
 from tests.planning_office import GAZETTEER, open_office, place, published, take_out
 
 LICENCE, RECORD = "giay_phep_lai_xe", "phieu_ly_lich_tu_phap_2"  # to whom he authorised; to the owner alone
@@ -139,23 +143,101 @@ def test_twenty_requests_a_day_are_enough(office):
 
 
 # ----------------------------------------------------------------------------------------------------------- collecting
-def test_what_is_collected_at_a_counter_is_shown_there_and_nowhere_else(office):
-    with office.database.write() as session:
-        own = session.get_one(Office, office.office_id)
-        common = {"kind": "counter", "commune_code": own.commune_code, "lat": own.lat, "lon": own.lon}
-        here = Office(id=tracking_id(1), code="MC-1", name="Quầy số 1", parent_id=own.id, **common)
-        other = Office(id=tracking_id(2), code="MC-2", name="Quầy nơi khác", parent_id=None, **common)
-        session.add_all([here, other])
+def another_office(house: House, number: int, **fields) -> Caller:
+    """An office beside the house, and the clerk at its counter."""
+    with house.database.write() as session:
+        own = session.get_one(Office, house.office_id)
+        place_of = {"commune_code": own.commune_code, "lat": own.lat, "lon": own.lon}
+        row = Office(id=tracking_id(number), code=f"BC-{number}", name=f"Bưu cục số {number}", **place_of, **fields)
+        session.add(row)
+        session.flush()
+        clerk = _staff(f"clerk-{number}", Role.CLERK, row.id)
+        session.add(clerk)
+        session.flush()
+        return _caller(clerk)
+
+
+def report(house: House, caller: Caller, kind: EventType, item, *, at) -> None:
+    handover.report(house.desk, caller, kind, event_id=uuid7(), item_ids=[item], data={}, at=at)
+
+
+def told_by_message(house: House, item) -> list[str]:
+    """What the recipient would be told now of everything that was recorded."""
+    with house.database.read() as session:
+        events = session.scalars(select(EventOfItem.event_id).where(EventOfItem.item_id == item)).all()
+    effect = notices.tell_job(house.desk, {"events": [str(event) for event in events]}, at=clock(300))
+    with house.database.write() as session:
+        effect(session)
+        return list(session.scalars(select(Message.kind).where(Message.item_id == item)))
+
+
+@pytest.mark.parametrize("kind", ["office", "counter"])
+def test_a_paper_is_collected_at_any_office_with_a_counter_once_it_has_been_received_there(office, kind):
+    there = another_office(office, 1, kind=kind, parent_id=office.office_id if kind == "counter" else None)
+    nowhere = another_office(office, 2, active=False)
     item = place(office)
-    clerk = Caller(id=office.dispatcher.id, role=Role.CLERK, name="", office_id=here.id)
-    with pytest.raises(Missing):
-        tracking.get_item(office.desk, clerk, item)
+    assert [row.id for row in tracking.offices_to_collect_at(office.desk, item)] == [office.office_id, there.office_id]
     with pytest.raises(Refused, match="other-office"):
-        ask(office, item, Wish("pick_up", office=other.id))
-    granted = ask(office, item, Wish("pick_up", office=here.id))
-    assert (granted.view.state, granted.view.office.name) == ("awaiting_pickup", "Quầy số 1")
-    assert tracking.get_item(office.desk, clerk, item).row.id == item
-    assert tracking.require_visible(office.desk, clerk, item) == item
+        ask(office, item, Wish("pick_up", office=nowhere.office_id))
+    granted = ask(office, item, Wish("pick_up", office=there.office_id))
+    assert (granted.view.state, granted.view.office.name) == ("to_forward", "Bưu cục số 1")
+    assert granted.view.held_until is None, "no time runs yet"
+    with pytest.raises(Missing):
+        tracking.get_item(office.desk, there, item)
+
+    report(office, office.clerk, EventType.SENT_ON, item, at=clock(60))
+    assert tracking.get_item(office.desk, there, item).row.state == "forwarded"
+    assert told_by_message(office, item) == []
+    with pytest.raises(Forbidden):
+        report(office, office.clerk, EventType.ARRIVED, item, at=clock(70))
+
+    report(office, there, EventType.ARRIVED, item, at=clock(24 * 60))
+    row = office.row(item)
+    assert (row.state, row.collect_at) == ("awaiting_pickup", there.office_id)
+    assert row.held_until == local_day(clock(24 * 60)) + timedelta(days=30), "from the day on which it can be collected"
+    assert seen(office, item, at=clock(24 * 60)).office.name == "Bưu cục số 1"
+    assert told_by_message(office, item) == ["ready_to_collect"]
+
+    charges = office.charges(item)
+    data = done_right(paying(*((charge, charge.amount_dong) for charge in charges)))
+    handover.report(
+        office.desk, there, EventType.PICKED_UP, event_id=uuid7(), item_ids=[item], data=data, at=clock(25 * 60)
+    )
+    assert office.row(item).state == "picked_up"
+    assert not any(office.balances(f"receivable:{item}").values())
+    assert incidents(office, item) == []
+
+
+def test_what_has_arrived_before_anybody_said_that_it_was_sent_has_arrived(office):
+    there = another_office(office, 1)
+    item = place(office)
+    ask(office, item, Wish("pick_up", office=there.office_id))
+    admin = Caller(id=office.dispatcher.id, role=Role.ADMIN, name="")
+    report(office, admin, EventType.ARRIVED, item, at=clock(60))
+    report(office, office.clerk, EventType.SENT_ON, item, at=clock(61))
+    assert office.row(item).state == "awaiting_pickup"
+    assert incidents(office, item), "the mail's book and the counter's do not agree: somebody looks at it"
+
+
+def test_who_waits_at_another_office_is_on_nobodys_route(office):
+    there = another_office(office, 1)
+    item = place(office)
+    published(office)
+    assert office.row(item).state == "planned"
+    ask(office, item, Wish("pick_up", office=there.office_id))
+    day = json.loads(handover.daily_list(office.desk, office.postmen[0], day=DAY))
+    assert day["stops"] == []
+    assert dispatch.slots(office.desk, item, at=MORNING) == []
+
+
+def test_a_postman_who_had_met_the_recipient_is_believed_before_the_mail(office):
+    there = another_office(office, 1)
+    item = place(office)
+    phone, taken_out = the_way(office, item)
+    ask(office, item, Wish("pick_up", office=there.office_id), at=ASKED_AT)
+    phone.send(taken_out, phone.event("handed_over", [item], at=clock(130), **done_right()), at=clock(270))
+    view = seen(office, item, at=clock(271))
+    assert (view.state, view.overtaken.kind) == ("delivered", "pick_up")
 
 
 def tracking_id(number: int):
