@@ -302,6 +302,8 @@ class _Pages:
             "instructions": item.instructions,
             "authorised": item.authorised_name,
             "gate_photo": item.gate_photo is not None,
+            # What GET /items/{id}/gate-photo gives is believed when it has this digest.
+            **({"gate_photo_sha256": item.gate_photo} if item.gate_photo else {}),
             "wishes": [_wish(heard) for heard in self._wishes.get(item.id, ())],
             "window": {
                 "from": at_local(self._day, item.wanted_from or 0),

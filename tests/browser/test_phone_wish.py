@@ -1,6 +1,9 @@
 """What a recipient without a phone wants changed: written down without a signal and answered by the office, promised at once with one."""
 
+import io
+
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.phone import Phone, rows
@@ -111,3 +114,58 @@ def test_without_an_answer_the_wanted_day_is_written_down_instead(phone, own_ser
     phone.wait_pending(0)
     (row,) = rows(own_server, HEARD)
     assert row["kind"] == "reschedule"
+
+
+@pytest.mark.slow
+def test_the_picture_of_the_gate_is_there_without_a_signal_and_closed_in_the_memory(phone, own_server):
+    stop = phone.call("bag", "today")["stops"][0]
+    item = stop["items"][0]
+    body = io.BytesIO()
+    Image.effect_noise((900, 600), 80).convert("RGB").save(body, "JPEG")
+    page = own_server.url + f"/p/stops/{stop['id']}/wishes/{item['id']}"
+    phone.page.goto(page)
+    phone.page.click("summary:has-text('Dặn bưu tá')")
+    phone.page.set_input_files(
+        "input[name=photo]", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": body.getvalue()}
+    )
+    phone.page.click("form:has(input[name=photo]) button")
+    phone.open()
+    phone.unlock()
+    for _ in range(200):
+        phone.call("bag", "load")
+        kept = [key for key in keys_of(phone, "bags") if key.startswith("gate|")]
+        if kept:
+            break
+    [key] = kept
+    [shown] = [one for one in phone.call("bag", "today")["stops"][0]["items"] if one["id"] == item["id"]]
+    assert shown["gate_photo_sha256"] in key
+    phone.offline()
+    phone.go(f"/stop/{stop['id']}")
+    phone.wait_screen("stop")
+    phone.page.click(f"details[data-gate='{item['id']}'] > summary")
+    picture = phone.page.locator(f"details[data-gate='{item['id']}'] img")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 900
+    assert complaints(phone) == []
+    memory = phone.page.evaluate(
+        """async (key) => {
+          const db = await new Promise((done) => { const asked = indexedDB.open("buuta"); asked.onsuccess = () => done(asked.result); });
+          const row = await new Promise((done) => { const asked = db.transaction("bags").objectStore("bags").get(key); asked.onsuccess = () => done(asked.result); });
+          db.close();
+          return Array.from(row.sealed.ct).slice(0, 400);
+        }""",
+        key,
+    )
+    assert b"JFIF" not in bytes(memory)
+
+
+def keys_of(phone: Phone, store: str) -> list[str]:
+    return phone.page.evaluate(
+        """async (name) => {
+          const db = await new Promise((done) => { const asked = indexedDB.open("buuta"); asked.onsuccess = () => done(asked.result); });
+          const keys = await new Promise((done) => { const asked = db.transaction(name).objectStore(name).getAllKeys(); asked.onsuccess = () => done(asked.result); });
+          db.close();
+          return keys.map(String);
+        }""",
+        store,
+    )

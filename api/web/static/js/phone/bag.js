@@ -373,6 +373,7 @@ export async function load() {
   // A phone with a wrong clock learns by the answer which day it is.
   if (calendarDay() !== date) return load();
   await outbox.heard();
+  if (answer.status === 304 && known) return keepPictures(known);
   if (answer.status !== 200 || !(await isSigned(answer, me.signing_key))) return;
   const sealed = await vault.close(answer.json());
   await tx("bags", "readwrite", async (store) => {
@@ -381,6 +382,13 @@ export async function load() {
   });
   kept = null;
   for (const watcher of watchers) watcher();
+  keepPictures(answer.json());
+}
+
+/** Beside everything else, and only where there is one to keep. @param {any} signed */
+function keepPictures(signed) {
+  const items = [...signed.stops.flatMap((/** @type {any} */ stop) => stop.items), ...signed.extra];
+  if (items.some((item) => item.gate_photo_sha256)) void import("./doorway.js").then((doorway) => doorway.keepPictures(signed));
 }
 
 /**

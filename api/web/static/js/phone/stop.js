@@ -5,6 +5,7 @@
 import * as bag from "./bag.js";
 import { noteCall } from "./calls.js";
 import { bar, button, clock, freshNote, h, has, heading, money, say, t, word } from "./dom.js";
+import { picturePart } from "./doorway.js";
 import { heardPart } from "./heard.js";
 import { reasons, standing } from "./list.js";
 
@@ -12,13 +13,15 @@ export const live = true;
 // Nothing is left to be wished for.
 const FINAL = ["delivered", "picked_up", "returned", "lodged", "cancelled", "fetched", "at_office"];
 
-/** @param {{id: string}} params */
-export async function screen({ id }) {
+/** @param {{id: string}} params @param {AbortSignal} signal */
+export async function screen({ id }, signal) {
   const known = await bag.today();
   const stop = known && bag.stopOf(known, id);
   if (!stop) return h("div", { class: "stack" }, heading(t("route.title")), say("warn", "info", h("p", t("phone.door.gone"))));
   // A paper from beside the route may have no position: then the map is asked for the address.
   const place = stop.lat === null ? `0,0?q=${encodeURIComponent(stop.address)}` : `${stop.lat},${stop.lon}?q=${stop.lat},${stop.lon}`;
+  const gates = new Map();
+  for (const item of stop.items) if (item.gate_photo) gates.set(item.id, await picturePart(item, known.date, signal));
   return h(
     "div",
     { class: "stack" },
@@ -33,7 +36,7 @@ export async function screen({ id }) {
       button("pin", t("stop.navigate"), { href: `geo:${place}` }),
       button("paper", t("phone.door.address"), { href: `#/address/${stop.id}`, id: "address" }),
     ),
-    stop.items.map((/** @type {any} */ item) => card(known, stop, item)),
+    stop.items.map((/** @type {any} */ item) => card(known, stop, item, gates.get(item.id))),
     acts(stop),
     bar(...actions(stop)),
   );
@@ -83,8 +86,8 @@ function acts(stop) {
 /** @param {string} type an act on an item, or what was told of the way */
 const whatOf = (type) => (has(`event.${type}`) ? word("event", type) : t(`phone.core.shift.${type}`));
 
-/** @param {any} known @param {any} stop @param {any} item */
-function card(known, stop, item) {
+/** @param {any} known @param {any} stop @param {any} item @param {HTMLElement | undefined} gate */
+function card(known, stop, item, gate) {
   const rule = known.rules[item.rule];
   const lines = /** @type {[string, string | null][]} */ ([
     ["stop.instructions", item.instructions],
@@ -96,7 +99,7 @@ function card(known, stop, item) {
     { class: "card", "aria-label": `${item.recipient} ${item.barcode}` },
     h("h2", item.recipient),
     h("p", h("span", { class: "code" }, item.barcode), " · ", word("state", item.state)),
-    item.gate_photo && h("p", h("a", { href: `/api/v1/items/${item.id}/gate-photo`, target: "_blank", rel: "noopener" }, t("stop.gate_photo"))),
+    gate,
     lines.map(([key, words]) => words && h("p", { class: "lines" }, h("span", { class: "strong" }, t(key)), " ", words)),
     h("h3", t("stop.who")),
     h("p", { lang: "vi" }, rule.who),
