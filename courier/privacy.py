@@ -54,6 +54,7 @@ MOST_WORDS: Final = 1000
 _MOST: Final = 500
 _MOST_LOOKS: Final = 200
 _A_NIGHT: Final = 200
+_LONGEST_MONTH: Final = timedelta(days=31)
 # Turning the same page twice is one look.
 _SAME_LOOK: Final = timedelta(minutes=10)
 
@@ -457,12 +458,17 @@ def purge(desk: Desk, session: Session, *, at: datetime) -> Mapping[str, int]:
     done = 0
     for item_id in erasing.over(session, before=at - timedelta(days=rule.recipient_days), most=_A_NIGHT):
         done += erasing.erase(session, item_id, shelf=_shelf(desk), why="retention", at=at)
+    # Proofs are what a complaint is settled with: they go when nobody can complain any more.
+    months = in_force(desk.facts.rights.complaints, local_day(at)).within_months
+    settled = at - months * _LONGEST_MONTH
+    proofs = erasing.forget_proofs(session, shelf=_shelf(desk), before=settled, most=_A_NIGHT)
     visitors = session.execute(delete(ProvenVisitor).where(ProvenVisitor.at < at - timedelta(days=rule.visitor_days)))
     failures = session.execute(
         delete(SignInFailure).where(SignInFailure.at < at - timedelta(days=rule.sign_in_failure_days))
     )
     return {
         "recipients_forgotten": done,
+        "proofs_forgotten": proofs,
         "visitors_forgotten": int(getattr(visitors, "rowcount", 0)),
         "sign_in_failures_forgotten": int(getattr(failures, "rowcount", 0)),
     }

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Text, cast, delete, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Text, cast, delete, exists, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from courier.domain.item import EventType
 from courier.domain.notices import OPEN
@@ -22,6 +22,7 @@ from courier.store.media import Shelf
 from courier.store.tables import (
     BankNotice,
     ChangeRequest,
+    CitedMedia,
     Complaint,
     DataRequest,
     Dossier,
@@ -32,6 +33,7 @@ from courier.store.tables import (
     Item,
     ItemDigest,
     ItemEvent,
+    Media,
     Message,
     Office,
     OneTimeCode,
@@ -229,6 +231,32 @@ def _forget_item(session: Session, row: Item) -> None:
     row.note, row.authorised_name, row.instructions = "", None, None
     row.search_text = fold(f"{row.barcode} {dossier_code}")
     row.version += 1
+
+
+def forget_proofs(session: Session, *, shelf: Shelf, before: datetime, most: int) -> int:
+    """Throw away photos and signatures of acts before a moment whose items are all forgotten; how many, no more than `most`.
+
+    What several acts name goes with the last of them.
+    """
+    others = aliased(EventOfItem)
+    known = (
+        select(others.item_id)
+        .outerjoin(Erasure, Erasure.item_id == others.item_id)
+        .where(others.event_id == ItemEvent.id, Erasure.item_id.is_(None))
+    )
+    rows = session.execute(
+        select(CitedMedia.sha256, CitedMedia.event_id)
+        .join(ItemEvent, ItemEvent.id == CitedMedia.event_id)
+        .where(ItemEvent.received_at < before, ~exists(known))
+        .order_by(ItemEvent.received_at, CitedMedia.sha256)
+        .limit(most)
+    ).all()
+    for digest, event_id in rows:
+        session.execute(delete(CitedMedia).where(CitedMedia.sha256 == digest, CitedMedia.event_id == event_id))
+        if session.scalar(select(CitedMedia.sha256).where(CitedMedia.sha256 == digest).limit(1)) is None:
+            session.execute(delete(Media).where(Media.sha256 == digest))
+            shelf.finished(digest).unlink(missing_ok=True)
+    return len(rows)
 
 
 def over(session: Session, *, before: datetime, most: int) -> list[UUID]:

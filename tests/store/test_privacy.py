@@ -21,18 +21,20 @@ from courier.domain.errors import Invalid, Missing, Refused, Stale
 from courier.domain.notices import Kind
 from courier.domain.people import Role
 from courier.settings import DEMO_ACCOUNT, Secrets
-from courier.store import erasing, messages, sealing
+from courier.store import erasing, media, messages, sealing
 from courier.store.media import Shelf
 from courier.store.tables import (
     AuditEntry,
     DataRequest,
     Erasure,
+    EventOfItem,
     ImportBatch,
     ImportRow,
     Incident,
     Item,
     ItemDigest,
     ItemEvent,
+    Media,
     Message,
     ProvenVisitor,
     QuarantinedEvent,
@@ -426,3 +428,40 @@ def test_at_night_who_was_kept_long_enough_is_forgotten_and_nobody_else(house, a
     with database.read() as session:
         assert [(row.item_id, row.why) for row in session.scalars(select(Erasure))] == [(done, "retention")]
     assert house.row(under_way).recipient_name == "Nguyễn Văn Mẫu"
+
+
+def test_proofs_of_what_was_forgotten_go_when_nobody_can_complain_any_more(house):
+    """Six months after the act, by data/citizen_rights.json; what another act still names stays."""
+    shelf = Shelf(house.desk.settings.var_dir / "media")
+    mine, shared, late = "a" * 64, "b" * 64, "c" * 64
+    gone, there = house.item(), house.item()
+    phone = Phone(house, house.postmen[0])
+
+    def proof(*digests):
+        return [{"kind": "photo_place", "sha256": digest} for digest in digests]
+
+    for item, digests, at in ((gone, (mine, shared), clock(10)), (there, (shared, late), clock(20))):
+        data = done_right(paying(*((c, c.amount_dong) for c in house.charges(item))), proofs=proof(*digests))
+        phone.send(phone.event("taken_out", [item], at=at), phone.event("handed_over", [item], at=at, **data), at=at)
+    with house.database.write() as session:
+        for digest in (mine, shared, late):
+            shelf.keep(digest, b"sealed")
+            media.note_arrival(
+                session, digest, sender=house.postmen[0].id, media_type="image/jpeg", size=6, at=clock(30)
+            )
+        erasing.erase(session, gone, shelf=shelf, why="request", at=clock(40))
+    half_a_year = clock(10) + timedelta(days=180)
+    assert nightly.run(house.desk, at=half_a_year)["proofs_forgotten"] == 0
+    assert all(shelf.finished(digest).exists() for digest in (mine, shared, late))
+    after = clock(10) + timedelta(days=6 * 31, minutes=1)
+    assert nightly.run(house.desk, at=after)["proofs_forgotten"] == 2
+    assert [shelf.finished(digest).exists() for digest in (mine, shared, late)] == [False, True, True]
+    with house.database.read() as session:
+        assert {row.sha256 for row in session.scalars(select(Media))} == {shared, late}
+        [act] = session.scalars(
+            select(ItemEvent.id)
+            .join(EventOfItem, EventOfItem.event_id == ItemEvent.id)
+            .where(EventOfItem.item_id == gone, ItemEvent.type == "handed_over")
+        )
+        assert media.waited_for(session, [act]) == set(), "nobody waits for what was thrown away"
+    assert nightly.run(house.desk, at=after)["proofs_forgotten"] == 0
