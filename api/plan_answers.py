@@ -113,6 +113,7 @@ class LeftOutReasonSchema(Strict):
 class ReliefSchema(Strict):
     """A rule that gives way for this plan already."""
 
+    id = Id(required=True)
     kind = Word(RELIEFS, required=True)
     amount = fields.Integer(required=True)
     postman = Id(required=True, allow_none=True)
@@ -211,7 +212,13 @@ def explain_plan(query: Mapping[str, Any], plan_id: UUID) -> Any:
         "routes": [_route(route) for route in told.routes],
         "left_out": [_left_out(reason) for reason in told.left_out],
         "reliefs": [
-            {"kind": relief.kind, "amount": relief.amount, "postman": relief.postman_id, "item": relief.item_id}
+            {
+                "id": relief.id,
+                "kind": relief.kind,
+                "amount": relief.amount,
+                "postman": relief.postman_id,
+                "item": relief.item_id,
+            }
             for relief in told.reliefs
         ],
     }, etag(told.version)
@@ -226,6 +233,16 @@ def explain_plan(query: Mapping[str, Any], plan_id: UUID) -> Any:
 def take_offer(body: Mapping[str, Any], plan_id: UUID) -> Any:
     """Let a rule give way for this plan and put the left-out stop on the route."""
     view = dispatch.take_offer(desk(), caller(), plan_id, body["item"], key=body["offer"], version=if_match(), at=now())
+    return shown(view), etag(view.version)
+
+
+@blueprint.route("/plans/<uuid:plan_id>/reliefs/<uuid:relief_id>", methods=["DELETE"])
+@roles(*_WRITERS)
+@versioned
+@blueprint.response(200, PlanSchema)
+def withdraw_relief(plan_id: UUID, relief_id: UUID) -> Any:
+    """Let a rule hold again. The stops stay where they are; the routes name what they break."""
+    view = dispatch.withdraw_relief(desk(), caller(), plan_id, relief_id, version=if_match(), at=now())
     return shown(view), etag(view.version)
 
 

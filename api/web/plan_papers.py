@@ -120,6 +120,19 @@ def take_offer(plan_id: UUID) -> Response:
     return page.go("plan_pages.left_out", plan_id=plan_id, done="put_in")
 
 
+@blueprint.post("/plans/<uuid:plan_id>/reliefs/<uuid:relief_id>")
+@roles("dispatcher")
+def withdraw_relief(plan_id: UUID, relief_id: UUID) -> Response:
+    """A rule that gave way holds again."""
+    try:
+        dispatch.withdraw_relief(
+            desk(), caller(), plan_id, relief_id, version=forms.whole("version", most=2**31 - 1), at=now()
+        )
+    except (Invalid, Refused, Stale) as fault:
+        return _left_out_page(plan_id, Trouble.of(fault))
+    return page.go("dispatcher_pages.plan", plan_id=plan_id, done="relief_withdrawn")
+
+
 @blueprint.get("/plans/<uuid:plan_id>/reasons")
 @roles("dispatcher")
 def reasons(plan_id: UUID) -> Response:

@@ -42,6 +42,7 @@ from courier.dispatch.reasons import (
     explain_plan,
     has_reliefs,
     take_offer,
+    withdraw_relief,
 )
 from courier.dispatch.replanning import MOST_SECONDS as MOST_REPLANNING_SECONDS
 from courier.dispatch.replanning import (
@@ -123,4 +124,5 @@ __all__ = [
     "undo_edit",
     "unplanned",
     "warm_up",
+    "withdraw_relief",
 ]

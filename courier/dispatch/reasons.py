@@ -14,7 +14,7 @@ from courier.desk import Desk
 from courier.dispatch.arranging import Board, Edit
 from courier.dispatch.editing import editable_plan, write_edit
 from courier.dispatch.office_day import plan_of
-from courier.dispatch.standing import StandingPlan, read_standing
+from courier.dispatch.standing import StandingPlan, read_standing, write_solution
 from courier.domain.calendar import at_local
 from courier.domain.errors import Missing, Refused
 from courier.domain.people import Caller
@@ -202,6 +202,28 @@ def take_offer(
             after = after.after(Edit(kind="unplan", items=offer.instead))
         after = after.after(Edit(kind="move", items=items, postman=offer.postman))
         write_edit(session, caller, plan, before, after, kind="move", target=None, stops=1, at=at)
+        session.flush()
+        return plans.views(session, [plan])[0]
+
+
+def withdraw_relief(
+    desk: Desk, caller: Caller, plan_id: UUID, relief_id: UUID, *, version: int, at: datetime
+) -> PlanView:
+    """Let a rule that gave way hold again for this plan. The stops stay; what they break now is named beside their route.
+
+    Raises:
+        Forbidden: as usual.
+        Missing: no such plan for this caller, or nothing of that id gives way for it.
+        Overtaken: the plan has changed since `version`; says by whom and how.
+        Refused: `not-solved`, `published`.
+    """
+    with desk.database.write() as session:
+        plan = editable_plan(session, caller, plan_id, version)
+        if not plans.withdraw(session, plan.id, relief_id):
+            raise Missing("relief", relief_id)
+        standing = read_standing(session, desk, plan, at=at)
+        write_solution(session, desk, plan, standing, standing.solution, at=at)
+        plan.version += 1
         session.flush()
         return plans.views(session, [plan])[0]
 

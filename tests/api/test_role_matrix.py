@@ -178,6 +178,7 @@ TABLE: dict[str, Row] = {
     f"POST {V1}/plans/<uuid:plan_id>/offers": Row(
         (D, A), headers=VERSION, body={"item": "0190a1b2-0000-7000-8000-000000000001", "offer": "room"}
     ),
+    f"DELETE {V1}/plans/<uuid:plan_id>/reliefs/<uuid:relief_id>": Row((D, A), headers=VERSION),
     f"GET {V1}/plans/<uuid:plan_id>/difference": Row((D, C, A)),
     # the running day
     f"GET {V1}/live": Row((D, C, A)),
@@ -378,6 +379,7 @@ TABLE: dict[str, Row] = {
     "POST /d/plans/<uuid:plan_id>/offers": page(
         D, form={"version": "1", "item": "0190a1b2-0000-7000-8000-000000000001", "offer": "room"}
     ),
+    "POST /d/plans/<uuid:plan_id>/reliefs/<uuid:relief_id>": page(D, form={"version": "1"}),
     "GET /d/plans/<uuid:plan_id>/compare/<uuid:other_id>": page(D),
     "GET /d/plans/<uuid:plan_id>/sheet": page(D),
     "GET /d/plans/<uuid:plan_id>/labels": page(D),

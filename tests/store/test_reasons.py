@@ -222,6 +222,30 @@ def test_who_took_too_long_is_told_that_the_plan_has_changed_and_nothing_is_writ
     assert len(given(office, view.id)) == 1
 
 
+def test_a_rule_that_gave_way_holds_again_and_what_the_stops_break_then_is_named(office):
+    _, far = a_day_too_short(office)
+    _, after = take(office, planned(office), far, "shift")
+    (relief,) = explained(office, after).reliefs
+    assert broken(office, after.id) == []
+
+    with pytest.raises(Stale):
+        dispatch.withdraw_relief(
+            office.desk, office.dispatcher, after.id, relief.id, version=after.version - 1, at=MORNING
+        )
+    view = dispatch.withdraw_relief(
+        office.desk, office.dispatcher, after.id, relief.id, version=after.version, at=MORNING
+    )
+
+    assert given(office, view.id) == set()
+    assert on_routes(view) == on_routes(after), "nobody is sent anywhere else by it"
+    assert broken(office, view.id) != []
+    assert [rule["code"] for route in view.routes for rule in route.summary["violations"]] == broken(office, view.id)
+    with pytest.raises(Missing):
+        dispatch.withdraw_relief(office.desk, office.dispatcher, view.id, relief.id, version=view.version, at=MORNING)
+    with pytest.raises(Forbidden):
+        dispatch.withdraw_relief(office.desk, office.postmen[0], view.id, relief.id, version=view.version, at=MORNING)
+
+
 def test_an_offer_that_was_never_made_is_refused(office):
     _, far = a_day_too_short(office)
     view = planned(office)

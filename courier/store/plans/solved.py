@@ -1,7 +1,7 @@
 """Routes, stops, what was left out and changes by hand, as they were solved and changed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,8 @@ class Relief:
     amount: int
     postman_id: UUID | None = None
     item_id: UUID | None = None
+    id: UUID | None = field(default=None, compare=False)
+    """Of the row, once it is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +302,20 @@ def routes_of(session: Session, plan_id: UUID) -> list[PlannedRoute]:
 def reliefs_of(session: Session, plan_id: UUID) -> list[Relief]:
     """The rules that give way for a plan, the first given first."""
     rows = session.scalars(select(PlanRelief).where(PlanRelief.plan_id == plan_id).order_by(PlanRelief.id))
-    return [Relief(kind=row.kind, amount=row.amount, postman_id=row.postman_id, item_id=row.item_id) for row in rows]
+    return [
+        Relief(kind=row.kind, amount=row.amount, postman_id=row.postman_id, item_id=row.item_id, id=row.id)
+        for row in rows
+    ]
+
+
+def withdraw(session: Session, plan_id: UUID, relief_id: UUID) -> bool:
+    """Let a rule hold again for a plan; False when nothing of that id gives way for it."""
+    row = session.scalar(select(PlanRelief).where(PlanRelief.plan_id == plan_id, PlanRelief.id == relief_id))
+    if row is None:
+        return False
+    session.delete(row)
+    session.flush()
+    return True
 
 
 def grant(session: Session, plan_id: UUID, reliefs: Iterable[Relief], *, by: UUID, at: datetime) -> None:
