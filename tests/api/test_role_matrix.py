@@ -41,6 +41,7 @@ from courier.store.tables import (
     Item,
     Message,
     Plan,
+    PlanRelief,
     Route,
     Staff,
     StagedList,
@@ -459,7 +460,7 @@ def belongings(database, house: House, *, agency: Person | None) -> dict[str, st
     """One of everything that belongs to an office; the item is on the first postman's published route."""
     item, postman = house.item(), house.postmen[0]
     made = {name: uuid7() for name in ("plan_id", "route_id", "stop_id", "import_id", "incident_id", "agency_import")}
-    made |= {name: uuid7() for name in ("list_id", "agency_list", "change_id")}
+    made |= {name: uuid7() for name in ("list_id", "agency_list", "change_id", "relief_id")}
     complaint = complaints.file(
         house.desk, item, kind=Trouble.LATE, words="Giao chậm", filed_by=house.clerk, at=MORNING
     )
@@ -544,6 +545,12 @@ def belongings(database, house: House, *, agency: Person | None) -> dict[str, st
                         **counts,
                     )
                 )
+        session.add(
+            PlanRelief(
+                id=made["relief_id"], plan_id=made["plan_id"], kind="shift", postman_id=house.postmen[0].id, amount=600,
+                staff_id=house.dispatcher.id, at=MORNING,
+            )
+        )  # fmt: skip
         session.add(
             DutyChange(
                 id=made["change_id"], office_id=house.office_id, kind="closed", first_day=FAR, last_day=FAR, note="Thử"
