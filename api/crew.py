@@ -11,6 +11,7 @@ from api.auth import caller, roles
 from api.conventions import (
     Blueprint,
     ClockTime,
+    Dong,
     Id,
     LocalDay,
     Name,
@@ -166,6 +167,7 @@ class UsualSchema(Strict):
     shift_end = ClockTime(required=True)
     break_start = ClockTime(load_default=None, allow_none=True)
     break_minutes = Whole(maximum=600, load_default=0)
+    cash_limit_dong = Dong(load_default=None, allow_none=True)
 
 
 class UsualTakenSchema(Strict):
@@ -264,7 +266,14 @@ def assign_usual(body: dict[str, Any], postman_id: UUID) -> Any:
         rest_seconds=body["break_minutes"] * 60,
     )
     version = staffing.assign_usual(
-        desk(), caller(), postman_id, hours, vehicle_id=body["vehicle"], version=if_match(), at=now()
+        desk(),
+        caller(),
+        postman_id,
+        hours,
+        vehicle_id=body["vehicle"],
+        cash_limit_dong=body["cash_limit_dong"],
+        version=if_match(),
+        at=now(),
     )
     return {"version": version}, etag(version)
 

@@ -232,7 +232,7 @@ def _postman_page(postman_id: UUID, trouble: Trouble | None = None) -> Response:
 @blueprint.post("/<uuid:postman_id>")
 @roles(*_PLANNERS)
 def assign_usual(postman_id: UUID) -> Response:
-    """His hours, and his vehicle."""
+    """His hours, his vehicle, and how much cash he may carry."""
     try:
         staffing.assign_usual(
             desk(),
@@ -240,6 +240,7 @@ def assign_usual(postman_id: UUID) -> Response:
             postman_id,
             _hours(),
             vehicle_id=forms.identity("vehicle"),
+            cash_limit_dong=forms.dong("cash_limit_dong"),
             version=forms.whole("version", most=_MOST_VERSION),
             at=now(),
         )

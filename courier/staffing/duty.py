@@ -199,9 +199,19 @@ def assign_beat(
 
 
 def assign_usual(
-    desk: Desk, caller: Caller, postman_id: UUID, hours: Hours, *, vehicle_id: UUID, version: int, at: datetime
+    desk: Desk,
+    caller: Caller,
+    postman_id: UUID,
+    hours: Hours,
+    *,
+    vehicle_id: UUID,
+    cash_limit_dong: int | None = None,
+    version: int,
+    at: datetime,
 ) -> int:
-    """Say how a postman works when nothing differs: his hours, and his vehicle. Gives his account's new version.
+    """Say how a postman works when nothing differs: his hours, his vehicle, how much cash he may carry (None: as before).
+
+    Gives his account's new version.
 
     Raises:
         Forbidden, Missing, Stale: as for `alter_change`.
@@ -220,6 +230,8 @@ def assign_usual(
         work.shift_start, work.shift_end = hours.begins, hours.ends
         work.break_start, work.break_seconds = hours.rest_begins, hours.rest_seconds
         work.vehicle_id = vehicle_id
+        if cash_limit_dong is not None:
+            work.cash_limit_dong = cash_limit_dong
         person.version += 1
         audit.note(session, caller, "usual work said", f"staff:{postman_id}", at=at)
         session.flush()

@@ -7,7 +7,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from courier.domain.calendar import local_day
-from courier.store.tables import Office
+from courier.store.tables import Office, Postman
 from tests.api.test_pages import Browser
 from tests.builders import DAY, MORNING
 
@@ -105,7 +105,12 @@ def test_a_beat_is_assigned_and_what_nobody_has_is_told(town, database):
     assert town.dispatcher.put(path, json={"communes": []}, headers={"If-Match": '"1"'}).status_code == 412
 
 
-def test_a_postmans_usual_work_is_said_with_his_version(town):
+def cash_limit(database, town) -> int:
+    with database.read() as session:
+        return session.get_one(Postman, town.here.postmen[0].id).cash_limit_dong
+
+
+def test_a_postmans_usual_work_is_said_with_his_version(town, database):
     path = f"/api/v1/crew/{town.here.postmen[0].id}/usual"
     bought = town.dispatcher.post(
         "/api/v1/crew/vehicles", json={"name": "Xe mới", "mode": "boat", "capacity_items": 30}
@@ -123,7 +128,11 @@ def test_a_postmans_usual_work_is_said_with_his_version(town):
     assert town.dispatcher.put(path, json=usual, headers={"If-Match": '"1"'}).status_code == 412
     day = his_days(town.dispatcher.get(f"/api/v1/crew?from={DAY}"), town)[DAY.isoformat()]
     assert {name: day[name] for name in usual} == usual
-    refused = town.dispatcher.put(path, json=usual | {"break_start": "15:30"}, headers={"If-Match": '"2"'})
+    assert cash_limit(database, town) == 20_000_000, "what is not said stays"
+    richer = usual | {"cash_limit_dong": 35_000_000}
+    assert town.dispatcher.put(path, json=richer, headers={"If-Match": '"2"'}).json == {"version": 3}
+    assert cash_limit(database, town) == 35_000_000
+    refused = town.dispatcher.put(path, json=usual | {"break_start": "15:30"}, headers={"If-Match": '"3"'})
     assert (refused.status_code, refused.json["errors"][0]["field"]) == (422, "break_start")
 
 
@@ -144,17 +153,20 @@ def test_a_vehicle_is_altered_with_its_version_and_two_of_an_office_have_two_nam
 
 
 # -------------------------------------------------------------------------------------------------------- by form
-def test_usual_hours_and_vehicles_are_said_by_form(desk_of, town):
+def test_usual_hours_vehicles_and_cash_are_said_by_form(desk_of, town, database):
     his = f"/d/crew/{town.here.postmen[0].id}"
     form = {"name": "Xe mới", "mode": "boat", "capacity_items": "30", "key": str(uuid7())}
     assert desk_of.send("/d/crew/vehicles/new", "/d/crew/vehicles", form).status_code == 303
     vehicle = next(one for one in town.dispatcher.get("/api/v1/crew").json["vehicles"] if one["name"] == "Xe mới")
     sent = {"version": "1", "shift_start": "08:00", "shift_end": "07:00", "vehicle": vehicle["id"]}
+    assert 'name="cash_limit_dong"' in desk_of.get(his).text
+    sent |= {"cash_limit_dong": "12.500.000"}
     refused = desk_of.send(his, his, sent)
     assert refused.status_code == 422
     assert 'id="e-shift_end"' in refused.text
     assert desk_of.send(his, his, sent | {"shift_end": "16:00"}).status_code == 303
     assert "08:00–16:00" in desk_of.get("/d/crew").text
+    assert cash_limit(database, town) == 12_500_000
     path = f"/d/crew/vehicles/{vehicle['id']}"
     assert desk_of.send(path, path, form | {"version": "7"}).status_code == 412
     assert desk_of.send(path, path, form | {"version": "1", "capacity_items": "31"}).status_code == 303
