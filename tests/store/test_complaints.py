@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
@@ -165,12 +166,15 @@ def incidents(database):
         return list(session.scalars(select(Incident).where(Incident.code == complaints.OVERDUE)))
 
 
-def test_the_night_after_the_legal_day_the_admin_is_told_once_and_no_longer_when_it_is_answered(house, database):
+def test_the_night_after_the_legal_day_the_admin_is_told_once_and_no_longer_when_it_is_answered(
+    house, database, tmp_path
+):
+    desk = replace(house.desk, settings=SimpleNamespace(var_dir=tmp_path))
     case = filed(house, house.item())  # due on Wednesday, 2 December
-    nightly.run(house.desk, at=datetime(2026, 12, 2, 23, 59, tzinfo=ZONE))
+    nightly.run(desk, at=datetime(2026, 12, 2, 23, 59, tzinfo=ZONE))
     assert incidents(database) == []
     for _ in range(2):
-        nightly.run(house.desk, at=datetime(2026, 12, 3, 2, 0, tzinfo=ZONE))
+        nightly.run(desk, at=datetime(2026, 12, 3, 2, 0, tzinfo=ZONE))
     (told,) = incidents(database)
     assert (told.owner_role, told.item_id, told.closed_at) == ("admin", case.row.item_id, None)
     assert case.number in told.sentence
