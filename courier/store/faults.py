@@ -22,6 +22,7 @@ from courier.store.condition import has_tables, is_ours
 from courier.store.session import Database
 from courier.store.tables import (
     Agency,
+    ChangeRequest,
     CitedMedia,
     Device,
     Dossier,
@@ -326,6 +327,16 @@ def spoken_wishes(session: Session) -> tuple[Counter[tuple[UUID | None, UUID, st
         Counter((event_id, item_id, kind) for event_id, item_id, kind, _ in rows),
         Counter(request_id for *_, request_id in rows if request_id is not None),
     )
+
+
+def granted_wishes(session: Session) -> dict[UUID, tuple[UUID, str]]:
+    """By the office's own event that granted what was heard at a door: its item and type."""
+    rows = session.execute(
+        select(ItemEvent.id, ChangeRequest.item_id, ItemEvent.type)
+        .join(ChangeRequest, ChangeRequest.event_id == ItemEvent.id)
+        .join(SpokenWish, SpokenWish.request_id == ChangeRequest.id)
+    )
+    return {event_id: (item_id, kind) for event_id, item_id, kind in rows}
 
 
 def posted_twice(session: Session) -> list[tuple[UUID | None, UUID | None]]:

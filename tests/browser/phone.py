@@ -7,7 +7,7 @@ it waits for stands on `<body data-…>`.
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -306,6 +306,19 @@ def enrolled(contexts: Contexts, server: Server, proxy: Proxy, *, number: int = 
     phone = Phone(contexts.new(phone=True, **options), server, proxy, postman_of(server, number))
     phone.enrol()
     return phone
+
+
+def enrolled_for(
+    contexts: Contexts, server: Server, proxy: Proxy, fits: Callable[[dict[str, Any]], bool]
+) -> tuple[Phone, dict[str, Any]]:
+    """The phone of the first postman with an open stop of results that fits, and the stop: routes depend on the day."""
+    postmen = [row for row in server.sign_ins() if row["role"] == "postman" and row["office"] == OFFICE]
+    for number in range(len(postmen)):
+        phone = with_route(enrolled(contexts, server, proxy, number=number))
+        for stop in phone.call("bag", "today")["stops"]:
+            if stop["open"] and all(item["direction"] == "result" for item in stop["items"]) and fits(stop):
+                return phone, stop
+    raise AssertionError(f"none of {len(postmen)} routes has such a stop")
 
 
 def with_route(phone: Phone) -> Phone:

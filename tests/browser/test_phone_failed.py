@@ -2,27 +2,39 @@
 
 import io
 import json
+from collections.abc import Callable
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.phone import PATIENCE, Phone, recorded, rows
+from tests.browser.phone import Phone, enrolled_for, recorded, rows
 from tests.browser.test_axe import complaints
 
 COUNT_TAPS = "() => { window.taps = 0; addEventListener('click', () => { window.taps += 1; }, { capture: true }); }"
 
 
-def a_stop(phone: Phone, fits=lambda items: True) -> dict:
-    """A stop with results that are still in the office's hands; all of them are taken into the bag."""
-    expect(phone.page.locator("a.stop.next")).to_be_visible(timeout=PATIENCE)
-    stops = phone.call("bag", "today")["stops"]
-    stop = next(
-        s for s in stops if all(i["direction"] == "result" for i in s["items"]) and s["open"] and fits(s["items"])
-    )
-    phone.record("taken_out", [item["id"] for item in stop["items"]])
-    phone.wait_pending(0)
-    return stop
+@pytest.fixture
+def at_stop(contexts, own_server, proxy) -> Callable[..., tuple[Phone, dict]]:
+    """`at_stop(fits)`: the phone of a postman whose route has such a stop, and the stop; its items are in the bag."""
+
+    def found(fits: Callable[[dict], bool] = with_a_number) -> tuple[Phone, dict]:
+        phone, stop = enrolled_for(contexts, own_server, proxy, fits)
+        phone.record("taken_out", [item["id"] for item in stop["items"]])
+        phone.wait_pending(0)
+        return phone, stop
+
+    return found
+
+
+def with_a_number(stop: dict) -> bool:
+    """Somebody who can be called."""
+    return bool(stop["phone"])
+
+
+def several(stop: dict) -> bool:
+    """More than one item."""
+    return len(stop["items"]) > 1
 
 
 def open_stop(phone: Phone, stop: dict) -> None:
@@ -43,9 +55,9 @@ def item_row(server, item: dict) -> dict:
 
 
 @pytest.mark.slow
-def test_a_failed_attempt_is_two_taps_from_the_door_and_names_the_next_day(phone, own_server):
+def test_a_failed_attempt_is_two_taps_from_the_door_and_names_the_next_day(at_stop, own_server):
     """Behaviour 34."""
-    stop = a_stop(phone)
+    phone, stop = at_stop()
     open_stop(phone, stop)
     phone.offline()
     phone.page.evaluate(COUNT_TAPS)
@@ -84,9 +96,9 @@ def test_a_failed_attempt_is_two_taps_from_the_door_and_names_the_next_day(phone
 
 
 @pytest.mark.slow
-def test_a_slip_is_taken_back_by_a_correction_and_the_money_with_it(phone, own_server):
+def test_a_slip_is_taken_back_by_a_correction_and_the_money_with_it(at_stop, own_server):
     """Behaviour 19, on the phone at once and in the office's books afterwards."""
-    stop = a_stop(phone, lambda items: any(item["charges"] for item in items))
+    phone, stop = at_stop(lambda stop: any(item["charges"] for item in stop["items"]))
     before = phone.call("bag", "today")["cash"]["carried_dong"]
     item = next(i for i in stop["items"] if i["charges"])
     lines = [{"charge": c["id"], "amount_dong": c["amount_dong"], "method": "cash"} for c in item["charges"]]
@@ -157,9 +169,9 @@ def in_the_books(server, phone: Phone) -> int:
 
 
 @pytest.mark.slow
-def test_a_reason_asks_for_its_evidence_once_and_keeps_what_was_typed(phone, own_server):
+def test_a_reason_asks_for_its_evidence_once_and_keeps_what_was_typed(at_stop, own_server):
     """The truth can be recorded without it, but not by oversight."""
-    stop = a_stop(phone)
+    phone, stop = at_stop()
     open_stop(phone, stop)
     phone.page.click("#cannot")
     phone.page.click("button[data-reason=refused]")
@@ -182,9 +194,9 @@ def test_a_reason_asks_for_its_evidence_once_and_keeps_what_was_typed(phone, own
 
 
 @pytest.mark.slow
-def test_a_photo_and_a_signature_are_evidence_and_arrive_whole(phone, own_server):
+def test_a_photo_and_a_signature_are_evidence_and_arrive_whole(at_stop, own_server):
     """Behaviours 9 and 10."""
-    stop = a_stop(phone, lambda items: len(items) > 1)
+    phone, stop = at_stop(several)
     open_stop(phone, stop)
     phone.page.click("#cannot")
     phone.page.click("#choices summary")
@@ -235,8 +247,8 @@ def arrived(server) -> list[str]:
 
 
 @pytest.mark.slow
-def test_two_calls_from_this_phone_are_evidence_enough(phone, own_server):
-    stop = a_stop(phone)
+def test_two_calls_from_this_phone_are_evidence_enough(at_stop, own_server):
+    phone, stop = at_stop()
     open_stop(phone, stop)
     for _ in range(2):
         phone.page.evaluate(
@@ -252,8 +264,8 @@ def test_two_calls_from_this_phone_are_evidence_enough(phone, own_server):
 
 
 @pytest.mark.slow
-def test_some_of_the_items_fail_and_the_next_day_is_as_agreed(phone, own_server):
-    stop = a_stop(phone, lambda items: len(items) > 1)
+def test_some_of_the_items_fail_and_the_next_day_is_as_agreed(at_stop, own_server):
+    phone, stop = at_stop(several)
     left, failed = stop["items"][0], stop["items"][1:]
     open_stop(phone, stop)
     phone.page.click("#cannot")
@@ -286,9 +298,9 @@ def test_some_of_the_items_fail_and_the_next_day_is_as_agreed(phone, own_server)
 
 
 @pytest.mark.slow
-def test_a_full_phone_never_says_that_a_failed_attempt_is_saved(phone):
+def test_a_full_phone_never_says_that_a_failed_attempt_is_saved(at_stop):
     """Behaviour 8."""
-    stop = a_stop(phone)
+    phone, stop = at_stop()
     phone.wait_pending(0)
     open_stop(phone, stop)
     phone.page.click("#cannot")
@@ -312,10 +324,10 @@ def test_a_full_phone_never_says_that_a_failed_attempt_is_saved(phone):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("language", ["vi", "en"])
-def test_failure_notice_and_correction_are_fit_for_everybody(phone, language):
+def test_failure_notice_and_correction_are_fit_for_everybody(at_stop, language):
     """Behaviours 26 and 27."""
+    phone, stop = at_stop(several)
     phone.call("dom", "speak", language)
-    stop = a_stop(phone, lambda items: len(items) > 1)
     failed = phone.record(
         "attempt_failed",
         [stop["items"][0]["id"]],

@@ -608,7 +608,9 @@ def nothing_is_lost(house: House, history: History) -> None:
         acts = _ties(session, ItemEvent, EventOfItem, history.told)
         way = _ties(session, ShiftEvent, ShiftEventOfItem, history.way)
         heard = session.execute(
-            select(SpokenWish.event_id, SpokenWish.item_id, SpokenWish.kind, SpokenWish.heard_by)
+            select(SpokenWish.event_id, SpokenWish.item_id, SpokenWish.kind, SpokenWish.heard_by).where(
+                SpokenWish.event_id.in_([told.event_id for told in history.way])
+            )
         ).all()
         aside = session.execute(
             select(QuarantinedEvent.event_id, QuarantinedEvent.code).where(
