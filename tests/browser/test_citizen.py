@@ -14,7 +14,7 @@ from courier.store.session import open_database
 from courier.store.tables import Message
 from tests.browser.conftest import Server, _running
 from tests.browser.test_axe import SIDEWAYS, SMALL_TARGETS, complaints
-from tests.browser.walk import Visitor, visit
+from tests.browser.walk import Visitor, choose, visit
 
 SMALL = {"width": 320, "height": 640}
 SCRIPTS = [pytest.param(True, id="scripts"), pytest.param(False, id="plain", marks=pytest.mark.slow)]
@@ -64,7 +64,7 @@ def test_a_window_is_kept_looked_at_again_and_taken(citizen, with_scripts):
     page = citizen.page
     open_wish(citizen, "reschedule")
     sound(citizen, with_scripts)
-    page.locator("input[name=slot][type=radio]").first.check(force=True)
+    choose(page.locator("input[name=slot][type=radio]").first)
     chosen = page.locator("input[name=slot][type=radio]").first.get_attribute("value")
     send(citizen, "reschedule")
     told(citizen, "Đã giữ chỗ")
@@ -81,7 +81,7 @@ def test_a_kept_window_can_be_left_and_another_chosen(citizen):
     page = citizen.page
     for number in (0, 1):
         open_wish(citizen, "reschedule")
-        page.locator("input[name=slot][type=radio]").nth(number).check(force=True)
+        choose(page.locator("input[name=slot][type=radio]").nth(number))
         send(citizen, "reschedule")
     expect(page.locator("#held")).to_have_count(1)
     page.click("#held form:has(input[name=leave]) button")
@@ -104,7 +104,7 @@ def test_the_door_is_told_in_words_by_a_point_and_by_a_picture(citizen, with_scr
     sound(citizen, with_scripts)
     page.fill("#f-text", "nhà sau chợ")
     page.fill("#f-landmark", "cạnh trạm y tế")
-    page.check("input[name=call_first]", force=True)
+    choose(page.locator("input[name=call_first]"))
     button = page.locator("[data-here]")
     if with_scripts:
         button.click()
@@ -168,7 +168,7 @@ def test_another_address_of_another_office_is_refused_and_collecting_is_granted(
     if page.locator("select[name=office]").count():
         page.locator("select[name=office]").select_option(index=0)
     else:
-        page.locator("input[name=office]").first.check(force=True)
+        choose(page.locator("input[name=office]").first)
     send(citizen, "pick_up")
     told(citizen, "Mời ông/bà đến bưu cục nhận")
     expect(page.locator("main")).to_contain_text("Chờ ông/bà đến nhận")
@@ -215,7 +215,7 @@ def test_the_clerk_files_it_for_somebody_without_a_phone(contexts, own_server):
     visitor.page.click("main a[href^='/items/'] >> nth=0")
     open_wish(visitor, "instruct")
     visitor.page.fill("#f-landmark", "cạnh cầu Rạch Lùm")
-    visitor.page.check("input[name=call_first]", force=True)
+    choose(visitor.page.locator("input[name=call_first]"))
     visitor.page.click("form:has(input[name=kind][value=instruct]) button:not([type=button])")
     told(visitor, "Đã ghi nhận yêu cầu")
     expect(visitor.page.locator("main")).to_contain_text("Gọi điện trước khi đến. Mốc dễ thấy: cạnh cầu Rạch Lùm.")

@@ -10,7 +10,7 @@ from courier.store import links
 from courier.store.session import open_database
 from courier.store.tables import Item, ItemCharge, Office
 from tests.browser.test_axe import SIDEWAYS, SMALL_TARGETS, complaints
-from tests.browser.walk import OFFICE, Visitor, hand_over, take_out, visit
+from tests.browser.walk import OFFICE, Visitor, choose, hand_over, take_out, visit
 
 SMALL = {"width": 320, "height": 640}
 SCRIPTS = [pytest.param(True, id="scripts"), pytest.param(False, id="plain", marks=pytest.mark.slow)]
@@ -60,7 +60,7 @@ def test_a_complaint_gets_its_number_and_its_answer(citizen, desk, with_scripts)
     link = page.url.partition("?")[0]
     open_(citizen, "complaint")
     sound(citizen, with_scripts)
-    page.check("input[name=kind][value=manner]", force=True)
+    choose(page.locator("input[name=kind][value=manner]"))
     page.fill("#f-text", "Bưu tá không gọi trước khi đến.")
     page.click("form .button.main")
     number = page.locator("dd.code").first.inner_text()
@@ -128,7 +128,7 @@ def test_a_citizen_reads_the_own_data_and_asks_for_restriction(citizen, desk, wi
     with page.expect_download() as kept:
         page.click("a[download]")
     assert kept.value.suggested_filename.endswith(".json")
-    page.check("input[name=kind][value=object]" if with_scripts else "input[name=kind][value=restrict]", force=True)
+    choose(page.locator("input[name=kind][value=object]" if with_scripts else "input[name=kind][value=restrict]"))
     page.click("form .button.main")
     said(citizen, "Đang xem xét")
     sound(citizen, with_scripts)
@@ -157,7 +157,7 @@ def test_a_visit_is_rated_and_the_mark_is_changed(contexts, own_server, with_scr
     open_(visitor, "rating")
     sound(visitor, with_scripts)
     for stars, words in ((2, "Chờ lâu"), (4, "Đã xin lỗi")):
-        visitor.page.check(f"input[name=stars][value='{stars}']", force=True)
+        choose(visitor.page.locator(f"input[name=stars][value='{stars}']"))
         visitor.page.fill("#f-text", words)
         visitor.page.click("form .button.main")
         assert visitor.page.locator("input[name=stars]:checked").get_attribute("value") == str(stars)
