@@ -348,3 +348,17 @@ def phone(contexts: Contexts, own_server: Server, proxy: "Proxy") -> "Phone":
     from tests.browser.phone import enrolled, with_route  # noqa: PLC0415 - the phone's half knows this file
 
     return with_route(enrolled(contexts, own_server, proxy))
+
+
+@pytest.fixture
+def at_stop(contexts: Contexts, own_server: Server, proxy: "Proxy") -> "Callable[..., tuple[Phone, dict[str, Any]]]":
+    """`at_stop(fits)`: the phone of a postman whose route has such a stop, and the stop; its items are in the bag."""
+    from tests.browser.phone import enrolled_for, with_a_number  # noqa: PLC0415 - the phone's half knows this file
+
+    def found(fits: Callable[[dict[str, Any]], bool] = with_a_number) -> "tuple[Phone, dict[str, Any]]":
+        phone, stop = enrolled_for(contexts, own_server, proxy, fits)
+        phone.record("taken_out", [item["id"] for item in stop["items"]])
+        phone.wait_pending(0)
+        return phone, stop
+
+    return found

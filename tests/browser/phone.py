@@ -321,6 +321,11 @@ def enrolled_for(
     raise AssertionError(f"none of {len(postmen)} routes has such a stop")
 
 
+def with_a_number(stop: dict[str, Any]) -> bool:
+    """Somebody who can be called."""
+    return bool(stop["phone"])
+
+
 def with_route(phone: Phone) -> Phone:
     """Wait until the day is there."""
     phone.page.locator("a.stop").first.wait_for()

@@ -2,34 +2,15 @@
 
 import io
 import json
-from collections.abc import Callable
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.phone import Phone, enrolled_for, recorded, rows
+from tests.browser.phone import Phone, recorded, rows
 from tests.browser.test_axe import complaints
 
 COUNT_TAPS = "() => { window.taps = 0; addEventListener('click', () => { window.taps += 1; }, { capture: true }); }"
-
-
-@pytest.fixture
-def at_stop(contexts, own_server, proxy) -> Callable[..., tuple[Phone, dict]]:
-    """`at_stop(fits)`: the phone of a postman whose route has such a stop, and the stop; its items are in the bag."""
-
-    def found(fits: Callable[[dict], bool] = with_a_number) -> tuple[Phone, dict]:
-        phone, stop = enrolled_for(contexts, own_server, proxy, fits)
-        phone.record("taken_out", [item["id"] for item in stop["items"]])
-        phone.wait_pending(0)
-        return phone, stop
-
-    return found
-
-
-def with_a_number(stop: dict) -> bool:
-    """Somebody who can be called."""
-    return bool(stop["phone"])
 
 
 def several(stop: dict) -> bool:

@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 
 from tests.browser.phone import Phone, rows
 from tests.browser.test_axe import complaints
-from tests.browser.test_phone_failed import a_stop
 
 HEARD = "SELECT kind, body, outcome, code, event_id FROM spoken_wish"
 
@@ -37,8 +36,8 @@ def wait_answered(phone: Phone, outcome: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_wish_is_saved_without_a_signal_and_answered_when_the_phone_is_heard(phone, own_server):
-    stop = a_stop(phone)
+def test_a_wish_is_saved_without_a_signal_and_answered_when_the_phone_is_heard(at_stop, own_server):
+    phone, stop = at_stop()
     item = stop["items"][0]
     phone.offline()
     open_wish(phone, stop, item)
