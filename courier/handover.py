@@ -221,10 +221,10 @@ def _take_in(upload: _Upload, letters: Sequence[Letter]) -> list[Answer]:
         # Not the events' fault: the phone keeps its batch and sends it again.
         raise
     except Exception:
+        # One event that we cannot digest must not keep the rest of a postman's day on his phone: halves find it, and it is set aside.
         if len(letters) > 1:
             half = len(letters) // 2
             return [*_take_in(upload, letters[:half]), *_take_in(upload, letters[half:])]
-        # One event that we cannot digest must not keep the rest of a postman's day on his phone.
         (letter,) = letters
         log.exception("event %s of device %s could not be recorded", letter.event_id, upload.device.id)
         aside, answer = _aside(letter, "not-digested")

@@ -390,6 +390,7 @@ class _Reaper:
     def _strike(self) -> None:
         campaign, deaths = self.campaign, self.campaign.deaths
         usual = sorted(self._usual)[len(self._usual) // 2] if self._usual else _FIRST_GUESS_SECONDS
+        # The moment of a death is drawn, so that it falls anywhere in an upload: waiting for it is the experiment.
         time.sleep(usual * self._rng.uniform(0, _LATE))
         database = open_database(campaign.database_url)
         try:
@@ -412,7 +413,7 @@ class _Reaper:
         while not database.is_sqlite and books.others_connected(database):
             if time.monotonic() > until:
                 raise Broken("somebody else works in the campaign's database")
-            time.sleep(0.01)
+            time.sleep(0.01)  # PostgreSQL tells nobody when a client's last statement has ended
 
     def _look(self, database: Database, flights: list[Flight]) -> None:
         """What became of the uploads that were under way: nothing, everything, and never a part."""

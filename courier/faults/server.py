@@ -72,7 +72,7 @@ class Server:
         while time.monotonic() < began + STARTING_SECONDS and self._process.poll() is None:
             if self._is_ready():
                 return time.monotonic() - began
-            time.sleep(_BETWEEN_TRIES)
+            time.sleep(_BETWEEN_TRIES)  # a port that nobody listens on yet can only be tried again
         self.kill()
         raise DidNotStart(f"the server did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
 
