@@ -48,7 +48,8 @@ class Part:
     `routes` are to be made better; `spare` vehicles may be used, `extra` stops are left out as yet and may stay so,
     at a high price where they are compulsory. A part that `insists` (for the how manyth time, 0: it does not) is about
     nothing but serving them: prices do not tell a search in time that half a dozen others must give way to a stop.
-    The one before a `stuck` part gained next to nothing.
+    The one before a `stuck` part gained next to nothing. A part that `closes` a vehicle asks whether its stops can be
+    served without that one, and cheaper.
     """
 
     number: int
@@ -57,6 +58,13 @@ class Part:
     extra: tuple[int, ...]
     insists: int = 0
     stuck: bool = False
+    closes: int | None = None
+
+    @property
+    def vehicles(self) -> tuple[int, ...]:
+        """All that may be used."""
+        mine = (*(vehicle for vehicle, _ in self.routes), *self.spare)
+        return tuple(vehicle for vehicle in mine if vehicle != self.closes)
 
     @property
     def stops(self) -> int:
@@ -66,6 +74,8 @@ class Part:
     @property
     def begun(self) -> Loads:
         """The routes to search from: the extra stops of a part that insists are thrown in, whether they fit or not."""
+        if self.closes is not None:
+            return tuple(route for route in self.routes if route[0] != self.closes)
         if not self.insists:
             return self.routes
         if self.spare:
@@ -152,12 +162,14 @@ class Decomposition:
     """The present plan, and which of its routes are being searched by whom.
 
     `size` is how many stops a part should have. A part handed out stays locked until its answer is merged or it is
-    `given_up`.
+    `given_up`. Where `closing` and all vehicles are alike, some parts are about
+    doing without one, as many as that pays.
     """
 
     def __init__(
-        self, whole: Whole, *, seed: int, plan: Loads = (), size: int | None = None, processes: int = 1
-    ) -> None:
+        self, whole: Whole, *, seed: int, plan: Loads = (), size: int | None = None, processes: int = 1,
+        closing: bool = False,
+    ) -> None:  # fmt: skip
         self.whole = whole
         self.stops = len(whole.places)
         usual = next(size for least, size in _SIZES if self.stops >= least)
@@ -174,6 +186,8 @@ class Decomposition:
         self._in_vain = 0  # parts that insisted since one did with success
         self._rest = 0  # parts that have their turn before the next one insists
         self._stuck = False
+        self._closing = closing and len(np.unique(whole.kinds)) == 1
+        self._gains: dict[bool, float] = {}  # what parts that close a vehicle have saved lately, and the others
         self._vehicle_of = np.full(self.stops, -1, dtype=np.intp)
         self._parts: dict[int, Part] = {}
         self._next = 0
@@ -270,7 +284,10 @@ class Decomposition:
         if stop is not None:
             return self._hand_out(routes, self._spare(members), [stop], insists=int(self._insisted[stop]))
         self._turn[members] = self._next + 1
-        return self._hand_out(routes, self._spare(members), self._extra(members))
+        extra = self._extra(members)
+        if not extra and (closes := self._superfluous(members)) is not None:
+            return self._hand_out(routes, (), (), closes=closes)
+        return self._hand_out(routes, self._spare(members), extra)
 
     def _lacking(self) -> int | None:
         """Of the compulsory stops that are left out one that was insisted on least often, None when there is none."""
@@ -283,6 +300,27 @@ class Decomposition:
         if stop is not None:
             self._insisted[stop] += 1
         return stop
+
+    def _superfluous(self, members: Sequence[int]) -> int | None:
+        """One of these vehicles that the others might do without, if now is the time to try.
+
+        No move of a search empties a long route: each stop taken out of it costs, and only the last one saves. So a first
+        plan's surplus of vehicles stays, unless somebody asks for a plan without one.
+        """
+        if not self._closing or len(members) < _FEWEST or self._random.random() >= self._chance_of_closing:
+            return None
+        stops = [stop for vehicle in members for stop in self._visits[vehicle] if stop < self.stops]
+        if self.whole.fill[stops].sum() > _FULL * (len(members) - 1):
+            return None
+        shortest = sorted(members, key=lambda vehicle: self._count[vehicle])[:_SHORTEST]
+        return int(self._random.choice(shortest))
+
+    @property
+    def _chance_of_closing(self) -> float:
+        """Whichever of the two ways has saved more lately goes first."""
+        if len(self._gains) < 2:
+            return _UNTRIED
+        return _PAYS if self._gains[True] > self._gains[False] else _IN_VAIN
 
     def _around(self, first: int, free: Numbers, size: int) -> list[int]:
         apart = np.hypot(*(self._middle[free] - self._middle[first]).T)
@@ -348,13 +386,17 @@ class Decomposition:
         others = wanted[mine[kinds[wanted]] == 0][:_OTHER_KINDS]
         return [*wanted[mine[kinds[wanted]] > 0].tolist(), *others.tolist()]
 
-    def _hand_out(self, routes: Loads, spare: Sequence[int], extra: Iterable[int], *, insists: int = 0) -> Part:
+    def _hand_out(
+        self, routes: Loads, spare: Sequence[int], extra: Iterable[int], *, insists: int = 0,
+        closes: int | None = None,
+    ) -> Part:  # fmt: skip
         bundles = self.whole.bundles
         extra = dict.fromkeys(other for stop in extra for other in bundles.get(stop, (stop,)))
         self._next += 1
         part = Part(
-            self._next, routes, tuple(int(vehicle) for vehicle in spare), tuple(extra), insists, stuck=self._stuck
-        )
+            self._next, routes, tuple(int(vehicle) for vehicle in spare), tuple(extra), insists, stuck=self._stuck,
+            closes=closes,
+        )  # fmt: skip
         self._parts[part.number] = part
         self._busy[[*(vehicle for vehicle, _ in routes), *part.spare]] = True
         self._given[list(part.extra)] = True
@@ -377,6 +419,9 @@ class Decomposition:
             self._stuck = after >= before or (
                 after[:2] == before[:2] and before[2] - after[2] < _NEXT_TO_NOTHING * before[2]
             )
+            if after[:2] == before[:2]:
+                closed, saved = part.closes is not None, float(max(0, before[2] - after[2]))
+                self._gains[closed] = _OLD_NEWS * self._gains.get(closed, saved) + (1 - _OLD_NEWS) * saved
         if answer.after >= answer.before if part.routes else not answer.routes:
             if part.insists:
                 # Where too few vehicles work, nobody is served by insisting, and the plan should still become cheaper.
@@ -408,6 +453,17 @@ _BY_MIDDLES: Final = 0.5
 _LARGEST: Final = 4
 """As many times as large becomes a part that insists, a little more each time that it was in vain."""
 _OTHER_KINDS: Final = 12
+
+_FULL: Final = 0.98
+"""How much of their vehicles the stops of a part without one may fill."""
+_FEWEST: Final = 3
+"""Routes of a part that can do without one."""
+_SHORTEST: Final = 3
+"""One of so many routes of a part with the fewest stops is done without."""
+_UNTRIED, _PAYS, _IN_VAIN = 0.5, 0.8, 0.1
+"""Share of the parts that close a vehicle: before both ways were tried, where that saves more than the usual way, and where not."""
+_OLD_NEWS: Final = 0.7
+"""What the savings before the last one count for."""
 
 
 def _place_in_kind(kinds: Numbers) -> Numbers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -54,13 +54,7 @@ class Drivers:
         costs = np.array([self.costs(text) for _, text in lines])
         now = np.array([kind for kind, _ in lines])
         each = np.arange(len(lines))
-        best = costs.argmin(axis=1) if lines else now
-        if (np.bincount(best, minlength=len(self._free)) > self._free).any():
-            from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - fleets without end need none
-
-            seats = np.repeat(np.arange(len(self._free)), np.minimum(self._free, len(lines)))
-            _, taken = linear_sum_assignment(costs[:, seats])
-            best = seats[taken]
+        best = _cheapest(costs, self._free) if lines else now
         if costs[each, best].sum() >= costs[each, now].sum():
             return None
         return Solution(
@@ -70,3 +64,83 @@ class Drivers:
                 for route, (was, text), kind in zip(solution.routes(), lines, best, strict=True)
             ],
         )
+
+
+class Rooms:
+    """Finds drivers for routes whether or not these keep to what a vehicle can load, where kinds differ in room and price only.
+
+    No move of PyVRP's search gives a route to another kind of vehicle, so a route that outgrows its vehicle is given up
+    again instead of getting a larger one, and one that has shrunk goes on paying for room that it does not need. Genetic
+    algorithms for mixed fleets choose anew for each solution what drives its routes (Vidal, Crainic, Gendreau and Prins,
+    2014); here that is a table of routes and kinds, without a look at any stop.
+    """
+
+    def __init__(self, data: ProblemData) -> None:
+        kinds = data.vehicle_types()
+        self._data = data
+        self._free = np.array([kind.num_available for kind in kinds])
+        self._fixed = np.array([kind.fixed_cost for kind in kinds], dtype=np.float64)
+        self._per_metre = np.array([kind.unit_distance_cost for kind in kinds], dtype=np.float64)
+        self._per_second = np.array([kind.unit_duration_cost for kind in kinds], dtype=np.float64)
+        self._rooms = np.array([kind.capacity for kind in kinds], dtype=np.float64)
+        self._delivers = any(any(client.delivery) for client in data.clients())
+        self._fetches = any(any(client.pickup) for client in data.clients())
+        otherwise = {
+            (
+                kind.start_depot, kind.end_depot, kind.tw_early, kind.tw_late, kind.start_late, kind.shift_duration,
+                kind.max_distance, kind.max_overtime, kind.unit_overtime_cost, kind.profile,
+            )
+            for kind in kinds
+        }  # fmt: skip
+        empty = not any(any(kind.initial_load) or kind.reload_depots for kind in kinds)
+        # What a route carries at most is only what it delivers, or fetches, if it never does both.
+        one_way = not (self._delivers and self._fetches) and not data.num_shipments
+        self._differ = len(kinds) > 1 and len(otherwise) == 1 and empty and one_way
+
+    def __bool__(self) -> bool:
+        """Whether kinds differ, and in nothing but room and price."""
+        return self._differ
+
+    def fitted(self, solution: Solution, prices: Sequence[float]) -> Solution | None:
+        """The same routes with the drivers that cost least together; None where they have them.
+
+        A unit of load too much costs its price, one for each dimension.
+        """
+        routes = solution.routes()
+        if not routes:
+            return None
+        now = np.array([route.vehicle_type() for route in routes])
+        costs = self._fixed + np.array([route.distance() for route in routes])[:, None] * self._per_metre
+        if self._per_second.any():
+            costs += np.array([route.duration() for route in routes])[:, None] * self._per_second
+        loads = np.array([route.pickup() if self._fetches else route.delivery() for route in routes])
+        for dimension, price in enumerate(prices):
+            costs += price * np.maximum(loads[:, dimension, None] - self._rooms[:, dimension], 0)
+        best = _cheapest(costs, self._free)
+        each = np.arange(len(routes))
+        if costs[each, best].sum() > costs[each, now].sum() - _A_UNIT:
+            return None
+        return Solution(
+            self._data,
+            [
+                route if kind == was else Route(self._data, [Activity(word) for word in str(route).split()], int(kind))
+                for route, was, kind in zip(routes, now, best, strict=True)
+            ],
+        )
+
+
+_A_UNIT: Final = 0.5
+"""Costs are whole numbers; anything less is rounding."""
+
+
+def _cheapest(costs: NDArray[np.float64], free: NDArray[np.intp]) -> NDArray[np.intp]:
+    """For each route (row) the kind of vehicle (column) such that all together cost least and none is used too often."""
+    best: NDArray[np.intp] = costs.argmin(axis=1)
+    if not (np.bincount(best, minlength=len(free)) > free).any():
+        return best
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - fleets without end need none
+
+    seats = np.repeat(np.arange(len(free)), np.minimum(free, len(costs)))
+    _, taken = linear_sum_assignment(costs[:, seats])
+    chosen: NDArray[np.intp] = seats[taken]
+    return chosen

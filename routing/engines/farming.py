@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Final
 
 import numpy as np
@@ -42,8 +43,11 @@ _NEIGHBOURS_OF_THE_PICKY: Final = 50
 """Where vehicles may serve only some stops, half of a stop's neighbours may be out of reach."""
 
 _FIRST_SHARE: Final = 0.12
-_ROUNDS: Final = ((3000, 4.0), (0, 5.0))
+_ROUNDS: Final = ((3000, 4.0), (0, 6.0))
 """From how many stops on each has how many turns."""
+
+_AT_FIRST, _IN_THE_END = 0.3, 2.0
+"""How long a rising turn is, of the mean one: what is found soon is found first, and then patience pays."""
 
 _LEAST_PER_STOP: Final = 0.001
 """Seconds: to say a part to PyVRP takes a quarter of that."""
@@ -79,6 +83,8 @@ def search_part(
 
     Of a part that insists, until all its stops are served, if they are.
     """
+    if part.closes is not None:
+        return _without_one(whole, part, seed=seed, stop=stop, settings=settings)
     piece = whole.piece(part)
     settings = suited(settings, whole, part, piece.data)
     begun = piece.start if part.routes and part.insists < _ANEW_FROM else None
@@ -98,6 +104,29 @@ def search_part(
     return Answer(part.number, piece.loads(routes), before, after)
 
 
+def _without_one(whole: Whole, part: Part, *, seed: int, stop: Callable[[], bool], settings: Settings) -> Answer:
+    """Search without the vehicle that the part closes, and with it where that leads nowhere."""
+    usual = whole.piece(replace(part, closes=None))
+    settings = suited(settings, whole, part, usual.data)
+    ever = Searcher(usual.data, seed=seed, settings=settings, start=usual.start)
+    before = usual.rank(usual.start, ever.cost)
+    piece = whole.piece(part)
+    searcher = Searcher(piece.data, seed=seed, settings=settings, start=piece.start)
+    moves = count()
+    searcher.run(lambda: searcher.cost < ever.cost or next(moves) > _MOVES_WITHOUT_ONE or stop())
+    if searcher.cost < _NEARLY_AS_GOOD * ever.cost:
+        searcher.run(stop)
+        if searcher.cost < ever.cost:
+            return Answer(part.number, piece.loads(searcher.routes), before, piece.rank(searcher.routes, searcher.cost))
+    ever.run(stop)
+    return Answer(part.number, usual.loads(ever.routes), before, usual.rank(ever.routes, ever.cost))
+
+
+_MOVES_WITHOUT_ONE: Final = 300
+_NEARLY_AS_GOOD: Final = 1.01
+"""After so many moves without a vehicle, who does not cost about as much as with it goes on with it."""
+
+
 def search_in_parts(
     whole: Whole,
     *,
@@ -110,13 +139,15 @@ def search_in_parts(
     size: int | None = None,
     rounds: float | None = None,
     settings: Settings = SEARCH,
+    thorough: bool = False,
 ) -> Loads:
     """The best plan found until `clock()` reaches `until`, from `plan` if one is given.
 
     Every route of the answer keeps all rules. Stops are missing only where no room was found for them. `tell` hears of
-    better plans, at most some fifty times. With several processes `clock` must be one clock for all of them.
+    better plans, at most some fifty times. With several processes `clock` must be one clock for all of them. A `thorough`
+    search has short turns at first and long ones in the end, and tries to do without vehicles.
     """
-    decomposition = Decomposition(whole, seed=seed, plan=plan, size=size, processes=processes)
+    decomposition = Decomposition(whole, seed=seed, plan=plan, size=size, processes=processes, closing=thorough)
     begin = clock()
     share = _Share(decomposition, until=until, processes=processes, clock=clock, tell=tell)
     with _workers(whole, processes, settings=settings, clock=clock) as work:
@@ -130,7 +161,7 @@ def search_in_parts(
                 work(share.all_of(decomposition.blocks()), share, seed)
         share.announce()
         usual = next(turns for least, turns in _ROUNDS if decomposition.stops >= least)
-        share.allot(until, rounds=usual if rounds is None else rounds)
+        share.allot(until, rounds=usual if rounds is None else rounds, rising=thorough)
         work(share.parts(), share, seed + 1)
     share.announce()
     return decomposition.plan
@@ -152,16 +183,23 @@ class _Share:
         self._better = False
         self.last = self.until = until
         self._per_stop = 0.0
+        self._rising_for = 0.0
 
-    def allot(self, until: float, *, rounds: float) -> None:
-        """From now to `until` every stop shall have `rounds` turns."""
+    def allot(self, until: float, *, rounds: float, rising: bool = False) -> None:
+        """From now to `until` every stop shall have `rounds` turns, where `rising` each longer than the one before."""
         self.until = until
         left = max(until - self._clock(), 0.0)
+        self._rising_for = left if rising else 0.0
         self._per_stop = left * self._processes / (rounds * max(self.decomposition.stops, 1))
 
     def ends(self, part: Part) -> float:
         """When the part's search is to end if it begins now."""
-        usual = max(self._per_stop, _LEAST_PER_STOP) if part.routes else self._per_stop
+        usual = self._per_stop
+        if self._rising_for:
+            passed = 1.0 - (self.until - self._clock()) / self._rising_for
+            usual *= _AT_FIRST + (_IN_THE_END - _AT_FIRST) * passed
+        if part.routes:
+            usual = max(usual, _LEAST_PER_STOP)
         return min(self.until, self._clock() + usual * part.stops)
 
     def all_of(self, parts: list[Part]) -> Iterator[Part]:

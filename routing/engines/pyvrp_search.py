@@ -33,7 +33,7 @@ from pyvrp.search import (
     compute_neighbours,
 )
 
-from routing.engines.driving import Drivers
+from routing.engines.driving import Drivers, Rooms
 from routing.engines.ruining import Ruins
 
 Line: TypeAlias = tuple[int, str]
@@ -104,7 +104,7 @@ class Settings:
     penalties_every: int = 500  # solutions between two looks at how many of them were feasible
     penalties_rise: float = 1.5
     ruins: float = 0.0  # share of descents that begin at a ruin
-    fitted: bool = False  # whether the routes of a new best go to the vehicles that suit them best
+    fitted: bool = False  # whether routes go to the vehicles that suit them best
 
 
 PYVRP = Settings()
@@ -149,6 +149,7 @@ class Searcher:
 
         self._descend = descent(settings.perturbations)
         self._drivers = Drivers(data, self.language.line) if settings.fitted else None
+        self._rooms = Rooms(data) if settings.fitted else None
         self._ruins = None
         if settings.ruins and (ruins := Ruins(data, self.language.line, seed=seed)):
             self._ruins = ruins
@@ -238,6 +239,8 @@ class Searcher:
                 candidate = self._rebuild(self._ruins.of(self.current), evaluator, exhaustive=False)
             else:
                 candidate = descend(self.current, evaluator, exhaustive=False)
+            if self._rooms and (fitted := self._rooms.fitted(candidate, self._penalties.penalties()[0])) is not None:
+                candidate = fitted
             self._penalties.register(candidate)
             self._since_best += 1
             cost = judge.cost(candidate)

@@ -69,7 +69,7 @@ def search(
             start = first if _due(problem, first) >= _due(problem, start) else start
     plan = () if start is None else tuple((vehicle, route) for vehicle, route in enumerate(start) if route)
     if not vast:
-        search_in_parts(whole, seed=seed, until=until, processes=processes, plan=plan, tell=tell)
+        search_in_parts(whole, seed=seed, until=until, processes=processes, plan=plan, tell=tell, thorough=True)
     else:
         in_a_hurry = processes * (until - time.monotonic()) < _HURRY * problem.stops
         size, rounds = _HURRIED if in_a_hurry else _UNHURRIED

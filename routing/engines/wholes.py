@@ -137,7 +137,7 @@ class DataWhole:
         numbers |= {other for number in tuple(numbers) for other in self.bundles.get(number, ())}
         urgent = not part.insists and any(self._must(number) for number in part.extra)
         pools: dict[int, list[int]] = {}
-        for vehicle in sorted([*(vehicle for vehicle, _ in part.routes), *part.spare]):
+        for vehicle in sorted(part.vehicles):
             pools.setdefault(int(self.kinds[vehicle]), []).append(vehicle)
         kind_at = {kind: at for at, kind in enumerate(pools)}
         types = [self._types[kind] for kind in pools]
@@ -278,8 +278,7 @@ class ProblemPiece:
     def loads(self, routes: Routes) -> Loads:
         """See `Piece`."""
         visits = self.translation.to_visits(routes)
-        mine = sorted([*(vehicle for vehicle, _ in self.part.routes), *self.part.spare])
-        return tuple((vehicle, visits[vehicle]) for vehicle in mine if visits[vehicle])
+        return tuple((vehicle, visits[vehicle]) for vehicle in sorted(self.part.vehicles) if visits[vehicle])
 
     def rank(self, routes: Routes, cost: int) -> Rank:
         """See `Piece`."""
@@ -334,9 +333,8 @@ class ProblemWhole:
         """See `Whole`: `translate` of the part, where left-out tasks have a price unless the part insists."""
         problem = self.problem
         numbers = {number for _, visits in part.routes for number in visits if number < self.stops} | set(part.extra)
-        vehicles = [*(vehicle for vehicle, _ in part.routes), *part.spare]
         priced = bool(part.extra) and not part.insists
-        translation = translate(problem, tasks=numbers, vehicles=vehicles, compulsory=not priced)
+        translation = translate(problem, tasks=numbers, vehicles=part.vehicles, compulsory=not priced)
         visits = dict(part.begun)
         urgency = {
             word: 1 + problem.tasks[number].priority

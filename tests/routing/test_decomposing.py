@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import pyvrp
 
+from routing.engines import farming
 from routing.engines.decomposing import Answer, Decomposition
 from routing.engines.farming import search_in_parts, search_part
 from routing.engines.pyvrp_search import Language
@@ -177,6 +178,106 @@ def test_a_worse_answer_is_not_taken():
     before = decomposition.plan
     assert not decomposition.merge(worse)
     assert decomposition.plan == before
+
+
+def short_routes(data, *, stops=5):
+    """A plan with far more vehicles than are needed: each visits the next few clients, seen around the depot."""
+    places = np.array([(place.x, place.y) for place in data.locations()])
+    around = np.arctan2(*(places[3:] - places[0]).T)
+    order = np.argsort(around).tolist()
+    return tuple((first // stops, tuple(order[first : first + stops])) for first in range(0, len(order), stops))
+
+
+def test_a_part_that_closes_a_vehicle_serves_its_stops_without_it_or_with_it_as_cheaply():
+    data = data_of("plain", clients=60)
+    whole = DataWhole(data)
+    decomposition = Decomposition(whole, seed=2, plan=short_routes(data, stops=3), size=24, closing=True)
+    cost = judged(data, whole, decomposition.plan)
+    closed = []
+    for turn in range(4):
+        for _ in range(50):
+            if (part := decomposition.next()).closes is not None:
+                break
+            decomposition.given_up(part)
+        assert part.closes is not None
+        assert part.closes not in part.vehicles
+        assert part.closes not in dict(part.begun)
+        answer = search_part(whole, part, seed=turn, stop=moves(60))
+        decomposition.merge(answer)
+        now = judged(data, whole, decomposition.plan)
+        assert now - cost == answer.after[2] - answer.before[2] <= 0
+        cost = now
+        closed.append(part.closes not in dict(answer.routes))
+    assert any(closed)
+
+
+def test_nobody_is_done_without_where_vehicles_differ_or_are_full():
+    data = data_of("fleet")
+    first = pyvrp.solve(data, pyvrp.stop.MaxIterations(3), seed=1, collect_stats=False, display=False).best
+    whole = DataWhole(data)
+    differ = Decomposition(whole, seed=1, plan=whole.loads(Language(data).routes(first)), size=35, closing=True)
+    places = np.array([(0.0, 0.0), *((float(n), 1.0) for n in range(9))])
+    jobs = tuple(Job(id=n, location_index=n + 1, delivery=(1,)) for n in range(9))
+    plan = ((0, (0, 1, 2)), (1, (3, 4, 5)), (2, (6, 7, 8)))
+
+    def with_seats(seats):
+        fleet = tuple(Vehicle(id=n, start=0, end=0, capacity=(seats,)) for n in range(5))
+        travel = {"car": Plane(places, "round")}
+        return Decomposition(
+            ProblemWhole(Problem(jobs=jobs, vehicles=fleet, matrices=travel)), seed=1, plan=plan, closing=True
+        )
+
+    tried = []
+    for decomposition in (differ, with_seats(3), with_seats(5)):
+        closes = set()
+        for _ in range(30):
+            part = decomposition.next()
+            closes.add(part.closes)
+            decomposition.given_up(part)
+        tried.append(closes - {None})
+    assert tried[:2] == [set(), set()]
+    assert tried[2]
+
+
+@pytest.mark.parametrize(("saved", "least", "most"), [({True: 40, False: 10}, 120, 200), ({True: 0, False: 10}, 1, 60)])
+def test_parts_close_vehicles_as_often_as_that_pays(saved, least, most):
+    data = data_of("plain")
+    decomposition = Decomposition(DataWhole(data), seed=3, plan=short_routes(data), size=30, closing=True)
+    closing = 0
+    for turn in range(220):
+        part = decomposition.next()
+        closes = part.closes is not None
+        decomposition.merge(Answer(part.number, part.routes, (0, 0, 1000), (0, 0, 1000 - saved[closes])))
+        closing += closes and turn >= 20
+    assert least <= closing <= most
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_thorough_turns_are_short_at_first_and_long_in_the_end(monkeypatch, thorough):
+    data = data_of("plain", clients=200)
+    lasted = []
+    now = 0.0
+
+    def idle(whole, part, *, stop, **_):
+        nonlocal now
+        began = now
+        while not stop():
+            now += 0.001
+        lasted.append((now - began) / part.stops)
+        return Answer(part.number, part.routes, (0, 0, 1), (0, 0, 1))
+
+    monkeypatch.setattr(farming, "search_part", idle)
+    search_in_parts(
+        DataWhole(data),
+        seed=1,
+        until=20.0,
+        clock=lambda: now,
+        plan=short_routes(data, stops=8),
+        size=40,
+        thorough=thorough,
+    )
+    early, late = sum(lasted[:4]) / 4, sum(lasted[-6:-2]) / 4
+    assert late / early == pytest.approx(4 if thorough else 1, rel=0.4)
 
 
 def problem_of(stops, *, seed=3, vehicles=None, side=20_000.0):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pyvrp import Client, ClientGroup, CostEvaluator, Depot, Location, ProblemData, Shipment, VehicleType
 
-from routing.engines.driving import NEVER, Drivers
+from routing.engines.driving import NEVER, Drivers, Rooms
 from routing.engines.partitioning import Pool
 from routing.engines.pyvrp_search import BRISK, INFEASIBLE, Language, Searcher
 from routing.engines.ruining import Ruins
@@ -168,3 +168,51 @@ def test_recombination_gives_routes_to_vehicles_that_no_search_had_them_driven_b
     pool.gather(language.solution(dear))
     found = pool.recombined(tuple(dear), seconds=20)
     assert pool.cost(found) == cheapest_drivers(data, texts) < pool.cost(tuple(dear))
+
+
+def kinds_of_rooms(chance, *, scarce=False, **same):
+    return [
+        VehicleType(1 if scarce else 9, [size], fixed_cost=chance.randrange(900), unit_distance_cost=price, **same)
+        for size, price in ((2, 1), (3, 2), (4, 3), (6, 1))
+    ]
+
+
+@pytest.mark.parametrize("scarce", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("price", [7, 400])
+def test_routes_that_are_too_full_go_to_the_drivers_that_cost_least_with_what_is_too_much(seed, scarce, price):
+    data = a_town(
+        [Client(2 + i, delivery=[1]) for i in range(9)], kinds_of_rooms(random.Random(seed), scarce=scarce), seed=seed
+    )
+    language, judge = Language(data), CostEvaluator([price], 0, 0)
+    texts = ["C0 C1", "C2 C3 C4 C5 C6", "C7 C8"]
+    plan = language.solution([(2, texts[0]), (1, texts[1]), (3, texts[2])])
+    best = min(
+        judge.penalised_cost(language.solution(list(zip(kinds, texts, strict=True))))
+        for kinds in itertools.product(range(data.num_vehicle_types), repeat=len(texts))
+        if all(kinds.count(kind) <= data.vehicle_type(kind).num_available for kind in kinds)
+    )
+    rooms = Rooms(data)
+    assert rooms
+    fitted = rooms.fitted(plan, [price])
+    assert judge.penalised_cost(fitted or plan) == best
+    assert (fitted is None) == (judge.penalised_cost(plan) == best)
+    assert sorted(text for _, text in language.routes(fitted or plan)) == sorted(texts)
+    assert rooms.fitted(fitted or plan, [price]) is None
+
+
+def test_rooms_are_only_for_kinds_that_differ_in_nothing_else():
+    chance = random.Random(1)
+    clients = [Client(2 + i, delivery=[1]) for i in range(4)]
+    both_ways = [*clients[:3], Client(5, pickup=[1])]
+    plain = kinds_of_rooms(chance)
+    assert Rooms(a_town(clients, plain))
+    for other in (
+        a_town(clients, plain[:1]),
+        a_town(clients, [*plain, VehicleType(2, [9], start_depot=1)]),
+        a_town(clients, [*plain, VehicleType(2, [9], shift_duration=900)]),
+        a_town(clients, [*plain, VehicleType(2, [9], reload_depots=[0])]),
+        a_town(both_ways, plain),
+        a_town(clients, plain, shipments=[Shipment(6, 7, amount=[2])]),
+    ):
+        assert not Rooms(other)
