@@ -162,8 +162,7 @@ class Decomposition:
     """The present plan, and which of its routes are being searched by whom.
 
     `size` is how many stops a part should have. A part handed out stays locked until its answer is merged or it is
-    `given_up`. Where `closing` and all vehicles are alike, some parts are about
-    doing without one, as many as that pays.
+    `given_up`. Where `closing` and all vehicles are alike, some parts are about doing without one, as many as that pays.
     """
 
     def __init__(
