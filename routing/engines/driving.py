@@ -57,13 +57,7 @@ class Drivers:
         best = _cheapest(costs, self._free) if lines else now
         if costs[each, best].sum() >= costs[each, now].sum():
             return None
-        return Solution(
-            self._data,
-            [
-                route if kind == was else Route(self._data, [Activity(word) for word in text.split()], int(kind))
-                for route, (was, text), kind in zip(solution.routes(), lines, best, strict=True)
-            ],
-        )
+        return _driven(self._data, solution.routes(), best, lambda route: self._line(route)[1])
 
 
 class Rooms:
@@ -120,13 +114,7 @@ class Rooms:
         each = np.arange(len(routes))
         if costs[each, best].sum() > costs[each, now].sum() - _A_UNIT:
             return None
-        return Solution(
-            self._data,
-            [
-                route if kind == was else Route(self._data, [Activity(word) for word in str(route).split()], int(kind))
-                for route, was, kind in zip(routes, now, best, strict=True)
-            ],
-        )
+        return _driven(self._data, routes, best, str)
 
 
 _A_UNIT: Final = 0.5
@@ -144,3 +132,18 @@ def _cheapest(costs: NDArray[np.float64], free: NDArray[np.intp]) -> NDArray[np.
     _, taken = linear_sum_assignment(costs[:, seats])
     chosen: NDArray[np.intp] = seats[taken]
     return chosen
+
+
+def _driven(
+    data: ProblemData, routes: Sequence[Route], kinds: NDArray[np.intp], text: Callable[[Route], str]
+) -> Solution:
+    """The same routes, each driven by its kind of vehicle; `text` says a route's activities."""
+    return Solution(
+        data,
+        [
+            route
+            if route.vehicle_type() == kind
+            else Route(data, [Activity(word) for word in text(route).split()], int(kind))
+            for route, kind in zip(routes, kinds, strict=True)
+        ],
+    )
