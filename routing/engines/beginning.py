@@ -19,7 +19,7 @@ from routing.engines.forks import Forks, either, forks
 from routing.engines.pyvrp_model import translate
 from routing.engines.pyvrp_search import INFEASIBLE, Language, Routes, Searcher, Settings
 from routing.frames import receive_frame, send_frame
-from routing.problem import Problem, Visits
+from routing.problem import Problem, TaskKind, Visits
 
 if TYPE_CHECKING:
     import socket
@@ -32,10 +32,16 @@ _WHOLE: Final = Settings(history=20, exhaustive_on_best=False, neighbours=50, pe
 """High penalties at first, that fall quickly: from low ones, long routes with windows take a second to come back to what
 is allowed, and mixed fleets never send the larger vehicle."""
 
+_IN_TIME: Final = replace(_WHOLE, penalty=20.0, haste=20.0)
+"""With windows, and something allowed in hand, they fall at once: a share of some seconds would end before they had."""
+
 _HISTORY: Final = 100  # for a search that has all the time; one of a fifth of it wants a fifth of that
-_LEAST, _MOST, _OF_MIXED_FLEETS = 0.2, 0.95, 0.45
+_LEAST, _MOST = 0.2, 0.95
+_MOST_IN_TIME, _LEAST_BOTH_WAYS, _OF_MIXED_FLEETS = 0.45, 0.5, 0.45
 _SHORT_ROUTE, _LONG_ROUTE = 22, 32
-"""Stops of a route that get the least and the most share of the time, where no window forbids most neighbours anyway."""
+"""Stops of a route that get the least and the most share of the time."""
+_TOO_SHORT_BOTH_WAYS: Final = 1.25
+"""Where a route brings first and fetches then, a first plan has many more routes than needed, and shorter ones."""
 
 _SHARE_IN_SEARCH_OF_ANY: Final = 0.4
 _MEETINGS: Final = (0.5, 0.75, 1.0)
@@ -47,14 +53,27 @@ _PATIENCE: Final = 0.15
 
 def share_of_the_whole(problem: Problem, plan: Visits) -> float:
     """The share of the time that searching all stops at once is worth, judged by a plan's routes."""
-    if any(task.time_windows for task in problem.tasks[: problem.stops]):
-        return _LEAST
-    if len({vehicle.capacity for vehicle in problem.vehicles}) > 1:
+    in_time = _in_time(problem)
+    if not in_time and len({vehicle.capacity for vehicle in problem.vehicles}) > 1:
         return _OF_MIXED_FLEETS
     used = [len(route) for route in plan if route]
     usual = sum(used) / max(len(used), 1)
+    least, most = _LEAST, _MOST_IN_TIME if in_time else _MOST
+    if not in_time and _both_ways(problem):
+        least, usual = _LEAST_BOTH_WAYS, _TOO_SHORT_BOTH_WAYS * usual
     rising = (usual - _SHORT_ROUTE) / (_LONG_ROUTE - _SHORT_ROUTE)
-    return min(max(_LEAST + rising * (_MOST - _LEAST), _LEAST), _MOST)
+    return min(max(least + rising * (most - least), least), most)
+
+
+def _in_time(problem: Problem) -> bool:
+    return any(task.time_windows for task in problem.tasks[: problem.stops])
+
+
+def _both_ways(problem: Problem) -> bool:
+    """Whether some stops are only brought something and from others something is only fetched."""
+    stops = [task for task in problem.tasks[: problem.stops] if task.kind is TaskKind.JOB]
+    brings = any(any(task.delivery) and not any(task.pickup) for task in stops)
+    return brings and any(any(task.pickup) and not any(task.delivery) for task in stops)
 
 
 def first_of_the_whole(
@@ -67,7 +86,7 @@ def first_of_the_whole(
     """
     begin = clock()
     translation = translate(problem)
-    settings = replace(_WHOLE, history=round(_HISTORY * share))
+    settings = replace(_IN_TIME if _in_time(problem) else _WHOLE, history=round(_HISTORY * share))
     language = Language(translation.data)
 
     def tell(_: int, solution: Solution) -> None:

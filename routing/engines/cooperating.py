@@ -38,21 +38,21 @@ Message: TypeAlias = Found | Seen
 
 @dataclass(frozen=True)
 class Role:
-    """What one process does: how it searches, and the share of its time spent on recombining."""
+    """What one process does: how it searches, the share of its time spent on recombining, and how much more it remembers."""
 
     settings: Settings
     recombining: float
+    patience: int = 1
 
 
 def roles(data: ProblemData, processes: int) -> list[Role]:
-    """A role for each process; the first recombines, and every other one begins with a longer memory."""
+    """A role for each process; the first recombines, and every other one has a longer memory."""
     alone, together = (0.12, 0.25) if data.num_clients + 2 * data.num_shipments <= _FEW else (0.06, 0.12)
     apart = data.num_profiles > 1
     brisk = replace(BRISK, neighbours=_NEIGHBOURS_APART) if apart else BRISK
     if not apart and _timely(data):
         brisk = replace(brisk, ruins=0.0)
-    patient = replace(brisk, history=3 * brisk.history)
-    others = [Role(brisk if number % 2 else patient, 0.0) for number in range(processes - 1)]
+    others = [Role(brisk, 0.0, patience=1 if number % 2 else _PATIENT) for number in range(processes - 1)]
     return [Role(brisk, together if others else alone), *others]
 
 
@@ -65,6 +65,8 @@ def _timely(data: ProblemData) -> bool:
 
 _NEIGHBOURS_APART = 50
 """Where vehicles may not all serve everybody, many a neighbour is out of reach."""
+
+_PATIENT = 3
 
 _FEW = 250
 """With more stops than this a search of seconds is still falling at its end, and recombining gains less."""
@@ -131,6 +133,7 @@ class _Work:
         self._spent = 0.0
         self._share = role.recombining
         self._longest = _FIRST_GUESS * (until - self._begin)
+        self._paced, self._steps = False, 0
         self._looked = (0, INFEASIBLE)  # the pool's growth and the incumbent when last recombined
         self._searcher = self._new_searcher(start)
         if self.cost == INFEASIBLE:
@@ -161,7 +164,22 @@ class _Work:
     def search_on(self) -> None:
         """Search until the next look at the mail."""
         pause = min(self._until, self._clock() + _SLICE * (self._until - self._begin))
+        before = self._searcher.iterations
         self._searcher.run(lambda: self._clock() >= pause)
+        self._steps += self._searcher.iterations - before
+        if not self._paced:
+            self._pace()
+
+    def _pace(self) -> None:
+        """Once it is known how many steps there is time for, remember as much as suits them: a short memory is soon down."""
+        took, all_time = self._clock() - self._begin, self._until - self._begin
+        if took < _FIRST_STEPS * all_time:
+            return
+        self._paced = True
+        wanted = round(_MEMORY * self._steps * all_time / took)
+        memory = self._role.patience * min(max(self._role.settings.history, wanted), _LONGEST_MEMORY)
+        self._searcher.remember(memory)
+        self._settings = replace(self._settings, history=memory)
 
     def hear(self, message: Message) -> None:
         """Take in what another process has found."""
@@ -248,8 +266,12 @@ _FAR_BEHIND = 1.003
 
 _IDLE = 0.4
 _IDLE_HISTORIES = 8
-_IDLE_PER_STOP = 5
+_IDLE_PER_STOP = 100
 """A round is stuck when it has found nothing for 40 % of the time that it took to get there, and for so many iterations."""
+
+_FIRST_STEPS = 0.1
+_MEMORY, _LONGEST_MEMORY = 1 / 400, 300
+"""After a tenth of the time a search knows how many steps it will make, and remembers one of 400, at most as many as PyVRP."""
 
 _LEAST = 0.2
 """Share of its share that recombining keeps however often it has been in vain."""

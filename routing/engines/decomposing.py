@@ -11,6 +11,7 @@ processes (`routing.engines.farming`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from pyvrp import ProblemData
 from scipy.spatial import cKDTree
 
-from routing.engines.pyvrp_search import Routes
+from routing.engines.pyvrp_search import Penalties, Routes
 
 Numbers: TypeAlias = NDArray[np.intp]
 Places: TypeAlias = NDArray[np.float64]
@@ -49,7 +50,7 @@ class Part:
     at a high price where they are compulsory. A part that `insists` (for the how manyth time, 0: it does not) is about
     nothing but serving them: prices do not tell a search in time that half a dozen others must give way to a stop.
     The one before a `stuck` part gained next to nothing. A part that `closes` a vehicle asks whether its stops can be
-    served without that one, and cheaper.
+    served without that one, and cheaper. `penalties` are what earlier parts have learnt of the price of broken rules.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Part:
     insists: int = 0
     stuck: bool = False
     closes: int | None = None
+    penalties: Penalties | None = None
 
     @property
     def vehicles(self) -> tuple[int, ...]:
@@ -86,12 +88,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The routes that take the place of a part's: every vehicle of the part that is not named is unused."""
+    """The routes that take the place of a part's: every vehicle of the part that is not named is unused.
+
+    `penalties` are those that its search ended with, if the next one may begin with them.
+    """
 
     number: int
     routes: Loads
     before: Rank
     after: Rank
+    penalties: Penalties | None = None
 
 
 class Piece(Protocol):
@@ -162,12 +168,13 @@ class Decomposition:
     """The present plan, and which of its routes are being searched by whom.
 
     `size` is how many stops a part should have. A part handed out stays locked until its answer is merged or it is
-    `given_up`. Where `closing` and all vehicles are alike, some parts are about doing without one, as many as that pays.
+    `given_up`. Where `closing` and all vehicles are alike, some parts are about doing without one, as many as that pays. Where
+    `learning`, parts begin with the penalties that earlier ones have found right.
     """
 
     def __init__(
         self, whole: Whole, *, seed: int, plan: Loads = (), size: int | None = None, processes: int = 1,
-        closing: bool = False,
+        closing: bool = False, learning: bool = False,
     ) -> None:  # fmt: skip
         self.whole = whole
         self.stops = len(whole.places)
@@ -186,6 +193,8 @@ class Decomposition:
         self._rest = 0  # parts that have their turn before the next one insists
         self._stuck = False
         self._closing = closing and len(np.unique(whole.kinds)) == 1
+        self._learning = learning
+        self._penalties: Penalties | None = None
         self._gains: dict[bool, float] = {}  # what parts that close a vehicle have saved lately, and the others
         self._vehicle_of = np.full(self.stops, -1, dtype=np.intp)
         self._parts: dict[int, Part] = {}
@@ -394,7 +403,7 @@ class Decomposition:
         self._next += 1
         part = Part(
             self._next, routes, tuple(int(vehicle) for vehicle in spare), tuple(extra), insists, stuck=self._stuck,
-            closes=closes,
+            closes=closes, penalties=self._penalties,
         )  # fmt: skip
         self._parts[part.number] = part
         self._busy[[*(vehicle for vehicle, _ in routes), *part.spare]] = True
@@ -413,6 +422,8 @@ class Decomposition:
         """Put the answer into the plan if it is better than what it replaces; whether it was."""
         part = self._parts[answer.number]
         self.given_up(part)
+        if self._learning and answer.penalties is not None:
+            self._penalties = _between(self._penalties or answer.penalties, answer.penalties)
         if part.routes and not part.insists:
             before, after = answer.before, answer.after
             self._stuck = after >= before or (
@@ -463,6 +474,12 @@ _UNTRIED, _PAYS, _IN_VAIN = 0.5, 0.8, 0.1
 """Share of the parts that close a vehicle: before both ways were tried, where that saves more than the usual way, and where not."""
 _OLD_NEWS: Final = 0.7
 """What the savings before the last one count for."""
+
+
+def _between(old: Penalties, new: Penalties) -> Penalties:
+    """The geometric mean: one part's penalties may be far from what the others need."""
+    loads = [math.sqrt(a * b) for a, b in zip(old[0], new[0], strict=True)]
+    return loads, math.sqrt(old[1] * new[1]), math.sqrt(old[2] * new[2])
 
 
 def _place_in_kind(kinds: Numbers) -> Numbers:

@@ -26,17 +26,18 @@ from routing.engines.pyvrp_search import BRISK, INFEASIBLE, Searcher, Settings
 from routing.frames import FrameReader, receive_frame, send_frame
 
 SEARCH: Final = replace(BRISK, penalty=5.0)
-"""How parts are searched: like small problems, but what breaks a rule costs five times as much. A part lasts some hundred
-moves only, too few to come back from far outside the rules; with PyVRP's own penalties it stands still after two turns."""
+"""How parts are searched: like small problems, but what breaks a rule costs five times as much at first. A part lasts some
+hundred moves only, too few to come back from far outside the rules; with PyVRP's own penalties it stands still after two
+turns. What it costs later is what earlier parts have learnt: some thousand moves, more than any part has to itself."""
 
 INSISTING: Final = Settings(
     history=20, exhaustive_on_best=False, neighbours=50, penalties_every=100, penalties_rise=1.25
 )
 """How those are searched in which all must be served: what counts is the first plan that keeps all rules."""
 
-_OF_PRIZES: Final = Settings(history=20, exhaustive_on_best=False, neighbours=25)
+_OF_PRIZES: Final = Settings(history=20, exhaustive_on_best=False, neighbours=25, penalty=20.0, haste=20.0)
 _OF_PRIZES_STUCK: Final = replace(SEARCH, perturbations=(1, 100))
-"""How parts are searched where most stops may be left out, and of those no ruins are made: with PyVRP's own penalties, and
+"""How parts are searched where most stops may be left out, and of those no ruins are made: with high penalties at first, and
 where that gains next to nothing, with many stops moved at random before each descent. In clusters, few come back."""
 
 _NEIGHBOURS_OF_THE_PICKY: Final = 50
@@ -88,7 +89,8 @@ def search_part(
     piece = whole.piece(part)
     settings = suited(settings, whole, part, piece.data)
     begun = piece.start if part.routes and part.insists < _ANEW_FROM else None
-    searcher = Searcher(piece.data, seed=seed, settings=settings, start=begun)
+    learnt = part.penalties if part.routes and not part.insists else None
+    searcher = Searcher(piece.data, seed=seed, settings=settings, start=begun, penalties=learnt)
     if part.insists:
         searcher.run(lambda: searcher.cost < INFEASIBLE or stop())
         return Answer(part.number, piece.loads(searcher.routes), _LACKING, piece.rank(searcher.routes, searcher.cost))
@@ -101,25 +103,26 @@ def search_part(
     if after[0] and not part.routes:
         routes = tuple(searcher.language.line(route) for route in searcher.best.routes() if route.is_feasible())
         after = before
-    return Answer(part.number, piece.loads(routes), before, after)
+    return Answer(part.number, piece.loads(routes), before, after, searcher.penalties if part.routes else None)
 
 
 def _without_one(whole: Whole, part: Part, *, seed: int, stop: Callable[[], bool], settings: Settings) -> Answer:
     """Search without the vehicle that the part closes, and with it where that leads nowhere."""
     usual = whole.piece(replace(part, closes=None))
     settings = suited(settings, whole, part, usual.data)
-    ever = Searcher(usual.data, seed=seed, settings=settings, start=usual.start)
+    ever = Searcher(usual.data, seed=seed, settings=settings, start=usual.start, penalties=part.penalties)
     before = usual.rank(usual.start, ever.cost)
     piece = whole.piece(part)
-    searcher = Searcher(piece.data, seed=seed, settings=settings, start=piece.start)
+    searcher = Searcher(piece.data, seed=seed, settings=settings, start=piece.start, penalties=part.penalties)
     moves = count()
     searcher.run(lambda: searcher.cost < ever.cost or next(moves) > _MOVES_WITHOUT_ONE or stop())
     if searcher.cost < _NEARLY_AS_GOOD * ever.cost:
         searcher.run(stop)
         if searcher.cost < ever.cost:
-            return Answer(part.number, piece.loads(searcher.routes), before, piece.rank(searcher.routes, searcher.cost))
+            after = piece.rank(searcher.routes, searcher.cost)
+            return Answer(part.number, piece.loads(searcher.routes), before, after, searcher.penalties)
     ever.run(stop)
-    return Answer(part.number, usual.loads(ever.routes), before, usual.rank(ever.routes, ever.cost))
+    return Answer(part.number, usual.loads(ever.routes), before, usual.rank(ever.routes, ever.cost), ever.penalties)
 
 
 _MOVES_WITHOUT_ONE: Final = 300
@@ -145,9 +148,12 @@ def search_in_parts(
 
     Every route of the answer keeps all rules. Stops are missing only where no room was found for them. `tell` hears of
     better plans, at most some fifty times. With several processes `clock` must be one clock for all of them. A `thorough`
-    search has short turns at first and long ones in the end, and tries to do without vehicles.
+    search has short turns at first and long ones in the end, tries to do without vehicles, and learns from part to part what
+    breaking a rule should cost.
     """
-    decomposition = Decomposition(whole, seed=seed, plan=plan, size=size, processes=processes, closing=thorough)
+    decomposition = Decomposition(
+        whole, seed=seed, plan=plan, size=size, processes=processes, closing=thorough, learning=thorough
+    )
     begin = clock()
     share = _Share(decomposition, until=until, processes=processes, clock=clock, tell=tell)
     with _workers(whole, processes, settings=settings, clock=clock) as work:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -42,6 +42,9 @@ and end depot: C7 = client 7, L3 = shipment 3 is loaded, U3 = unloaded, D1 = rel
 
 Routes: TypeAlias = tuple[Line, ...]
 """A whole solution; clients and shipments in none of the lines are left out."""
+
+Penalties: TypeAlias = tuple[list[float], float, float]
+"""What a unit too much of each load, of duration and of distance costs."""
 
 INFEASIBLE = 2**63 - 1
 """The cost of a solution that breaks a rule, as PyVRP has it."""
@@ -101,6 +104,7 @@ class Settings:
     # What a unit of load, duration or distance too much costs at first, as a multiple of what undoing it may cost; None:
     # 50,000 for each, as PyVRP has it, from which a search of some seconds does not come down.
     penalty: float | None = None
+    haste: float = 1.0  # what duration too much costs at first, as a multiple of that
     penalties_every: int = 500  # solutions between two looks at how many of them were feasible
     penalties_rise: float = 1.5
     ruins: float = 0.0  # share of descents that begin at a ruin
@@ -127,8 +131,9 @@ class Searcher:
         start: Routes | None = None,
         on_best: Callable[[int, Solution], None] | None = None,
         on_candidate: Callable[[int, Solution], None] | None = None,
+        penalties: Penalties | None = None,
     ) -> None:
-        """Start from `start`, feasible or not, or from a random solution made better.
+        """Start from `start`, feasible or not, or from a random solution made better; with `penalties` learnt elsewhere, if given.
 
         `on_best` hears of each new best (cost, solution); `on_candidate` of each feasible solution that is not much dearer
         than the best, and is meant to collect routes: it runs inside the search and must be quick.
@@ -161,8 +166,11 @@ class Searcher:
         # High penalties find the first feasible solution soonest; lower ones find better ones from there.
         self._penalties = PenaltyManager(params.midpoint_penalties(data), params)
         self._gentler = None
-        if settings.penalty is not None:
-            self._gentler = PenaltyManager(natural_penalties(data, settings.penalty), params)
+        if penalties is not None:
+            self._penalties = PenaltyManager(penalties, params)
+        elif settings.penalty is not None:
+            natural = natural_penalties(data, settings.penalty, haste=settings.haste)
+            self._gentler = PenaltyManager(natural, params)
         self._judge = CostEvaluator([0.0] * data.num_load_dimensions, 0.0, 0.0)
         if start is None:
             scattered = Solution.make_random(data, self._random)
@@ -182,6 +190,12 @@ class Searcher:
     def routes(self) -> Routes:
         """The routes of the best."""
         return self.language.routes(self.best)
+
+    @property
+    def penalties(self) -> Penalties:
+        """What breaking rules costs by now."""
+        loads, duration, distance = self._penalties.penalties()
+        return [float(load) for load in loads], float(duration), float(distance)
 
     def _note(self, solution: Solution) -> None:
         """Keep it as the best if it is feasible and cheaper."""
@@ -212,6 +226,14 @@ class Searcher:
         self._since_best = 0
         return True
 
+    def remember(self, solutions: int) -> None:
+        """From now on look back so many solutions: at first at those remembered already, again and again."""
+        place = self._place % len(self._history)
+        known = [*self._history[place:], *self._history[:place]]
+        self._history = [known[at % len(known)] for at in range(solutions)]
+        self._place = 0
+        self.settings = replace(self.settings, history=solutions)
+
     def reheat(self) -> None:
         """Go on from the best with no history, as PyVRP does after long without a new best: at first nearly all is accepted."""
         self._history[:] = [None] * len(self._history)
@@ -227,7 +249,7 @@ class Searcher:
     def run(self, stop: Callable[[], bool]) -> None:
         """Search until `stop()`, which is asked before each iteration (well under a millisecond per 100 stops)."""
         settings, judge, descend = self.settings, self._judge, self._descend
-        history, length = self._history, settings.history  # one list for good
+        history, length = self._history, settings.history
         near = 1 + _NEAR / self._stops
         while not stop():
             self.iterations += 1
@@ -282,12 +304,12 @@ _NEAR = 3
 """Routes of a solution are worth recombining if it costs no more than the best and the mean cost of three stops."""
 
 
-def natural_penalties(data: ProblemData, multiple: float) -> tuple[list[float], float, float]:
+def natural_penalties(data: ProblemData, multiple: float, haste: float = 1.0) -> Penalties:
     """Penalties of about what a violation can save, for a unit of each load, of duration and of distance.
 
     The largest stop too much costs two arcs of mean cost, and two fixed costs of as much of a vehicle as it fills; a second
-    costs what travelling a second costs. Where leaving a stop out costs more than that, all are dearer by as much: nobody
-    should overload a vehicle for the sake of a prize.
+    costs what travelling a second costs, times `haste`. Where leaving a stop out costs more than that, all are dearer by as
+    much: nobody should overload a vehicle for the sake of a prize.
     """
     kinds = data.vehicle_types()
     arcs, rates = [1.0], [1.0]
@@ -320,7 +342,7 @@ def natural_penalties(data: ProblemData, multiple: float) -> tuple[list[float], 
     if len({tuple(kind.capacity) for kind in kinds}) > 1:
         loads = [_HIDDEN_SIZE * load for load in loads]
     per_metre = max(one.unit_distance_cost for one in kinds)
-    return [multiple * load for load in loads], multiple * max(rates), multiple * max(1.0, per_metre)
+    return [multiple * load for load in loads], multiple * haste * max(rates), multiple * max(1.0, per_metre)
 
 
 _HIDDEN_SIZE = 5

@@ -27,7 +27,7 @@ _PATIENT: Final = replace(BRISK, neighbours=20, fitted=False)
 """The same where seconds are not few and stops have no windows: loads too large are cheap for a while, and strings are moved."""
 
 _HURRIED: Final = (150, 2.5)
-_UNHURRIED: Final = (250, 5.0)
+_UNHURRIED: Final = (400, 5.0)
 _HURRY: Final = 0.004  # seconds of all processes for a stop
 """Stops of a part and turns of a stop, where seconds are few and where they are not."""
 

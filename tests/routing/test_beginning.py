@@ -119,7 +119,7 @@ def test_what_cannot_be_finished_is_kept_as_far_as_it_holds():
     assert all(timetable.route(vehicle, route) is not None for vehicle, route in enumerate(plan) if route)
 
 
-def test_long_routes_are_searched_whole_for_longer_and_windows_or_short_routes_are_not():
+def test_long_routes_are_searched_whole_for_longer_than_short_ones():
     problem = day()
 
     def plan_of(length):
@@ -128,7 +128,12 @@ def test_long_routes_are_searched_whole_for_longer_and_windows_or_short_routes_a
     assert share_of_the_whole(problem, plan_of(10)) == share_of_the_whole(problem, plan_of(20)) == 0.2
     assert 0.2 < share_of_the_whole(problem, plan_of(25)) < share_of_the_whole(problem, plan_of(40)) == 0.95
     windowed = replace(problem, jobs=(replace(problem.jobs[0], time_windows=((0, 9_000),)), *problem.jobs[1:]))
-    assert share_of_the_whole(windowed, plan_of(40)) == 0.2
+    assert share_of_the_whole(windowed, plan_of(20)) == 0.2
+    assert 0.2 < share_of_the_whole(windowed, plan_of(25)) < share_of_the_whole(windowed, plan_of(40)) == 0.45
     larger = replace(problem.vehicles[0], capacity=(60,))
     mixed = replace(problem, vehicles=(larger, *problem.vehicles[1:]))
     assert share_of_the_whole(mixed, plan_of(10)) == 0.45
+    fetched = replace(problem.jobs[0], delivery=(), pickup=problem.jobs[0].delivery)
+    both_ways = replace(problem, jobs=(fetched, *problem.jobs[1:]))
+    assert share_of_the_whole(both_ways, plan_of(10)) == 0.5
+    assert 0.5 < share_of_the_whole(both_ways, plan_of(20)) < share_of_the_whole(both_ways, plan_of(30)) == 0.95

@@ -5,6 +5,7 @@ import resource
 import signal
 import threading
 import time
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -415,6 +416,30 @@ def test_after_a_part_that_gained_next_to_nothing_the_next_one_is_stuck(gain, st
     routes = part.routes[::-1]
     decomposition.merge(Answer(part.number, routes, before=(0, 0, 2_000), after=(0, 0, 2_000 - gain)))
     assert decomposition.next().stuck is stuck
+
+
+def test_a_part_begins_with_what_earlier_ones_have_learnt_of_the_price_of_broken_rules():
+    data = data_of("plain")
+    decomposition = Decomposition(DataWhole(data), seed=3, plan=short_routes(data), size=30, learning=True)
+    learnt = [None, ([8.0], 4.0, 1.0), ([2.0], 4.0, 9.0), None, None]
+    known = [None, None, ([8.0], 4.0, 1.0), ([4.0], 4.0, 3.0), ([4.0], 4.0, 3.0)]
+    for said, begins in zip(learnt, known, strict=True):
+        part = decomposition.next()
+        assert part.penalties == begins
+        decomposition.merge(Answer(part.number, part.routes, (0, 0, 1000), (0, 0, 1000), said))
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_the_search_of_a_part_goes_on_from_learnt_penalties_and_tells_its_own(closing):
+    data = data_of("plain")
+    whole = DataWhole(data)
+    decomposition = Decomposition(whole, seed=3, plan=short_routes(data), size=30)
+    part = replace(decomposition.next(), penalties=([7.0], 3.0, 0.5))
+    part = replace(part, closes=part.routes[0][0] if closing else None)
+    assert search_part(whole, part, seed=1, stop=moves(1)).penalties == ([7.0], 3.0, 0.5)
+    # Where no look at what is feasible was due yet, what a part begins with is what it ends with.
+    assert search_part(whole, replace(part, penalties=None), seed=1, stop=moves(1)).penalties != ([7.0], 3.0, 0.5)
+    assert search_part(whole, replace(part, routes=(), closes=None), seed=1, stop=moves(1)).penalties is None
 
 
 def hardly_worth_a_visit(*, clients, prize):

@@ -223,7 +223,17 @@ def test_penalties_stay_high_until_something_feasible_is_found():
     searcher = Searcher(data, seed=1, settings=BRISK, start=start)
     assert searcher._penalties.penalties()[1] > 40_000
     searcher.run(lambda: searcher.cost < INFEASIBLE)
-    assert searcher._penalties.penalties() == natural_penalties(data, 1.0)
+    assert searcher.penalties == natural_penalties(data, 1.0)
+
+
+def test_penalties_learnt_elsewhere_are_what_a_search_begins_with():
+    data = a_town(20)
+    learnt = ([7.0], 3.0, 0.5)
+    start = Searcher(data, seed=1).routes
+    searcher = Searcher(data, seed=1, settings=BRISK, start=start, penalties=learnt)
+    assert searcher.penalties == learnt
+    searcher.run(lambda: searcher.iterations > BRISK.penalties_every)
+    assert searcher.penalties != learnt
 
 
 def test_natural_penalties_are_what_a_violation_can_save():
@@ -236,6 +246,7 @@ def test_natural_penalties_are_what_a_violation_can_save():
     )
     assert natural_penalties(data, 1.0) == ([2 * 40 / 4], 5.0, 10.0)
     assert natural_penalties(data, 3.0) == ([3 * 2 * 40 / 4], 15.0, 30.0)
+    assert natural_penalties(data, 1.0, haste=20.0) == ([2 * 40 / 4], 100.0, 10.0)
     precious = data.replace(clients=[clients[0], Client(2, delivery=[4], required=False, prize=800)])
     assert natural_penalties(precious, 1.0) == ([10 * 2 * 40 / 4], 50.0, 100.0)
     bought = data.replace(vehicle_types=[VehicleType(1, [9], unit_distance_cost=10, fixed_cost=18)])
@@ -452,6 +463,37 @@ def test_a_stuck_search_begins_another_round_and_loses_nothing():
     assert sorted(rounds) == [(0, 20), (1, 40), (2, 80)]
     assert len({id(searcher) for searcher in searchers}) == 3
     assert price(data, work.routes) == work.cost == heard[-1][0]
+
+
+@pytest.mark.parametrize(("seconds", "patience", "memory"), [(2.0, 1, 20), (20.0, 1, 50), (20.0, 3, 150)])
+def test_a_search_remembers_as_much_as_suits_the_steps_that_there_is_time_for(seconds, patience, memory):
+    """A thousand steps a second."""
+    work = _Work(
+        a_town(20),
+        seed=1,
+        until=seconds,
+        role=Role(BRISK, 0.0, patience),
+        tell=lambda *_: None,
+        clock=ticking(),
+        start=None,
+        post=None,
+    )
+    remembered = []
+    for _ in range(6):
+        work.search_on()
+        remembered.append(len(work._searcher._history))
+    assert remembered[0] == BRISK.history
+    assert remembered[-1] == pytest.approx(memory, rel=0.05)
+
+
+def test_what_is_remembered_longer_is_what_was_remembered():
+    searcher = Searcher(a_town(20), seed=1, settings=Settings(history=3))
+    searcher.run(iterations(7))
+    first, second, third = searcher._history
+    searcher.remember(7)
+    assert searcher._history == [second, third, first, second, third, first, second]
+    searcher.run(iterations(20))
+    assert len(searcher._history) == 7
 
 
 def test_better_news_is_kept_at_once_and_gone_on_from_in_the_end():
