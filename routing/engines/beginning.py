@@ -32,8 +32,11 @@ _WHOLE: Final = Settings(history=20, exhaustive_on_best=False, neighbours=50, pe
 """High penalties at first, that fall quickly: from low ones, long routes with windows take a second to come back to what
 is allowed, and mixed fleets never send the larger vehicle."""
 
-_IN_TIME: Final = replace(_WHOLE, penalty=20.0, haste=20.0)
+_IN_TIME: Final = replace(_WHOLE, penalty=1.0, haste=20.0)
 """With windows, and something allowed in hand, they fall at once: a share of some seconds would end before they had."""
+
+_OF_PRIZES: Final = replace(_IN_TIME, penalty=20.0)
+"""Not so far where stops may be left out: to come late and serve nobody else is cheap then."""
 
 _HISTORY: Final = 100  # for a search that has all the time; one of a fifth of it wants a fifth of that
 _LEAST, _MOST = 0.2, 0.95
@@ -65,6 +68,12 @@ def share_of_the_whole(problem: Problem, plan: Visits) -> float:
     return min(max(least + rising * (most - least), least), most)
 
 
+def _how(problem: Problem) -> Settings:
+    if not _in_time(problem):
+        return _WHOLE
+    return _OF_PRIZES if any(task.prize is not None for task in problem.tasks[: problem.stops]) else _IN_TIME
+
+
 def _in_time(problem: Problem) -> bool:
     return any(task.time_windows for task in problem.tasks[: problem.stops])
 
@@ -86,7 +95,7 @@ def first_of_the_whole(
     """
     begin = clock()
     translation = translate(problem)
-    settings = replace(_IN_TIME if _in_time(problem) else _WHOLE, history=round(_HISTORY * share))
+    settings = replace(_how(problem), history=round(_HISTORY * share))
     language = Language(translation.data)
 
     def tell(_: int, solution: Solution) -> None:

@@ -107,20 +107,22 @@ def search_part(
 
 
 def _without_one(whole: Whole, part: Part, *, seed: int, stop: Callable[[], bool], settings: Settings) -> Answer:
-    """Search without the vehicle that the part closes, and with it where that leads nowhere."""
+    """Search without the vehicle that the part closes, and with it where that leads nowhere.
+
+    Without it what counts first is that all are served at all, so penalties are high again.
+    """
     usual = whole.piece(replace(part, closes=None))
     settings = suited(settings, whole, part, usual.data)
     ever = Searcher(usual.data, seed=seed, settings=settings, start=usual.start, penalties=part.penalties)
     before = usual.rank(usual.start, ever.cost)
     piece = whole.piece(part)
-    searcher = Searcher(piece.data, seed=seed, settings=settings, start=piece.start, penalties=part.penalties)
+    searcher = Searcher(piece.data, seed=seed, settings=settings, start=piece.start)
     moves = count()
     searcher.run(lambda: searcher.cost < ever.cost or next(moves) > _MOVES_WITHOUT_ONE or stop())
     if searcher.cost < _NEARLY_AS_GOOD * ever.cost:
         searcher.run(stop)
         if searcher.cost < ever.cost:
-            after = piece.rank(searcher.routes, searcher.cost)
-            return Answer(part.number, piece.loads(searcher.routes), before, after, searcher.penalties)
+            return Answer(part.number, piece.loads(searcher.routes), before, piece.rank(searcher.routes, searcher.cost))
     ever.run(stop)
     return Answer(part.number, usual.loads(ever.routes), before, usual.rank(ever.routes, ever.cost), ever.penalties)
 

@@ -429,17 +429,25 @@ def test_a_part_begins_with_what_earlier_ones_have_learnt_of_the_price_of_broken
         decomposition.merge(Answer(part.number, part.routes, (0, 0, 1000), (0, 0, 1000), said))
 
 
-@pytest.mark.parametrize("closing", [False, True])
-def test_the_search_of_a_part_goes_on_from_learnt_penalties_and_tells_its_own(closing):
+def test_the_search_of_a_part_goes_on_from_learnt_penalties_and_tells_its_own():
+    """Where no look at what is feasible was due yet, what a part begins with is what it ends with."""
     data = data_of("plain")
     whole = DataWhole(data)
-    decomposition = Decomposition(whole, seed=3, plan=short_routes(data), size=30)
-    part = replace(decomposition.next(), penalties=([7.0], 3.0, 0.5))
-    part = replace(part, closes=part.routes[0][0] if closing else None)
-    assert search_part(whole, part, seed=1, stop=moves(1)).penalties == ([7.0], 3.0, 0.5)
-    # Where no look at what is feasible was due yet, what a part begins with is what it ends with.
-    assert search_part(whole, replace(part, penalties=None), seed=1, stop=moves(1)).penalties != ([7.0], 3.0, 0.5)
-    assert search_part(whole, replace(part, routes=(), closes=None), seed=1, stop=moves(1)).penalties is None
+    learnt = ([7.0], 3.0, 0.5)
+    part = replace(Decomposition(whole, seed=3, plan=short_routes(data), size=30).next(), penalties=learnt)
+    assert search_part(whole, part, seed=1, stop=moves(1)).penalties == learnt
+    assert search_part(whole, replace(part, penalties=None), seed=1, stop=moves(1)).penalties != learnt
+
+
+def test_from_a_part_that_begins_with_stops_unserved_nothing_is_learnt():
+    data = data_of("plain")
+    whole = DataWhole(data)
+    part = Decomposition(whole, seed=3, plan=short_routes(data), size=30).next()
+    closing = search_part(whole, replace(part, closes=part.routes[0][0]), seed=1, stop=moves(1))
+    assert closing.after < closing.before
+    assert closing.penalties is None
+    block = next(iter(Decomposition(whole, seed=3, size=30).blocks()))
+    assert search_part(whole, block, seed=1, stop=moves(1)).penalties is None
 
 
 def hardly_worth_a_visit(*, clients, prize):
