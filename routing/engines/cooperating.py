@@ -204,9 +204,8 @@ class _Work:
         if self._searcher.cost == INFEASIBLE or left <= 0:
             return
         stuck = idle > max(_IDLE * took, _SLICE * (self._until - self._begin))
-        stuck = stuck and self._searcher.idle > max(
-            _IDLE_HISTORIES * self._settings.history, _IDLE_PER_STOP * self._stops
-        )
+        steps = _IDLE_STEPS * (self._stops / 100) ** 3
+        stuck = stuck and self._searcher.idle > max(_IDLE_HISTORIES * self._settings.history, steps)
         needs = (1 + _IDLE) * took
         if stuck and not self._last_round and needs < left:
             self._round += 1
@@ -266,8 +265,9 @@ _FAR_BEHIND = 1.003
 
 _IDLE = 0.4
 _IDLE_HISTORIES = 8
-_IDLE_PER_STOP = 100
-"""A round is stuck when it has found nothing for 40 % of the time that it took to get there, and for so many iterations."""
+_IDLE_STEPS = 1500
+"""A round is stuck when it has found nothing for 40 % of the time that it took to get there, and for so many iterations: as
+many as this with a hundred stops, and eight times as many with twice as many, which another round would hardly serve as well."""
 
 _FIRST_STEPS = 0.1
 _MEMORY, _LONGEST_MEMORY = 1 / 400, 300
