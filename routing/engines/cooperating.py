@@ -177,7 +177,7 @@ class _Work:
             return
         self._paced = True
         wanted = round(_MEMORY * self._steps * all_time / took)
-        memory = self._role.patience * min(max(self._role.settings.history, wanted), _LONGEST_MEMORY)
+        memory = self._role.patience * min(max(self._settings.history, wanted), _LONGEST_MEMORY)
         self._searcher.remember(memory)
         self._settings = replace(self._settings, history=memory)
 

@@ -145,16 +145,17 @@ def search_in_parts(
     rounds: float | None = None,
     settings: Settings = SEARCH,
     thorough: bool = False,
+    learning: bool = False,
 ) -> Loads:
     """The best plan found until `clock()` reaches `until`, from `plan` if one is given.
 
     Every route of the answer keeps all rules. Stops are missing only where no room was found for them. `tell` hears of
     better plans, at most some fifty times. With several processes `clock` must be one clock for all of them. A `thorough`
-    search has short turns at first and long ones in the end, tries to do without vehicles, and learns from part to part what
-    breaking a rule should cost.
+    search has short turns at first and long ones in the end, and tries to do without vehicles. A `learning` one hands on from
+    part to part what breaking a rule should cost.
     """
     decomposition = Decomposition(
-        whole, seed=seed, plan=plan, size=size, processes=processes, closing=thorough, learning=thorough
+        whole, seed=seed, plan=plan, size=size, processes=processes, closing=thorough, learning=learning
     )
     begin = clock()
     share = _Share(decomposition, until=until, processes=processes, clock=clock, tell=tell)

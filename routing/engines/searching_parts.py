@@ -69,7 +69,11 @@ def search(
             start = first if _due(problem, first) >= _due(problem, start) else start
     plan = () if start is None else tuple((vehicle, route) for vehicle, route in enumerate(start) if route)
     if not vast:
-        search_in_parts(whole, seed=seed, until=until, processes=processes, plan=plan, tell=tell, thorough=True)
+        # Where vehicles differ in size, a price of loads that has fallen hides that a larger one is wanted.
+        alike = len({vehicle.capacity for vehicle in problem.vehicles}) == 1
+        search_in_parts(
+            whole, seed=seed, until=until, processes=processes, plan=plan, tell=tell, thorough=True, learning=alike
+        )
     else:
         in_a_hurry = processes * (until - time.monotonic()) < _HURRY * problem.stops
         size, rounds = _HURRIED if in_a_hurry else _UNHURRIED

@@ -429,6 +429,23 @@ def test_a_part_begins_with_what_earlier_ones_have_learnt_of_the_price_of_broken
         decomposition.merge(Answer(part.number, part.routes, (0, 0, 1000), (0, 0, 1000), said))
 
 
+@pytest.mark.parametrize("learning", [False, True])
+def test_a_search_in_parts_hands_on_what_was_learnt_if_it_is_to_learn(monkeypatch, learning):
+    data = data_of("plain")
+    begun = []
+    ticks = count()
+
+    def learns(whole, part, **_):
+        begun.append(part.penalties)
+        return Answer(part.number, part.routes, (0, 0, 1), (0, 0, 1), ([8.0], 4.0, 1.0))
+
+    monkeypatch.setattr(farming, "search_part", learns)
+    clock = lambda: next(ticks) / 10  # noqa: E731 - a clock that moves when looked at
+    search_in_parts(DataWhole(data), seed=1, until=20.0, clock=clock, plan=short_routes(data), learning=learning)
+    assert begun[0] is None
+    assert set(map(str, begun[1:])) == {str(([8.0], 4.0, 1.0) if learning else None)}
+
+
 def test_the_search_of_a_part_goes_on_from_learnt_penalties_and_tells_its_own():
     """Where no look at what is feasible was due yet, what a part begins with is what it ends with."""
     data = data_of("plain")
