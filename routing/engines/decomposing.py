@@ -374,6 +374,10 @@ class Decomposition:
             near[lonely] = mine[used[at]]
         return [int(stop) for stop in left_out[near] if self._is_free(int(stop))]
 
+    def _lacks(self, extra: Iterable[int]) -> bool:
+        """Whether some of these must be served; then their price, not what others have learnt, says what rules must cost."""
+        return bool(self.whole.compulsory[list(extra)].any())
+
     def _is_free(self, stop: int) -> bool:
         """Whether nothing it belongs to is served or may just be."""
         bundle = self.whole.bundles.get(stop, (stop,))
@@ -403,7 +407,7 @@ class Decomposition:
         self._next += 1
         part = Part(
             self._next, routes, tuple(int(vehicle) for vehicle in spare), tuple(extra), insists, stuck=self._stuck,
-            closes=closes, penalties=self._penalties,
+            closes=closes, penalties=None if self._lacks(extra) else self._penalties,
         )  # fmt: skip
         self._parts[part.number] = part
         self._busy[[*(vehicle for vehicle, _ in routes), *part.spare]] = True
@@ -422,7 +426,7 @@ class Decomposition:
         """Put the answer into the plan if it is better than what it replaces; whether it was."""
         part = self._parts[answer.number]
         self.given_up(part)
-        if self._learning and answer.penalties is not None:
+        if self._learning and answer.penalties is not None and not self._lacks(part.extra):
             self._penalties = _between(self._penalties or answer.penalties, answer.penalties)
         if part.routes and not part.insists:
             before, after = answer.before, answer.after

@@ -429,6 +429,21 @@ def test_a_part_begins_with_what_earlier_ones_have_learnt_of_the_price_of_broken
         decomposition.merge(Answer(part.number, part.routes, (0, 0, 1000), (0, 0, 1000), said))
 
 
+def test_a_part_with_stops_that_must_be_served_learns_from_no_other_and_teaches_none():
+    whole, _ = a_line(seats=(3, 2))
+    decomposition = Decomposition(whole, seed=1, plan=((0, (0,)), (1, (1, 2))), learning=True)
+    usual, known = 0, ([2.0], 2.0, 2.0)
+    decomposition._penalties = known
+    for _ in range(12):
+        part = decomposition.next()
+        assert whole.compulsory[list(part.extra)].any()
+        assert part.penalties is None
+        usual += not part.insists
+        decomposition.merge(Answer(part.number, part.routes, (0, 0, 9), (0, 0, 9), ([8.0], 4.0, 1.0)))
+    assert usual > 0
+    assert decomposition._penalties == known
+
+
 @pytest.mark.parametrize("learning", [False, True])
 def test_a_search_in_parts_hands_on_what_was_learnt_if_it_is_to_learn(monkeypatch, learning):
     data = data_of("plain")
